@@ -1,0 +1,88 @@
+"""The array shim: NumPy on a CPU or CuPy on a GPU behind one small contract. Usable alone.
+
+>>> from gpurnn import backend
+>>> be = backend.get("cpu")
+>>> a = be.from_host(be.xp.arange(6.0).reshape(2, 3))
+>>> out = be.empty((2, 2), a.dtype)
+>>> be.gemm(a, a.T, out)
+>>> be.to_host(out).tolist()
+[[5.0, 14.0], [14.0, 50.0]]
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from typing import Any
+
+from gpurnn.backend.base import Argument, Array, Backend, FusedOp, RowGradient, RowPlan, Staging
+from gpurnn.exceptions import BackendError, UsageError
+
+__all__ = [
+    "Argument",
+    "Array",
+    "Backend",
+    "FusedOp",
+    "RowGradient",
+    "RowPlan",
+    "Staging",
+    "array_namespace",
+    "available",
+    "get",
+]
+
+_INSTALL = "install the GPU extra: pip install 'gpurnn[cuda12]' or 'gpurnn[cuda13]', to fit your driver"
+
+
+def get(device: str = "auto") -> Backend:
+    """The backend for a device.
+
+    device: "cpu"; "cuda" or "cuda:N" for a GPU; "auto" for the first GPU where CuPy and a device are there, else the
+    CPU. `Backend.reason` says why it was chosen.
+
+    Raises BackendError where a GPU is asked for and CuPy or the device is missing, UsageError for any other name.
+    """
+    from gpurnn.backend.cpu import CpuBackend
+
+    if device == "cpu":
+        return CpuBackend()
+    if device == "auto":
+        missing = _why_no_cuda()
+        return CpuBackend(f"no GPU: {missing}") if missing else _cuda(0, "a GPU was found")
+    name, _, number = device.partition(":")
+    if name != "cuda" or (number and not number.isdecimal()) or device.endswith(":"):
+        raise UsageError(f"device {device!r}: expected auto, cpu, cuda or cuda:N")
+    missing = _why_no_cuda()
+    if missing:
+        raise BackendError(f"device {device!r}: {missing}")
+    return _cuda(int(number or 0), f"{device} was asked for")
+
+
+def available() -> tuple[str, ...]:
+    """The devices that `get` would give, the best first, for example ("cuda:0", "cpu")."""
+    if _why_no_cuda():
+        return ("cpu",)
+    count = importlib.import_module("gpurnn.backend.cuda").device_count()
+    return (*(f"cuda:{n}" for n in range(count)), "cpu")
+
+
+def array_namespace(x: Array) -> Any:
+    """The array module that made `x`: numpy or cupy. Raises UsageError for anything else."""
+    module = type(x).__module__.partition(".")[0]
+    if module in ("numpy", "cupy"):
+        return sys.modules[module]
+    raise UsageError(f"array_namespace: expected a numpy or cupy array, found {type(x).__name__}")
+
+
+def _why_no_cuda() -> str:
+    """What is missing for a GPU, in words; empty where nothing is."""
+    if importlib.util.find_spec("cupy") is None:
+        return f"CuPy is not installed; {_INSTALL}"
+    why: str = importlib.import_module("gpurnn.backend.cuda").why_unusable()
+    return f"{why}; {_INSTALL}" if why else ""
+
+
+def _cuda(number: int, reason: str) -> Backend:
+    backend: Backend = importlib.import_module("gpurnn.backend.cuda").CudaBackend(number, reason)
+    return backend

@@ -1,0 +1,199 @@
+"""The contract of an array backend: only what differs between the array libraries.
+
+Where NumPy and CuPy agree, callers use `backend.xp` with `out=`. The operations below are the few where they do not.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpurnn.exceptions import BackendError
+
+Array = Any
+"""An array of the backend's library: numpy.ndarray or cupy.ndarray."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One array argument of a fused operation.
+
+    shape: one expression per axis, an optional factor and dimension letters, for example ("B", "4H").
+    kind: "real" (the dtype the operation is bound for), "double" (float64) or "index" (the backend's index type).
+    below: for an index, the dimension its values stay under.
+    """
+
+    shape: tuple[str, ...]
+    kind: str = "real"
+    below: str = ""
+
+
+@dataclass(frozen=True)
+class FusedOp:
+    """A pointwise operation with one name, one signature and up to two bodies.
+
+    name: unique; also the name of the `extern "C"` function in `source`.
+    arguments: arrays by name, in order; an operation overwrites what its docstring says.
+    body: NumPy-style code `body(xp, *arguments, *scratch)`, writing through `out=`.
+    scratch: extra buffers that only the NumPy-style body needs, allocated once by `Backend.bind`.
+    source: CUDA C file, compiled with `-D` for each dimension and `REAL` for the dtype; None: the body runs on CuPy too.
+    threads: how many CUDA threads the kernel wants, as a shape expression such as "BH"; ignored by the body.
+    block: CUDA threads of a block.
+    """
+
+    name: str
+    arguments: Mapping[str, Argument]
+    body: Callable[..., None]
+    scratch: Mapping[str, Argument] = field(default_factory=dict)
+    source: Path | None = None
+    threads: str = ""
+    block: int = 256
+
+
+def extent(expression: str, dims: Mapping[str, int]) -> int:
+    """The value of a shape expression: `extent("4H", {"H": 8})` is 32, `extent("BH", ...)` is B times H."""
+    digits = "".join(c for c in expression if c.isdigit())
+    letters = [c for c in expression if c.isalpha()]
+    return int(digits or "1") * math.prod(dims[c] for c in letters)
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """In which order the gradient of a row gather is summed; made on the host, once per window.
+
+    order: (n,) positions sorted by row, equal rows in their original order.
+    starts: (n,) where in `order` each run of equal rows begins; only the first `runs[0]` count.
+    rows: (n,) the row of each run; likewise.
+    runs: (1,) how many different rows there are.
+    """
+
+    order: Array
+    starts: Array
+    rows: Array
+    runs: Array
+
+
+RowGradient = Callable[[Array, Array, RowPlan, Array], None]
+"""See `Backend.row_gradient`."""
+
+
+class Staging(ABC):
+    """Moves host arrays into fixed device buffers, one window ahead of their use."""
+
+    @abstractmethod
+    def push(self, host: Mapping[str, np.ndarray]) -> None:
+        """Begin to move `host`; shapes may be shorter than the buffers along the first axis."""
+
+    @abstractmethod
+    def pop(self) -> None:
+        """Fill the buffers with the oldest pushed arrays."""
+
+
+class Backend(ABC):
+    """One array library on one device."""
+
+    name: str
+    """"cpu" or "cuda"."""
+    device: str
+    """"cpu" or "cuda:N"."""
+    xp: Any
+    """The array module, numpy or cupy."""
+    reason: str
+    """Why this backend was chosen, for people."""
+    index_dtype: Any
+    """Integer dtype that row gathers index with."""
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """An uninitialised C-contiguous array."""
+        return self._allocate(self.xp.empty, shape, dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """A C-contiguous array of zeros."""
+        return self._allocate(self.xp.zeros, shape, dtype)
+
+    def _allocate(self, make: Callable[..., Array], shape: tuple[int, ...], dtype: Any) -> Array:
+        try:
+            return make(shape, dtype=dtype)
+        except MemoryError as error:
+            wanted = math.prod(shape) * np.dtype(dtype).itemsize / 2**20
+            raise BackendError(
+                f"{self.device}: out of memory, {wanted:.0f} MiB more were asked for; lower --lanes, --bptt or --hidden"
+            ) from error
+
+    @abstractmethod
+    def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
+        """Copy a host array to the device, into `out` where given (casting to its dtype)."""
+
+    @abstractmethod
+    def to_host(self, array: Array) -> np.ndarray:
+        """A host copy of `array`; waits for the device."""
+
+    @abstractmethod
+    def staging(self, buffers: Mapping[str, Array]) -> Staging:
+        """A `Staging` that fills `buffers`."""
+
+    @abstractmethod
+    def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
+        """`out = a @ b`, or `out += a @ b`.
+
+        a: (M, K), b: (K, N), out: (M, N); 2-D, of one dtype, each contiguous along one axis (transposed views are fine).
+        """
+
+    @abstractmethod
+    def gather_rows(self, table: Array, index: Array, out: Array) -> None:
+        """`out[i] = table[index[i]]`. table: (K, E); index: (n,) in 0..K-1; out: (n, E), overwritten."""
+
+    @abstractmethod
+    def row_gradient(self, n: int, rows: int, width: int, dtype: Any) -> RowGradient:
+        """The gradient of `gather_rows` for up to `n` gathered rows of a (rows, width) table; allocates its scratch now.
+
+        The callable `(d_out, index, plan, d_table)` sets `d_table[k]` to the sum of `d_out[i]` over `index[i] == k`,
+        in a fixed order. d_out: (m, width), m <= n, read only; index: (m,); plan: its `RowPlan`; d_table: overwritten.
+        """
+
+    @abstractmethod
+    def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
+        """A callable that runs `op` on arrays of `dtype` with these dimensions; allocates its scratch now.
+
+        A dimension "N" may be smaller in a call than here: it is read from the first argument's first axis.
+        """
+
+    @abstractmethod
+    def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
+        """A callable `(out, window)` that fills `out` with a dropout mask: 0 with probability `p`, else 1/(1-p).
+
+        Word j of Philox4x64-10 with key (seed, layer) and counter (0, window, 0, 0) gives uniforms 2j (low half) and
+        2j+1 (high half), each the upper 24 bits of its 32 over 2**24; an element is kept where its uniform >= p.
+
+        out: C-contiguous real array; window: (1,) int64 array of the backend, the index of the window.
+        """
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Wait until the device has done all work given to it."""
+
+    @abstractmethod
+    def event(self) -> Any:
+        """A mark in the device's stream of work; see `elapsed`."""
+
+    @abstractmethod
+    def elapsed(self, start: Any, end: Any) -> float:
+        """Seconds between two events; waits for `end`."""
+
+    @abstractmethod
+    def memory(self) -> dict[str, int]:
+        """Bytes: "used" (by arrays here, or resident for the CPU), "total" of the device."""
+
+    @abstractmethod
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        """A callable that repeats `work` with as few launches as the device allows; on the CPU `work` itself."""
+
+    def describe(self) -> dict[str, str]:
+        """What decides the bits of a result: library, version, device, kernels; strings by name."""
+        return {"backend": self.name, "numpy": np.__version__}

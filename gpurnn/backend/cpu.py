@@ -1,0 +1,141 @@
+"""The CPU backend: NumPy."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gpurnn.backend.base import Array, Backend, FusedOp, RowGradient, RowPlan, Staging, extent
+
+_MASK_BLOCK = 1 << 16  # uniforms drawn at a time
+_ONE_HOT_ROWS = 256  # up to this size of table the gradient of a row gather is a product with one-hot rows
+
+
+class _HostStaging(Staging):
+    def __init__(self, buffers: Mapping[str, Array]) -> None:
+        self._buffers = buffers
+        self._pushed: list[Mapping[str, np.ndarray]] = []
+
+    def push(self, host: Mapping[str, np.ndarray]) -> None:
+        self._pushed.append(host)
+
+    def pop(self) -> None:
+        for name, source in self._pushed.pop(0).items():
+            np.copyto(self._buffers[name][: len(source)], source, casting="same_kind")
+
+
+class CpuBackend(Backend):
+    """NumPy arrays in host memory."""
+
+    name = "cpu"
+    device = "cpu"
+    xp = np
+    index_dtype = np.intp
+
+    def __init__(self, reason: str = "the CPU was asked for") -> None:
+        self.reason = reason
+
+    def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
+        if out is None:
+            return np.array(host, order="C")
+        np.copyto(out, host)
+        return out
+
+    def to_host(self, array: Array) -> np.ndarray:
+        return np.array(array)
+
+    def staging(self, buffers: Mapping[str, Array]) -> Staging:
+        return _HostStaging(buffers)
+
+    def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
+        if accumulate:
+            np.add(out, a @ b, out=out)
+        else:
+            np.matmul(a, b, out=out)
+
+    def gather_rows(self, table: Array, index: Array, out: Array) -> None:
+        np.take(table, index, axis=0, out=out, mode="clip")  # "clip" writes straight into out; indices are checked
+
+    def row_gradient(self, n: int, rows: int, width: int, dtype: Any) -> RowGradient:
+        make = _one_hot_gradient if rows <= _ONE_HOT_ROWS else _segment_gradient
+        return make(n, rows, width, dtype)
+
+    def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
+        kinds = {"real": dtype, "double": np.float64, "index": self.index_dtype}
+        scratch = tuple(np.empty([extent(axis, dims) for axis in s.shape], kinds[s.kind]) for s in op.scratch.values())
+        body = op.body
+
+        def call(*arguments: Array) -> None:
+            body(np, *arguments, *scratch)
+
+        return call
+
+    def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
+        uniforms = np.empty(_MASK_BLOCK, np.float32)
+        key = np.array([seed, layer], np.uint64)
+        scale = 1 / (1 - p)
+
+        def fill(out: Array, window: Array) -> None:
+            counter = np.array([0, int(window[0]), 0, 0], np.uint64)
+            generator = np.random.Generator(np.random.Philox(key=key, counter=counter))
+            flat = out.reshape(-1)
+            for start in range(0, flat.size, _MASK_BLOCK):
+                part = flat[start : start + _MASK_BLOCK]
+                drawn = generator.random(dtype=np.float32, out=uniforms[: part.size])
+                np.greater_equal(drawn, np.float32(p), out=part)
+                np.multiply(part, scale, out=part)
+
+        return fill
+
+    def synchronize(self) -> None:
+        pass
+
+    def event(self) -> float:
+        return time.perf_counter()
+
+    def elapsed(self, start: float, end: float) -> float:
+        return end - start
+
+    def memory(self) -> dict[str, int]:
+        unit = 1 if sys.platform == "darwin" else 1024
+        return {"used": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        return work
+
+
+def _one_hot_gradient(n: int, rows: int, width: int, dtype: Any) -> RowGradient:
+    """For small tables: one product with the one-hot rows of the index."""
+    one_hot = np.zeros((n, rows), dtype)
+    first = np.arange(n, dtype=np.intp) * rows
+    position = np.empty(n, np.intp)
+
+    def gradient(d_out: Array, index: Array, plan: RowPlan, d_table: Array) -> None:
+        m = len(d_out)
+        where = np.add(first[:m], index, out=position[:m])
+        flat = one_hot.reshape(-1)
+        flat[where] = 1
+        np.matmul(one_hot[:m].T, d_out, out=d_table)
+        flat[where] = 0
+
+    return gradient
+
+
+def _segment_gradient(n: int, rows: int, width: int, dtype: Any) -> RowGradient:
+    """For large tables: rows brought into the plan's order, then one sum per run of equal rows."""
+    ordered = np.empty((n, width), dtype)
+    sums = np.empty((min(n, rows), width), dtype)
+
+    def gradient(d_out: Array, index: Array, plan: RowPlan, d_table: Array) -> None:
+        m, runs = len(d_out), int(plan.runs[0])
+        np.take(d_out, plan.order[:m], axis=0, out=ordered[:m], mode="clip")
+        np.add.reduceat(ordered[:m], plan.starts[:runs], axis=0, out=sums[:runs])
+        d_table.fill(0)
+        d_table[plan.rows[:runs]] = sums[:runs]
+
+    return gradient
