@@ -1,0 +1,280 @@
+"""Run directories: config.json, log.jsonl, checkpoints/window-N.safetensors, best.safetensors, and a lock."""
+
+import errno
+import fcntl
+import logging
+import os
+import re
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from gpurnn.exceptions import CheckpointError, RunError
+from gpurnn.training.checkpoint import Checkpoint, NewerFormatError, read_checkpoint, write_checkpoint
+from gpurnn.training.durable import reported_as, sync_folder, temporary_target, write_durably
+from gpurnn.training.strictjson import Json, dump_object, parse_object
+
+GENERATIONS = 2
+MAX_CONFIG_BYTES = 1 << 20
+
+_GENERATION = re.compile(r"window-([0-9]{10,18})\.safetensors", re.ASCII)
+_OURS = re.compile(r"config\.json|log\.jsonl|best\.safetensors|" + _GENERATION.pattern, re.ASCII)
+_HOLDER = re.compile(r"([0-9]{1,10}) on ([A-Za-z0-9_.\-]{1,255})\n", re.ASCII)
+_logger = logging.getLogger("gpurnn")
+
+
+class RunDirectory:
+    """One training run on disk: one process writes, any number may read.
+
+    on_warning: called with one line where something went wrong that does not stop the work: a damaged
+                checkpoint that was passed over, an old file that could not be removed.
+    """
+
+    def __init__(self, path: Path, on_warning: Callable[[str], None] = _logger.warning) -> None:
+        self.path = Path(path)
+        self._warn = on_warning
+        self._locked = False
+
+    @classmethod
+    def create(
+        cls, path: Path, config: Mapping[str, Json], on_warning: Callable[[str], None] = _logger.warning
+    ) -> Self:
+        """Make a new run directory, with its parents; an empty folder may be there already.
+
+        Raises RunError: a folder that holds anything, or that cannot be written.
+        """
+        run = cls(path, on_warning)
+        with reported_as(RunError, f"cannot create run directory {run.path}"):
+            run.path.mkdir(parents=True, exist_ok=True)
+            run._refuse_used()
+            with run.lock():
+                run._refuse_used()
+                run.checkpoints.mkdir(exist_ok=True)
+                run.write_config(config)
+                sync_folder(run.path.absolute().parent)
+        return run
+
+    @classmethod
+    def open(cls, path: Path, on_warning: Callable[[str], None] = _logger.warning) -> Self:
+        """A run directory that `create` made. Raises RunError where it is none."""
+        run = cls(path, on_warning)
+        if not run.path.is_dir():
+            raise RunError(f"no run directory at {run.path}: check the path")
+        if not run._config_path.is_file():
+            raise RunError(f"{run.path} is not a run directory: it has no config.json")
+        return run
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the generations."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The best checkpoint, which need not exist."""
+        return self.path / "best.safetensors"
+
+    @property
+    def log(self) -> Path:
+        """The log, which need not exist."""
+        return self.path / "log.jsonl"
+
+    @property
+    def _config_path(self) -> Path:
+        return self.path / "config.json"
+
+    def _refuse_used(self) -> None:
+        """Raises RunError unless all that is there is what a `create` that was cut short leaves."""
+        if self._config_path.exists():
+            raise RunError(f"{self.path} already holds a run: resume it, or choose another folder")
+        for entry in self.path.iterdir():
+            ours = entry.name == "lock" or temporary_target(entry.name) == "config.json"
+            if not ours and not (entry.name == "checkpoints" and entry.is_dir() and not any(entry.iterdir())):
+                raise RunError(f"{self.path} is not empty (it holds {entry.name!a}): choose another folder")
+
+    def write_config(self, config: Mapping[str, Json]) -> None:
+        """Replace config.json. Raises RunError."""
+        self._require_lock()
+        try:
+            text = dump_object(config)
+        except ValueError as exc:
+            raise RunError(f"{self._config_path}: expected plain JSON: {exc}") from None
+        if len(text) >= MAX_CONFIG_BYTES:
+            raise RunError(f"{self._config_path}: expected at most {MAX_CONFIG_BYTES} bytes, found {len(text)}")
+        with reported_as(RunError, f"cannot write {self._config_path}"):
+            write_durably(self._config_path, [text.encode("ascii"), b"\n"])
+
+    def read_config(self) -> dict[str, Json]:
+        """What config.json holds. Raises RunError."""
+        with reported_as(RunError, f"cannot read {self._config_path}"), open(self._config_path, "rb") as file:
+            data = file.read(MAX_CONFIG_BYTES + 1)
+        try:
+            if len(data) > MAX_CONFIG_BYTES:
+                raise ValueError(f"longer than {MAX_CONFIG_BYTES} bytes")
+            return parse_object(data.decode("ascii"))
+        except ValueError as exc:
+            raise RunError(f"{self._config_path} is damaged: {ascii(str(exc))[1:-1]}") from None
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the right to write, and sweep temporary files that a killed process left.
+
+        The lock dies with its process.
+        Raises RunError: another process holds it, or the folder cannot be written.
+        """
+        path = self.path / "lock"
+        with reported_as(RunError, f"cannot lock run directory {self.path}"):
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(path, flags, 0o666)
+        try:
+            with reported_as(RunError, f"cannot lock run directory {self.path}"):
+                self._take_lock(descriptor)
+            self._locked = True
+            self._sweep()
+            yield
+        finally:
+            self._locked = False
+            os.close(descriptor)
+
+    def _take_lock(self, descriptor: int) -> None:
+        """Lock the open file and write into it who holds it. Raises OSError, RunError."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            if exc.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            who = _holder(descriptor)
+            raise RunError(f"{self.path} is being written by {who}: wait for its end, or stop it") from None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise RunError(f"{self.path / 'lock'}: expected a regular file; remove it")
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()} on {os.uname().nodename}\n".encode("ascii", "replace"), 0)
+
+    def _require_lock(self) -> None:
+        if not self._locked:
+            raise RunError(f"{self.path}: writing needs its lock; use `with run.lock():`")
+
+    def _sweep(self) -> None:
+        """Remove our own temporary files; the lock says that nobody is writing them."""
+        for folder in (self.path, self.checkpoints):
+            with reported_as(RunError, f"cannot list {folder}"):
+                names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+            for name in names:
+                target = temporary_target(name)
+                if target is not None and _OURS.fullmatch(target):
+                    self._remove(folder / name)
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as exc:
+            self._warn(f"cannot remove {path}: {exc.strerror}; remove it by hand")
+
+    def save(
+        self,
+        window: int,
+        tensors: Mapping[str, np.ndarray],
+        header: Mapping[str, Json],
+        *,
+        best: bool = False,
+    ) -> Path:
+        """Write the checkpoint after `window` windows, and with `best` best.safetensors too; needs the lock.
+
+        tensors, header: see write_checkpoint.
+        best.safetensors is written first, so that no generation speaks of a best one that is not there. Once the
+        new generation is safe, all but the two newest up to `window` are removed.
+
+        Returns the path of the generation.
+        Raises CheckpointError: nothing that was there before has been removed. RunError: see rewind.
+        """
+        self._require_lock()
+        path = self.checkpoints / f"window-{window:010d}.safetensors"
+        if best:
+            write_checkpoint(self.best, tensors, header)
+        write_checkpoint(path, tensors, header)
+        self.rewind(window)
+        for old in self.generations()[GENERATIONS:]:
+            self._remove(old)
+        return path
+
+    def rewind(self, window: int) -> None:
+        """Remove the generations after `window`, for a run that is resumed there; needs the lock.
+
+        Call it before the log is cut back, so that a crash in between leaves a log as long as the checkpoints.
+        Raises RunError where a generation cannot be removed.
+        """
+        self._require_lock()
+        later = [path for path in self.generations() if _window(path) > window]
+        if later:
+            with reported_as(RunError, f"cannot remove checkpoints after window {window}"):
+                for path in later:
+                    path.unlink()
+                sync_folder(self.checkpoints)
+
+    def generations(self) -> list[Path]:
+        """The checkpoints of the run but for the best one, newest first. Raises RunError."""
+        with reported_as(RunError, f"cannot list {self.checkpoints}"):
+            paths = [path for path in self.checkpoints.iterdir() if _GENERATION.fullmatch(path.name)]
+        return sorted(paths, key=_window, reverse=True)
+
+    def load(self, which: str) -> Checkpoint:
+        """Read and verify a checkpoint.
+
+        which: "last", the newest generation, or the one before it where that is damaged; "best", or "last"
+               where there is no best one or it is damaged.
+
+        A damaged checkpoint that is passed over is reported through on_warning.
+        Raises CheckpointError: none is left, or (NewerFormatError) the first choice is from a newer version.
+        """
+        if which not in ("best", "last"):
+            raise ValueError(f"which: expected 'best' or 'last', found {which!r}")
+        candidates = self.generations()
+        if which == "best" and self.best.exists():
+            candidates.insert(0, self.best)
+        passed_over = None
+        for path in candidates:
+            try:
+                checkpoint = read_checkpoint(path)
+            except NewerFormatError:
+                raise
+            except CheckpointError as exc:
+                passed_over = passed_over or exc
+                self._warn(str(exc))
+            else:
+                if passed_over is not None:
+                    self._warn(f"using {path} instead")
+                return checkpoint
+        if passed_over is not None:
+            raise CheckpointError(f"no readable checkpoint in {self.path}: {passed_over}")
+        raise CheckpointError(f"no checkpoint in {self.path}: train it first")
+
+
+def _holder(descriptor: int) -> str:
+    """Who holds the lock, by the file's text; waits a moment for a holder that has not yet written it."""
+    for _ in range(20):
+        match = _HOLDER.fullmatch(os.pread(descriptor, 300, 0).decode("ascii", "replace"))
+        if match and (match[2] != os.uname().nodename or _alive(int(match[1]))):
+            return f"process {match[1]} on {match[2]}"
+        time.sleep(0.01)
+    return "another process"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
+def _window(path: Path) -> int:
+    match = _GENERATION.fullmatch(path.name)
+    assert match is not None
+    return int(match[1])
