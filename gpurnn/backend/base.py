@@ -25,7 +25,8 @@ class Argument:
     """One array argument of a fused operation.
 
     shape: one expression per axis, an optional factor and dimension letters, for example ("B", "4H").
-    kind: "real" (the dtype the operation is bound for), "double" (float64) or "index" (the backend's index type).
+    kind: "real" (the dtype the operation is bound for), "double" (float64), "index" (the backend's index type), or, for
+    scratch, "range" (an index that holds 0, 1, 2, ...).
     below: for an index, the dimension its values stay under.
     """
 
@@ -42,7 +43,7 @@ class FusedOp:
     arguments: arrays by name, in order; an operation overwrites what its docstring says.
     body: NumPy-style code `body(xp, *arguments, *scratch)`, writing through `out=`.
     scratch: extra buffers that only the NumPy-style body needs, allocated once by `Backend.bind`.
-    source: CUDA C file, compiled with `-D` for each dimension and `REAL` for the dtype; None: the body runs on CuPy too.
+    source: CUDA C file, compiled with `-D` for each dimension and `REAL` for the dtype; None: the body runs on CuPy.
     threads: how many CUDA threads the kernel wants, as a shape expression such as "BH"; ignored by the body.
     block: CUDA threads of a block.
     """
@@ -142,7 +143,7 @@ class Backend(ABC):
     def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
         """`out = a @ b`, or `out += a @ b`.
 
-        a: (M, K), b: (K, N), out: (M, N); 2-D, of one dtype, each contiguous along one axis (transposed views are fine).
+        a: (M, K), b: (K, N), out: (M, N); 2-D, of one dtype, each contiguous along one axis (transposes are fine).
         """
 
     @abstractmethod
@@ -151,7 +152,7 @@ class Backend(ABC):
 
     @abstractmethod
     def row_gradient(self, n: int, rows: int, width: int, dtype: Any) -> RowGradient:
-        """The gradient of `gather_rows` for up to `n` gathered rows of a (rows, width) table; allocates its scratch now.
+        """The gradient of `gather_rows` for up to `n` gathered rows of a (rows, width) table, with its scratch.
 
         The callable `(d_out, index, plan, d_table)` sets `d_table[k]` to the sum of `d_out[i]` over `index[i] == k`,
         in a fixed order. d_out: (m, width), m <= n, read only; index: (m,); plan: its `RowPlan`; d_table: overwritten.
@@ -197,3 +198,11 @@ class Backend(ABC):
     def describe(self) -> dict[str, str]:
         """What decides the bits of a result: library, version, device, kernels; strings by name."""
         return {"backend": self.name, "numpy": np.__version__}
+
+
+def allocate_scratch(be: Backend, argument: Argument, dtype: Any, dims: Mapping[str, int]) -> Array:
+    """One scratch buffer of a fused operation's NumPy-style body."""
+    shape = tuple(extent(axis, dims) for axis in argument.shape)
+    if argument.kind == "range":
+        return be.xp.arange(shape[0], dtype=be.index_dtype)
+    return be.empty(shape, {"real": dtype, "double": np.float64, "index": be.index_dtype}[argument.kind])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gpurnn.backend.base import Array, Backend, FusedOp, RowGradient, RowPlan, Staging, extent
+from gpurnn.backend.base import Array, Backend, FusedOp, RowGradient, RowPlan, Staging, allocate_scratch
 
 _MASK_BLOCK = 1 << 16  # uniforms drawn at a time
 _ONE_HOT_ROWS = 256  # up to this size of table the gradient of a row gather is a product with one-hot rows
@@ -66,8 +66,7 @@ class CpuBackend(Backend):
         return make(n, rows, width, dtype)
 
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
-        kinds = {"real": dtype, "double": np.float64, "index": self.index_dtype}
-        scratch = tuple(np.empty([extent(axis, dims) for axis in s.shape], kinds[s.kind]) for s in op.scratch.values())
+        scratch = tuple(allocate_scratch(self, argument, dtype, dims) for argument in op.scratch.values())
         body = op.body
 
         def call(*arguments: Array) -> None:

@@ -1,0 +1,5 @@
+"""What reads the last layer's output and says how wrong it is."""
+
+from gpurnn.network.heads.softmax_xent import SOFTMAX_XENT, XENT
+
+__all__ = ["SOFTMAX_XENT", "XENT"]

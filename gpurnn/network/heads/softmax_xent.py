@@ -1,0 +1,112 @@
+"""Softmax and cross-entropy over all rows of a window at once.
+
+y = softmax(o),  nats = -log y[target],  do = (y - onehot(target)) weight scale
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gpurnn.backend import Argument, Array, FusedOp
+
+_SOURCE = Path(__file__).with_name("softmax_xent.cu")
+_BLOCK = 1 << 16  # elements of o worked on at a time: they stay in the cache
+
+
+def softmax_xent(
+    xp: Any,
+    o: Array,
+    target: Array,
+    weight: Array,
+    scale: Array,
+    nats: Array,
+    first: Array,
+    flat: Array,
+    top: Array,
+    total: Array,
+    at_target: Array,
+) -> None:
+    """o: (N, K), overwritten with its error do. nats: (N,), overwritten; natural logarithm.
+
+    target, weight: (N,), scale: (1,): read only. first, flat, top, total, at_target: scratch.
+    """
+    rows, symbols = o.shape
+    block = max(1, _BLOCK // symbols)
+    for start in range(0, rows, block):
+        part = slice(start, min(start + block, rows))
+        ob, nb = o[part], nats[part]
+        n = len(ob)
+        where = _positions(xp, target[part], symbols, first, flat)
+        _shifted_exp(xp, ob, where, nb, top[:n], total[:n])
+        factor, there = top[:n, 0], at_target[:n]
+        xp.multiply(weight[part], scale, out=factor)
+        xp.divide(factor, total[:n, 0], out=total[:n, 0])
+        xp.multiply(ob, total[:n], out=ob)
+        elements = ob.reshape(-1)
+        xp.take(elements, where, out=there, mode="clip")
+        xp.subtract(there, factor, out=there)
+        elements[where] = there
+
+
+def xent(xp: Any, o: Array, target: Array, nats: Array, first: Array, flat: Array, top: Array, total: Array) -> None:
+    """nats: (N,), overwritten. o: (N, K), used up. target: (N,), read only. The rest: scratch. For evaluation."""
+    rows, symbols = o.shape
+    block = max(1, _BLOCK // symbols)
+    for start in range(0, rows, block):
+        part = slice(start, min(start + block, rows))
+        n = part.stop - start
+        where = _positions(xp, target[part], symbols, first, flat)
+        _shifted_exp(xp, o[part], where, nats[part], top[:n], total[:n])
+
+
+def _positions(xp: Any, target: Array, symbols: int, first: Array, flat: Array) -> Array:
+    """Where the targets of a block of rows stand among its elements."""
+    n = len(target)
+    where = flat[:n]
+    where[...] = first[:n]
+    xp.multiply(where, symbols, out=where)
+    xp.add(where, target, out=where)
+    return where
+
+
+def _shifted_exp(xp: Any, o: Array, where: Array, nats: Array, top: Array, total: Array) -> None:
+    """o: overwritten with exp(o - max o). total: (n, 1), its row sums. nats: log(total) - (o - max o)[target]."""
+    xp.amax(o, axis=1, keepdims=True, out=top)
+    xp.subtract(o, top, out=o)
+    xp.take(o.reshape(-1), where, out=nats, mode="clip")
+    xp.exp(o, out=o)
+    xp.sum(o, axis=1, keepdims=True, out=total)
+    xp.log(total, out=top)
+    xp.subtract(top[:, 0], nats, out=nats)
+
+
+_N = ("N",)
+_SCRATCH = {
+    "first": Argument(_N, "range"),
+    "flat": Argument(_N, "index"),
+    "top": Argument(("N", "1")),
+    "total": Argument(("N", "1")),
+}
+SOFTMAX_XENT = FusedOp(
+    "softmax_xent",
+    {
+        "o": Argument(("N", "K")),
+        "target": Argument(_N, "index", below="K"),
+        "weight": Argument(_N),
+        "scale": Argument(("1",)),
+        "nats": Argument(_N),
+    },
+    softmax_xent,
+    _SCRATCH | {"at_target": Argument(_N)},
+    source=_SOURCE,
+    threads="32N",
+)
+XENT = FusedOp(
+    "xent",
+    {"o": Argument(("N", "K")), "target": Argument(_N, "index", below="K"), "nats": Argument(_N)},
+    xent,
+    _SCRATCH,
+    source=_SOURCE,
+    threads="32N",
+)

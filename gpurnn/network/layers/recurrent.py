@@ -1,0 +1,129 @@
+"""A recurrent layer: the one loop over time, forward and backward, for every cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gpurnn.backend import Array, Backend
+from gpurnn.network.cells import Cell
+
+
+class RecurrentBuffers:
+    """What one recurrent layer needs for a window of up to T steps of B lanes; allocated once.
+
+    a: (T, B, GH), x U, then the activated gates, then (after backward) the errors da.
+    states: by name, (T+1, B, H); slot 0 is what the last window left. Backward masks slots 0..T-1 of h by carry.
+    da_rec: (T, B, GH), the errors of the recurrent projection: `a` itself unless the cell keeps its projections apart.
+    d_first: by state name, (B, H), overwritten by backward: the error at slot 0, what would cross the seam.
+    """
+
+    def __init__(
+        self,
+        be: Backend,
+        cell: Cell,
+        parameters: Mapping[str, Array],
+        shape: tuple[int, int, int],
+        dtype: Any,
+        dh: Array | None,
+    ) -> None:
+        """parameters: U, W, b, ... shape: (T, B, H). dh: (T, B, H), the errors from above; None: forward only."""
+        steps, lanes, hidden = shape
+        columns = cell.gates * hidden
+        self.be, self.cell = be, cell
+        self.W = parameters["W"]
+        self.a = be.empty((steps, lanes, columns), dtype)
+        self.states = {name: be.zeros((steps + 1, lanes, hidden), dtype) for name in cell.states}
+        self._h_masked = be.empty((lanes, hidden), dtype)
+        recurrent = be.empty((steps if cell.apart else 1, lanes, columns), dtype)
+        self._r = [recurrent[t if cell.apart else 0] for t in range(steps)]
+        self._h = [self.states["h"][t] for t in range(steps)]
+
+        named: dict[str, Any] = {name: list(self.states[name][1:]) for name in cell.states}
+        named |= {f"{name}_prev": list(self.states[name][:steps]) for name in cell.states}
+        named |= {name: list(be.empty((steps, lanes, hidden), dtype)) for name in cell.saved}
+        named |= {"a": list(self.a), "r": self._r}
+        named |= {name: [parameters[name]] * steps for name in ("b", *cell.biases)}
+        self._forward = be.bind(cell.forward, dtype, B=lanes, H=hidden)
+        self._forward_arguments = _by_step(cell.forward.arguments, named, steps)
+        named["h_prev"] = [self._h_masked] * steps
+        self._masked_arguments = _by_step(cell.forward.arguments, named, steps)
+        if dh is None:
+            return
+
+        named["h_prev"] = self._h
+        self.da_rec = recurrent if cell.apart else self.a
+        self._da_rec = list(self.da_rec)
+        self._Wt = be.empty((columns, hidden), dtype)
+        self._dh_rec = be.empty((lanes, hidden), dtype)
+        self._e = be.empty((lanes, hidden), dtype)
+        self.d_first = {name: be.zeros((lanes, hidden), dtype) for name in cell.states}
+        named |= {"dh_out": list(dh), "dh_rec": [self._dh_rec] * steps, "e": [self._e] * steps}
+        self._backward = be.bind(cell.backward, dtype, B=lanes, H=hidden)
+        self._backward_arguments = _by_step(cell.backward.arguments, named, steps)
+
+    def forward(self, steps: int, carry: Array, boundary: Sequence[bool] | None) -> None:
+        """States 1..steps and the gates, from slot 0 and `a` = x U.
+
+        carry: (T, B, 1), 0 where a step sees no state of before. boundary: which steps have such a lane; None: none.
+        """
+        gemm, W = self.be.gemm, self.W
+        for t in range(steps):
+            if boundary is not None and boundary[t]:
+                self.be.xp.multiply(self._h[t], carry[t], out=self._h_masked)
+                for name in self.cell.states[1:]:
+                    state = self.states[name][t]
+                    self.be.xp.multiply(state, carry[t], out=state)
+                gemm(self._h_masked, W, self._r[t])
+                self._forward(*self._masked_arguments[t])
+            else:
+                gemm(self._h[t], W, self._r[t])
+                self._forward(*self._forward_arguments[t])
+
+    def backward(
+        self, steps: int, carry: Array, boundary: Sequence[bool] | None, d_last: Mapping[str, Array] | None = None
+    ) -> None:
+        """Errors of every step, in place of the gates, and `d_first`, from the errors `dh` from above.
+
+        Call it when all that reads h(1..T) has read it. d_last: errors at the last slot, by state name; None: 0.
+        """
+        xp, gemm, cell = self.be.xp, self.be.gemm, self.cell
+        self._Wt[...] = self.W.T
+        self._dh_rec.fill(0)
+        self._e.fill(0)
+        if d_last is not None:
+            self._dh_rec[...] = d_last["h"]
+            if "c" in d_last:
+                self._e[...] = d_last["c"]
+        if boundary is not None:
+            h = self.states["h"][:steps]
+            xp.multiply(h, carry[:steps], out=h)
+        for t in range(steps - 1, -1, -1):
+            self._backward(*self._backward_arguments[t])
+            gemm(self._da_rec[t], self._Wt, self._dh_rec)
+            if boundary is not None and boundary[t]:
+                xp.multiply(self._dh_rec, carry[t], out=self._dh_rec)
+                xp.multiply(self._e, carry[t], out=self._e)
+        self.d_first["h"][...] = self._dh_rec
+        if cell.e_is_h:
+            xp.add(self._dh_rec, self._e, out=self.d_first["h"])
+        elif cell.carries_error:
+            self.d_first["c"][...] = self._e
+
+    def weight_gradients(self, steps: int, gradient: Mapping[str, Array], ones: Array) -> None:
+        """dW, db and the other biases' gradients: overwritten with sums over all steps. ones: (1, at least T B)."""
+        rows = steps * self.a.shape[1]
+        hidden = self.W.shape[0]
+        h_prev = self.states["h"][:steps].reshape(rows, hidden)
+        da = self.a[:steps].reshape(rows, -1)
+        da_rec = self.da_rec[:steps].reshape(rows, -1)
+        gemm = self.be.gemm
+        gemm(h_prev.T, da_rec, gradient["W"])
+        gemm(ones[:, :rows], da, gradient["b"].reshape(1, -1))
+        for bias in self.cell.biases:  # of the last gate's recurrent part
+            gemm(ones[:, :rows], da_rec[:, -hidden:], gradient[bias].reshape(1, -1))
+
+
+def _by_step(names: Mapping[str, Any], named: Mapping[str, Sequence[Array]], steps: int) -> list[tuple[Array, ...]]:
+    """The argument arrays of a fused operation for each step, looked up once so that the loop need not."""
+    return [tuple(named[name][t] for name in names) for t in range(steps)]

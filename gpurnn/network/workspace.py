@@ -1,0 +1,112 @@
+"""Every buffer of a window, allocated once, and the state that is carried from window to window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gpurnn.backend import Array, Backend, RowPlan
+from gpurnn.network.cells import CELLS
+from gpurnn.network.config import ModelConfig
+from gpurnn.network.heads import SOFTMAX_XENT, XENT
+from gpurnn.network.layers import RecurrentBuffers
+from gpurnn.network.params import Params
+
+
+class State:
+    """What each lane carries from window to window: by layer and name ("h", "c"), arrays of (B, H)."""
+
+    def __init__(self, be: Backend, config: ModelConfig, lanes: int) -> None:
+        self.layers = [
+            {name: be.zeros((lanes, config.hidden), config.real) for name in CELLS[config.cell].states}
+            for _ in range(config.layers)
+        ]
+
+    def named(self) -> dict[str, Array]:
+        """The arrays by the names they have in a checkpoint, such as "state.0.h"."""
+        return {f"state.{n}.{name}": array for n, layer in enumerate(self.layers) for name, array in layer.items()}
+
+    def reset(self) -> None:
+        """Start every lane from zero."""
+        for array in self.named().values():
+            array.fill(0)
+
+
+class Batch:
+    """One window's inputs in the backend's memory, and what the host knows about them.
+
+    tokens, targets: (T B,) indices; carry: (T, B, 1), weight: (T B,), scale: (1,) real; window: (1,) int64;
+    plan: for the gradient of the row gather.
+    steps: how many steps this window has; boundary: which of them have a lane whose carry is 0, None where none has.
+    """
+
+    def __init__(self, be: Backend, config: ModelConfig, lanes: int, steps: int) -> None:
+        n, index, real = lanes * steps, be.index_dtype, config.real
+        self.tokens = be.zeros((n,), index)
+        self.targets = be.zeros((n,), index)
+        self.carry = be.zeros((steps, lanes, 1), real)
+        self.weight = be.zeros((n,), real)
+        self.scale = be.zeros((1,), real)
+        self.window = be.zeros((1,), np.int64)
+        self.plan = RowPlan(*(be.zeros((size,), index) for size in (n, n, n, 1)))
+        self.steps = 0
+        self.boundary: Sequence[bool] | None = None
+
+
+class Workspace:
+    """The buffers of a model for windows of up to `steps` steps of `lanes` lanes.
+
+    train: with the buffers of the backward pass. Nothing is allocated after it is made.
+    o: (T B, K), the output; overwritten by its error in training. nats: (T B,), the loss of each target.
+    loss: (1,) float64, J of the window. dh: (T, B, H), the errors that the layer at work gets from above.
+    dropped, masks: by layer, (T, B, H), where there is dropout. x: (T, B, E), where there is an embedding.
+    """
+
+    def __init__(
+        self,
+        be: Backend,
+        config: ModelConfig,
+        params: Params,
+        lanes: int,
+        steps: int,
+        *,
+        train: bool = True,
+        seed: int = 0,
+    ) -> None:
+        """seed: keys the dropout masks."""
+        self.be, self.lanes, self.steps = be, lanes, steps
+        cell, hidden, real = CELLS[config.cell], config.hidden, config.real
+        n, symbols = lanes * steps, config.symbols
+        self.batch = Batch(be, config, lanes, steps)
+        self.dh = be.empty((steps, lanes, hidden), real) if train else None
+        self.layers = [
+            RecurrentBuffers(be, cell, _of_layer(params.value, layer), (steps, lanes, hidden), real, self.dh)
+            for layer in range(config.layers)
+        ]
+        self.o = be.empty((n, symbols), real)
+        self.nats = be.zeros((n,), real)
+        self.loss = be.zeros((1,), np.float64)
+        self.x = be.empty((n, config.embedding), real) if config.embedding else None
+        self.xent = be.bind(XENT, real, N=n, K=symbols)
+        self.masks: list[Array] = []
+        if not train:
+            return
+        self.gradients = [_of_layer(params.gradient, layer) for layer in range(config.layers)]
+        self.ones = be.empty((1, n), real)
+        self.ones.fill(1)
+        self.weighted = be.empty((n,), real)
+        self.dx = be.empty((n, config.embedding), real) if config.embedding else None
+        width = config.embedding or cell.gates * hidden
+        self.row_gradient = be.row_gradient(n, symbols, width, real)
+        self.softmax_xent = be.bind(SOFTMAX_XENT, real, N=n, K=symbols)
+        if config.dropout:
+            self.masks = [be.empty((steps, lanes, hidden), real) for _ in range(config.layers)]
+            self.dropped = [be.empty((steps, lanes, hidden), real) for _ in range(config.layers)]
+            self.draw_mask = [be.dropout_mask(seed, layer, config.dropout) for layer in range(config.layers)]
+
+
+def _of_layer(named: Mapping[str, Array], layer: int) -> dict[str, Array]:
+    """One layer's parameters by their short names U, W, b, ..."""
+    prefix = f"layers.{layer}."
+    return {name.removeprefix(prefix): array for name, array in named.items() if name.startswith(prefix)}
