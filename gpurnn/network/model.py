@@ -87,7 +87,7 @@ class Model:
             if ws.masks:
                 dropout_backward(be, dh[: batch.steps], ws.masks[number][: batch.steps])
             layer.backward(batch.steps, batch.carry, batch.boundary, d_last[number] if d_last else None)
-            layer.weight_gradients(batch.steps, ws.gradients[number], ws.ones)
+            layer.weight_gradients(batch.steps, batch.carry, batch.boundary, ws.gradients[number], ws.ones)
             da = layer.a[: batch.steps].reshape(n, -1)
             if number > 0:
                 linear_backward(be, da, self._output_of(ws, number - 1), U, dU, None, dx, ws.ones)

@@ -13,7 +13,8 @@ class RecurrentBuffers:
     """What one recurrent layer needs for a window of up to T steps of B lanes; allocated once.
 
     a: (T, B, GH), x U, then the activated gates, then (after backward) the errors da.
-    states: by name, (T+1, B, H); slot 0 is what the last window left. Backward masks slots 0..T-1 of h by carry.
+    states: by name, (T+1, B, H); slot 0 is what the last window left. Forward masks slots 0..T-1 of all but h by carry,
+    as the step saw them; h stays as it was, since the layer above reads it too.
     da_rec: (T, B, GH), the errors of the recurrent projection: `a` itself unless the cell keeps its projections apart.
     d_first: by state name, (B, H), overwritten by backward: the error at slot 0, what would cross the seam.
     """
@@ -51,7 +52,7 @@ class RecurrentBuffers:
         if dh is None:
             return
 
-        named["h_prev"] = self._h
+        self._dh = dh
         self.da_rec = recurrent if cell.apart else self.a
         self._da_rec = list(self.da_rec)
         self._Wt = be.empty((columns, hidden), dtype)
@@ -60,7 +61,8 @@ class RecurrentBuffers:
         self.d_first = {name: be.zeros((lanes, hidden), dtype) for name in cell.states}
         named |= {"dh_out": list(dh), "dh_rec": [self._dh_rec] * steps, "e": [self._e] * steps}
         self._backward = be.bind(cell.backward, dtype, B=lanes, H=hidden)
-        self._backward_arguments = _by_step(cell.backward.arguments, named, steps)
+        self._backward_masked_arguments = _by_step(cell.backward.arguments, named, steps)
+        self._backward_arguments = _by_step(cell.backward.arguments, named | {"h_prev": self._h}, steps)
 
     def forward(self, steps: int, carry: Array, boundary: Sequence[bool] | None) -> None:
         """States 1..steps and the gates, from slot 0 and `a` = x U.
@@ -85,7 +87,7 @@ class RecurrentBuffers:
     ) -> None:
         """Errors of every step, in place of the gates, and `d_first`, from the errors `dh` from above.
 
-        Call it when all that reads h(1..T) has read it. d_last: errors at the last slot, by state name; None: 0.
+        d_last: errors at the last slot, by state name; None: 0. The states stay as they are.
         """
         xp, gemm, cell = self.be.xp, self.be.gemm, self.cell
         self._Wt[...] = self.W.T
@@ -95,26 +97,36 @@ class RecurrentBuffers:
             self._dh_rec[...] = d_last["h"]
             if "c" in d_last:
                 self._e[...] = d_last["c"]
-        if boundary is not None:
-            h = self.states["h"][:steps]
-            xp.multiply(h, carry[:steps], out=h)
         for t in range(steps - 1, -1, -1):
-            self._backward(*self._backward_arguments[t])
-            gemm(self._da_rec[t], self._Wt, self._dh_rec)
             if boundary is not None and boundary[t]:
+                if "h_prev" in cell.backward.arguments:
+                    xp.multiply(self._h[t], carry[t], out=self._h_masked)
+                self._backward(*self._backward_masked_arguments[t])
+                gemm(self._da_rec[t], self._Wt, self._dh_rec)
                 xp.multiply(self._dh_rec, carry[t], out=self._dh_rec)
                 xp.multiply(self._e, carry[t], out=self._e)
+            else:
+                self._backward(*self._backward_arguments[t])
+                gemm(self._da_rec[t], self._Wt, self._dh_rec)
         self.d_first["h"][...] = self._dh_rec
         if cell.e_is_h:
             xp.add(self._dh_rec, self._e, out=self.d_first["h"])
         elif cell.carries_error:
             self.d_first["c"][...] = self._e
 
-    def weight_gradients(self, steps: int, gradient: Mapping[str, Array], ones: Array) -> None:
-        """dW, db and the other biases' gradients: overwritten with sums over all steps. ones: (1, at least T B)."""
+    def weight_gradients(
+        self, steps: int, carry: Array, boundary: Sequence[bool] | None, gradient: Mapping[str, Array], ones: Array
+    ) -> None:
+        """dW, db and the other biases' gradients: overwritten with sums over all steps. ones: (1, at least T B).
+
+        Call it after `backward` and before `dh` is filled for the next layer: a window with a boundary uses `dh` up.
+        """
         rows = steps * self.a.shape[1]
         hidden = self.W.shape[0]
-        h_prev = self.states["h"][:steps].reshape(rows, hidden)
+        h_prev = self.states["h"][:steps]
+        if boundary is not None:
+            h_prev = self.be.xp.multiply(h_prev, carry[:steps], out=self._dh[:steps])
+        h_prev = h_prev.reshape(rows, hidden)
         da = self.a[:steps].reshape(rows, -1)
         da_rec = self.da_rec[:steps].reshape(rows, -1)
         gemm = self.be.gemm
