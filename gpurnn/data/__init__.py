@@ -1,0 +1,1 @@
+"""Text in, windows out: vocabularies, the corpus file, and the stream of windows. NumPy only."""
