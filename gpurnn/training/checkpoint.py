@@ -189,7 +189,7 @@ def parse_checkpoint(data: Buffer, *, path: Path | None = None, verify: bool = T
 
 
 def _refuse(where: str, reason: str) -> NoReturn:
-    raise CheckpointError(f"{where} is not an intact checkpoint: {reason}; use another checkpoint")
+    raise CheckpointError(f"{where} is not an intact checkpoint: {reason}")
 
 
 def _header_end(start: bytes, size: int, where: str) -> int:

@@ -1,12 +1,7 @@
 """Run directories: config.json, log.jsonl, checkpoints/window-N.safetensors, best.safetensors, and a lock."""
 
-import errno
-import fcntl
 import logging
-import os
 import re
-import stat
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +13,13 @@ from gpurnn.exceptions import CheckpointError, RunError
 from gpurnn.training.checkpoint import Checkpoint, NewerFormatError, read_checkpoint, write_checkpoint
 from gpurnn.training.durable import reported_as, sync_folder, temporary_target, write_durably
 from gpurnn.training.strictjson import Json, dump_object, parse_object
+from gpurnn.training.writerlock import writer_lock
 
 GENERATIONS = 2
 MAX_CONFIG_BYTES = 1 << 20
 
 _GENERATION = re.compile(r"window-([0-9]{10,18})\.safetensors", re.ASCII)
 _OURS = re.compile(r"config\.json|log\.jsonl|best\.safetensors|" + _GENERATION.pattern, re.ASCII)
-_HOLDER = re.compile(r"([0-9]{1,10}) on ([A-Za-z0-9_.\-]{1,255})\n", re.ASCII)
 _logger = logging.getLogger("gpurnn")
 
 
@@ -127,33 +122,13 @@ class RunDirectory:
         The lock dies with its process.
         Raises RunError: another process holds it, or the folder cannot be written.
         """
-        path = self.path / "lock"
-        with reported_as(RunError, f"cannot lock run directory {self.path}"):
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-            descriptor = os.open(path, flags, 0o666)
-        try:
-            with reported_as(RunError, f"cannot lock run directory {self.path}"):
-                self._take_lock(descriptor)
+        with writer_lock(self.path):
             self._locked = True
-            self._sweep()
-            yield
-        finally:
-            self._locked = False
-            os.close(descriptor)
-
-    def _take_lock(self, descriptor: int) -> None:
-        """Lock the open file and write into it who holds it. Raises OSError, RunError."""
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            if exc.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            who = _holder(descriptor)
-            raise RunError(f"{self.path} is being written by {who}: wait for its end, or stop it") from None
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise RunError(f"{self.path / 'lock'}: expected a regular file; remove it")
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} on {os.uname().nodename}\n".encode("ascii", "replace"), 0)
+            try:
+                self._sweep()
+                yield
+            finally:
+                self._locked = False
 
     def _require_lock(self) -> None:
         if not self._locked:
@@ -233,45 +208,30 @@ class RunDirectory:
         """
         if which not in ("best", "last"):
             raise ValueError(f"which: expected 'best' or 'last', found {which!r}")
-        candidates = self.generations()
-        if which == "best" and self.best.exists():
-            candidates.insert(0, self.best)
-        passed_over = None
-        for path in candidates:
-            try:
-                checkpoint = read_checkpoint(path)
-            except NewerFormatError:
-                raise
-            except CheckpointError as exc:
-                passed_over = passed_over or exc
-                self._warn(str(exc))
-            else:
-                if passed_over is not None:
-                    self._warn(f"using {path} instead")
-                return checkpoint
-        if passed_over is not None:
-            raise CheckpointError(f"no readable checkpoint in {self.path}: {passed_over}")
+        candidates = self._candidates(which)
+        while True:
+            refused = []
+            for path in candidates:
+                try:
+                    checkpoint = read_checkpoint(path)
+                except NewerFormatError:
+                    raise
+                except CheckpointError as exc:
+                    refused.append(str(exc))
+                else:
+                    for reason in refused:
+                        self._warn(f"{reason}; using {path} instead")
+                    return checkpoint
+            before, candidates = candidates, self._candidates(which)
+            if candidates == before:  # otherwise a writer went on between listing and reading
+                break
+        if refused:
+            raise CheckpointError(f"no readable checkpoint in {self.path}: {refused[0]}")
         raise CheckpointError(f"no checkpoint in {self.path}: train it first")
 
-
-def _holder(descriptor: int) -> str:
-    """Who holds the lock, by the file's text; waits a moment for a holder that has not yet written it."""
-    for _ in range(20):
-        match = _HOLDER.fullmatch(os.pread(descriptor, 300, 0).decode("ascii", "replace"))
-        if match and (match[2] != os.uname().nodename or _alive(int(match[1]))):
-            return f"process {match[1]} on {match[2]}"
-        time.sleep(0.01)
-    return "another process"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (ProcessLookupError, OverflowError):
-        return False
-    return True
+    def _candidates(self, which: str) -> list[Path]:
+        best = [self.best] if which == "best" and self.best.exists() else []
+        return best + self.generations()
 
 
 def _window(path: Path) -> int:
