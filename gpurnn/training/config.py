@@ -1,0 +1,100 @@
+"""Everything that decides the bits of a run, and the limits that only decide when it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+from gpurnn.exceptions import RunError, UsageError
+from gpurnn.network import ModelConfig
+from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.schedule import ScheduleConfig
+
+CADENCES = ("log_every", "validate_every")
+"""Fields that may differ when a run is resumed."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The settings of a run; the same settings, corpus, machine and versions give the same bits.
+
+    lanes: B. steps: T. seed: of the initial parameters and the dropout masks. log_every, validate_every: in windows;
+    0: never. validate_windows: how many windows of the valid split a validation reads at most. patience: stop after so
+    many validations in a row without a better one; 0: never. skip_limit: stop after so many windows skipped in a row.
+    """
+
+    model: ModelConfig
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    lanes: int = 32
+    steps: int = 64
+    seed: int = 1
+    log_every: int = 50
+    validate_every: int = 500
+    validate_windows: int = 200
+    patience: int = 0
+    skip_limit: int = 25
+
+    def __post_init__(self) -> None:
+        for name, least in (("lanes", 1), ("steps", 1), ("seed", 0), ("log_every", 1), ("validate_every", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name}: expected at least {least}, found {getattr(self, name)}")
+        for name, least in (("validate_windows", 1), ("patience", 0), ("skip_limit", 1)):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name}: expected at least {least}, found {getattr(self, name)}")
+        if self.seed >= 2**63:
+            raise UsageError(f"seed: expected less than 2**63, found {self.seed}")
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary of plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Any, source: str) -> TrainConfig:
+        """The configuration that `to_json` described. Raises RunError for anything else, naming `source`."""
+        parts = {"model": ModelConfig, "optimizer": OptimizerConfig, "schedule": ScheduleConfig}
+        plain = dict(_checked(cls, data, source))
+        for name, part in parts.items():
+            plain[name] = part(**_checked(part, plain.get(name), f"{source}: {name}"))
+        return cls(**plain)
+
+    def differences(self, other: TrainConfig) -> list[str]:
+        """What differs between two configurations apart from cadences, one "name: this, that" each."""
+        mine, theirs = _flat(self.to_json()), _flat(other.to_json())
+        return [f"{k}: {mine[k]}, {theirs[k]}" for k in mine if mine[k] != theirs[k] and k not in CADENCES]
+
+    def with_cadences_of(self, other: TrainConfig) -> TrainConfig:
+        """This configuration with another's cadences."""
+        return replace(self, **{name: getattr(other, name) for name in CADENCES})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop. epochs, windows: counted from the run's beginning; minutes: of this call; None: no limit."""
+
+    epochs: int | None = None
+    windows: int | None = None
+    minutes: float | None = None
+
+
+_T = TypeVar("_T")
+
+
+def _checked(kind: type[_T], data: Any, source: str) -> Mapping[str, Any]:
+    """`data` where it has exactly the fields of `kind`, each of the type of its default or of its annotation."""
+    names = {f.name: f.type for f in fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(data, dict) or set(data) != set(names):
+        raise RunError(f"{source}: expected the fields {', '.join(names)}; was it written by another version?")
+    for name, annotation in names.items():
+        allowed = {"int": (int,), "float": (int, float), "str": (str,)}.get(str(annotation), (dict,))
+        if not isinstance(data[name], allowed) or isinstance(data[name], bool):
+            raise RunError(f"{source}: {name}: expected {annotation}, found {data[name]!r:.60}")
+    return data
+
+
+def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in data.items():
+        flat |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
+    return flat

@@ -1,0 +1,251 @@
+"""Optimizers: clip the gradient and update the parameters on the flat blocks, with nothing read back by the host.
+
+A window whose loss or gradient is not finite changes neither parameters nor moments; it is counted instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpurnn.backend import Argument, Array, Backend, FusedOp
+from gpurnn.exceptions import UsageError
+from gpurnn.network.params import Params
+
+_SOURCE = Path(__file__).with_name("optim.cu")
+_BLOCK = 1 << 14  # elements updated at a time: they and their moments stay in the cache
+
+# Places in the control array: float64, on the device, carried in checkpoints.
+RATE = 0  # learning rate of this window; written by the host
+NORM = 1  # norm of the gradient before clipping
+SCALE = 2  # what clipping multiplies the gradient with
+OK = 3  # 1 where this window counts, 0 where it is skipped
+UPDATES = 4  # windows that changed the parameters
+SKIPPED = 5  # windows that did not
+SKIPPED_IN_A_ROW = 6
+NATS = 7  # summed since the last log line: weight * nats
+WEIGHT = 8  # and weight
+WORST_ROW = 9  # the most windows skipped in a row since the last log line
+CONTROL_SIZE = 10
+
+# Places in the settings array: float64, constant.
+CLIP_NORM, CLIP_VALUE, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES = range(8)
+SETTINGS_SIZE = 8
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How parameters follow the gradient.
+
+    name: a key of `OPTIMIZERS`. clip_norm, clip_value: 0 for none. weight_decay: on matrices only; added to the
+    gradient, or for adamw applied to the parameters. momentum: of sgd. beta1, beta2: of adam and adamw; rmsprop
+    averages squares with beta2. epsilon: added to the root of the squares.
+    """
+
+    name: str = "adam"
+    clip_norm: float = 5.0
+    clip_value: float = 0.0
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        if self.name not in OPTIMIZERS:
+            raise UsageError(f"optimizer: expected one of {', '.join(OPTIMIZERS)}, found {self.name!r}")
+        for name in ("clip_norm", "clip_value", "weight_decay"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise UsageError(f"{name}: expected 0 or more, found {getattr(self, name)}")
+        for name in ("momentum", "beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name}: expected 0 <= value < 1, found {getattr(self, name)}")
+        if not self.epsilon > 0:
+            raise UsageError(f"epsilon: expected a value above 0, found {self.epsilon}")
+
+
+def square_sum(xp: Any, gradient: Array, total: Array) -> None:
+    """total: (1,) float64, overwritten with the sum of squares of gradient (P,)."""
+    total[0] = 0
+    for start in range(0, len(gradient), _BLOCK):
+        part = gradient[start : start + _BLOCK]
+        total[0] += xp.dot(part, part)
+
+
+def control(xp: Any, total: Array, loss: Array, scale: Array, settings: Array, ctl: Array) -> None:
+    """ctl: what this window does to the parameters, decided from total (1,), the squared norm, and loss (1,).
+
+    scale: (1,), 1 over the window's summed weights. settings: read only.
+    """
+    norm, j, inverse = math.sqrt(float(total[0])), float(loss[0]), float(scale[0])
+    ok = math.isfinite(norm) and math.isfinite(j)
+    ctl[NORM], ctl[OK] = norm, ok
+    if not ok:
+        ctl[SKIPPED] += 1
+        ctl[SKIPPED_IN_A_ROW] += 1
+        ctl[WORST_ROW] = max(ctl[WORST_ROW], ctl[SKIPPED_IN_A_ROW])
+        return
+    clip = float(settings[CLIP_NORM])
+    ctl[SCALE] = clip / norm if 0 < clip < norm else 1.0
+    ctl[UPDATES] += 1
+    ctl[SKIPPED_IN_A_ROW] = 0
+    if inverse:
+        ctl[NATS] += j / inverse
+        ctl[WEIGHT] += 1 / inverse
+
+
+def sgd(xp: Any, p: Array, g: Array, m: Array, settings: Array, ctl: Array, s: Array, u: Array) -> None:
+    """m: (P,), becomes BETA1 m + g; p: (P,), is moved by -rate m. s, u: scratch."""
+    rate, momentum = float(ctl[RATE]), float(settings[BETA1])
+    for part in _prepared(xp, p, g, settings, ctl, s, u):
+        mb, gb = m[part], s[: part.stop - part.start]
+        xp.multiply(mb, momentum, out=mb)
+        xp.add(mb, gb, out=mb)
+        xp.multiply(mb, rate, out=gb)
+        xp.subtract(p[part], gb, out=p[part])
+
+
+def rmsprop(xp: Any, p: Array, g: Array, v: Array, settings: Array, ctl: Array, s: Array, u: Array) -> None:
+    """v: (P,), becomes BETA2 v + (1 - BETA2) g²; p: (P,), is moved by -rate g / (sqrt(v) + EPSILON)."""
+    rate, beta2, epsilon = float(ctl[RATE]), float(settings[BETA2]), float(settings[EPSILON])
+    for part in _prepared(xp, p, g, settings, ctl, s, u):
+        n = part.stop - part.start
+        vb, gb, ub = v[part], s[:n], u[:n]
+        _average_squares(xp, vb, gb, beta2, ub)
+        xp.sqrt(vb, out=ub)
+        xp.add(ub, epsilon, out=ub)
+        xp.divide(gb, ub, out=ub)
+        xp.multiply(ub, rate, out=ub)
+        xp.subtract(p[part], ub, out=p[part])
+
+
+def adam(xp: Any, p: Array, g: Array, m: Array, v: Array, settings: Array, ctl: Array, s: Array, u: Array) -> None:
+    """m, v: (P,), become the averages of g and g²; p: (P,), is moved by -rate m' / (sqrt(v') + EPSILON).
+
+    m' and v' are m and v without their bias towards 0. Source: Kingma & Ba 2015; with decoupled weight decay:
+    Loshchilov & Hutter 2019.
+    """
+    beta1, beta2, updates = float(settings[BETA1]), float(settings[BETA2]), float(ctl[UPDATES])
+    rate = float(ctl[RATE]) / (1 - beta1**updates)
+    root = 1 / math.sqrt(1 - beta2**updates)
+    for part in _prepared(xp, p, g, settings, ctl, s, u):
+        n = part.stop - part.start
+        mb, vb, gb, ub = m[part], v[part], s[:n], u[:n]
+        xp.subtract(gb, mb, out=ub)
+        xp.multiply(ub, 1 - beta1, out=ub)
+        xp.add(mb, ub, out=mb)
+        _average_squares(xp, vb, gb, beta2, ub)
+        xp.sqrt(vb, out=ub)
+        xp.multiply(ub, root, out=ub)
+        xp.add(ub, float(settings[EPSILON]), out=ub)
+        xp.divide(mb, ub, out=ub)
+        xp.multiply(ub, rate, out=ub)
+        xp.subtract(p[part], ub, out=p[part])
+
+
+def _average_squares(xp: Any, v: Array, g: Array, beta2: float, u: Array) -> None:
+    """v: becomes beta2 v + (1 - beta2) g². u: scratch."""
+    xp.multiply(g, g, out=u)
+    xp.subtract(u, v, out=u)
+    xp.multiply(u, 1 - beta2, out=u)
+    xp.add(v, u, out=v)
+
+
+def _prepared(xp: Any, p: Array, g: Array, settings: Array, ctl: Array, s: Array, u: Array) -> Iterator[slice]:
+    """The flat block in parts that fit the cache, `s` holding each part's gradient, clipped and with weight decay.
+
+    No part where this window is skipped. Decoupled weight decay is applied to p here. u: scratch.
+    """
+    if not ctl[OK]:
+        return
+    size, matrices, scale = len(p), int(settings[MATRICES]), float(ctl[SCALE])
+    clip, decay, rate = float(settings[CLIP_VALUE]), float(settings[DECAY]), float(ctl[RATE])
+    for start in (*range(0, matrices, _BLOCK), *range(matrices, size, _BLOCK)):
+        part = slice(start, min(start + _BLOCK, matrices if start < matrices else size))
+        gb, ub = s[: part.stop - start], u[: part.stop - start]
+        xp.multiply(g[part], scale, out=gb)
+        if clip:
+            xp.clip(gb, -clip, clip, out=gb)
+        if decay and start < matrices:
+            if settings[DECOUPLED]:
+                xp.multiply(p[part], 1 - rate * decay, out=p[part])
+            else:
+                xp.multiply(p[part], decay, out=ub)
+                xp.add(gb, ub, out=gb)
+        yield part
+
+
+def _update(name: str, moments: tuple[str, ...], body: Callable[..., None]) -> FusedOp:
+    flat = Argument(("P",))
+    arguments = {"p": flat, "g": flat, **dict.fromkeys(moments, flat), "settings": _SETTINGS, "ctl": _CONTROL}
+    block = Argument((f"{_BLOCK}",))
+    return FusedOp(name, arguments, body, {"s": block, "u": block}, source=_SOURCE, threads="P")
+
+
+_ONE = Argument(("1",), "double")
+_CONTROL = Argument((f"{CONTROL_SIZE}",), "double")
+_SETTINGS = Argument((f"{SETTINGS_SIZE}",), "double")
+
+SQUARE_SUM = FusedOp(
+    "square_sum", {"g": Argument(("P",)), "total": _ONE}, square_sum, source=_SOURCE, threads="1024", block=1024
+)
+CONTROL = FusedOp(
+    "control",
+    {"total": _ONE, "loss": _ONE, "scale": Argument(("1",)), "settings": _SETTINGS, "ctl": _CONTROL},
+    control,
+    source=_SOURCE,
+    threads="1",
+    block=1,
+)
+OPTIMIZERS: dict[str, FusedOp] = {
+    "sgd": _update("sgd", ("m",), sgd),
+    "rmsprop": _update("rmsprop", ("v",), rmsprop),
+    "adam": _update("adam", ("m", "v"), adam),
+    "adamw": _update("adam", ("m", "v"), adam),
+}
+"""The update of each optimizer by its name on the command line; its moments are the arguments m and v."""
+
+
+class Optimizer:
+    """Clips and updates the parameters of a model.
+
+    moments: flat arrays by name, (P,). ctl: the control array, (CONTROL_SIZE,) float64; see the places above.
+    """
+
+    def __init__(self, be: Backend, params: Params, config: OptimizerConfig) -> None:
+        self._params = params
+        update = OPTIMIZERS[config.name]
+        dtype = params.values.dtype
+        self.moments = {name: be.zeros((params.size,), dtype) for name in ("m", "v") if name in update.arguments}
+        self.ctl = be.zeros((CONTROL_SIZE,), np.float64)
+        self._total = be.zeros((1,), np.float64)
+        self._settings = be.from_host(_settings(config, params))
+        self._square_sum = be.bind(SQUARE_SUM, dtype, P=params.size)
+        self._control = be.bind(CONTROL, dtype)
+        self._update = be.bind(update, dtype, P=params.size)
+
+    def step(self, loss: Array, scale: Array) -> None:
+        """One update with `params.gradients`, at the rate in `ctl[RATE]`. loss: (1,) float64; scale: (1,)."""
+        params = self._params
+        self._square_sum(params.gradients, self._total)
+        self._control(self._total, loss, scale, self._settings, self.ctl)
+        self._update(params.values, params.gradients, *self.moments.values(), self._settings, self.ctl)
+
+    def restart_sums(self) -> None:
+        """Begin anew what the control array sums between log lines."""
+        self.ctl[NATS : WORST_ROW + 1].fill(0)
+
+
+def _settings(config: OptimizerConfig, params: Params) -> np.ndarray:
+    settings = np.zeros(SETTINGS_SIZE)
+    settings[CLIP_NORM], settings[CLIP_VALUE] = config.clip_norm, config.clip_value
+    settings[DECAY], settings[DECOUPLED] = config.weight_decay, config.name == "adamw"
+    settings[BETA1] = config.momentum if config.name == "sgd" else config.beta1
+    settings[BETA2], settings[EPSILON] = config.beta2, config.epsilon
+    settings[MATRICES] = params.matrix_size
+    return settings

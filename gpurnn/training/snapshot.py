@@ -1,0 +1,164 @@
+"""A run in arrays and JSON: what a checkpoint holds, and how it comes back.
+
+Tensors: each parameter by its name; `m.` and `v.` before a parameter's name, its moments; `optimizer.control`;
+`state.L.h`, `state.L.c`, what each lane carries; `vocabulary.data`, `vocabulary.offsets`; `starts.symbols`,
+`starts.counts`, how documents of the train split begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import gpurnn
+from gpurnn.backend import Backend
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.stream import Cursor
+from gpurnn.data.tokens import TextPolicy, Vocabulary
+from gpurnn.exceptions import CheckpointError, GpurnnError
+from gpurnn.network import Model, State
+from gpurnn.training.checkpoint import Checkpoint
+from gpurnn.training.config import TrainConfig
+from gpurnn.training.optim import Optimizer
+
+
+@dataclass
+class Progress:
+    """Where a run stands: what a checkpoint keeps besides arrays.
+
+    windows: consumed since the run's beginning. cursor: where the stream goes on; None: at its beginning.
+    best: the lowest validation loss in nats, None before the first; best_window: where. stale: validations in a row
+    that were no better. plateaus: how often the plateau schedule has lowered the rate. seconds: spent so far.
+    """
+
+    windows: int = 0
+    cursor: Cursor | None = None
+    best: float | None = None
+    best_window: int = 0
+    stale: int = 0
+    plateaus: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Language:
+    """What turns text into symbols and back: vocabulary, text policy, and how documents begin.
+
+    start_symbols, start_counts: (n,), the first symbols of train documents and how often each was seen.
+    """
+
+    vocabulary: Vocabulary
+    policy: TextPolicy
+    start_symbols: np.ndarray
+    start_counts: np.ndarray
+
+
+def versions(be: Backend) -> dict[str, str]:
+    """Everything outside the run's settings that decides its bits."""
+    return {"gpurnn": gpurnn.__version__, **be.describe()}
+
+
+def pack(
+    model: Model, optimizer: Optimizer, state: State, progress: Progress, config: TrainConfig, corpus: Corpus
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Tensors and header of a checkpoint; waits for the device."""
+    be, params = model.be, model.params
+    device = dict(params.value)
+    for name, flat in optimizer.moments.items():
+        device |= {f"{name}.{parameter}": view for parameter, view in params.named(flat).items()}
+    device |= {"optimizer.control": optimizer.ctl, **state.named()}
+    tensors = {name: be.to_host(array) for name, array in device.items()}
+    data, offsets = corpus.vocabulary.to_arrays()
+    symbols, counts = corpus.starts
+    tensors |= {"vocabulary.data": data, "vocabulary.offsets": offsets}
+    tensors |= {"starts.symbols": np.asarray(symbols, np.int64), "starts.counts": np.asarray(counts, np.int64)}
+    header = {
+        "progress": {
+            "windows": progress.windows,
+            "cursor": progress.cursor.to_json() if progress.cursor else None,
+            "best": progress.best,
+            "best_window": progress.best_window,
+            "stale": progress.stale,
+            "plateaus": progress.plateaus,
+            "seconds": progress.seconds,
+        },
+        "config": config.to_json(),
+        "corpus": {
+            "path": str(corpus.path),
+            "fingerprint": corpus.fingerprint,
+            "tokens": corpus.vocabulary.kind,
+            "unknown": corpus.vocabulary.unknown,
+            "policy": corpus.policy.to_json(),
+        },
+        "versions": versions(be),
+    }
+    return tensors, header
+
+
+def unpack(checkpoint: Checkpoint, model: Model, optimizer: Optimizer, state: State) -> Progress:
+    """Put a checkpoint's arrays back and return where the run stood. Raises CheckpointError where one is missing."""
+    be, params, source = model.be, model.params, str(checkpoint.path)
+    params.load(be, checkpoint.tensors, source)
+    device = {"optimizer.control": optimizer.ctl, **state.named()}
+    for name, flat in optimizer.moments.items():
+        device |= {f"{name}.{parameter}": view for parameter, view in params.named(flat).items()}
+    for name, array in device.items():
+        be.from_host(_tensor(checkpoint, name, array.shape).astype(array.dtype), out=array)
+    fields = _object(checkpoint, "progress")
+    try:
+        progress = Progress(**fields)
+        if progress.cursor is not None:
+            progress.cursor = Cursor.from_json(progress.cursor)
+    except (TypeError, GpurnnError) as error:
+        raise CheckpointError(f"{source}: progress: not what a checkpoint holds: {error}") from None
+    return progress
+
+
+def load_config(checkpoint: Checkpoint) -> TrainConfig:
+    """The settings that a checkpoint was trained with."""
+    return TrainConfig.from_json(_object(checkpoint, "config"), f"{checkpoint.path}: config")
+
+
+def load_language(checkpoint: Checkpoint) -> Language:
+    """What turns text into a checkpoint's symbols and back."""
+    corpus = _object(checkpoint, "corpus")
+    try:
+        vocabulary = Vocabulary.from_arrays(
+            corpus["tokens"],
+            _tensor(checkpoint, "vocabulary.data"),
+            _tensor(checkpoint, "vocabulary.offsets"),
+            corpus["unknown"],
+        )
+        policy = TextPolicy.from_json(corpus["policy"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{checkpoint.path}: corpus: {error} is missing or of another type") from None
+    symbols, counts = _tensor(checkpoint, "starts.symbols"), _tensor(checkpoint, "starts.counts")
+    if symbols.shape != counts.shape or symbols.ndim != 1 or not np.all((symbols >= 0) & (symbols < len(vocabulary))):
+        raise CheckpointError(f"{checkpoint.path}: starts: expected symbols of the vocabulary and a count for each")
+    return Language(vocabulary, policy, symbols, counts)
+
+
+def load_model(be: Backend, checkpoint: Checkpoint) -> Model:
+    """The model of a checkpoint, its parameters loaded."""
+    model = Model(be, load_config(checkpoint).model)
+    model.params.load(be, checkpoint.tensors, str(checkpoint.path))
+    return model
+
+
+def _object(checkpoint: Checkpoint, name: str) -> Mapping[str, Any]:
+    value = checkpoint.header.get(name)
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{checkpoint.path}: {name} is missing from the header; is it a gpurnn checkpoint?")
+    return value
+
+
+def _tensor(checkpoint: Checkpoint, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    if name not in checkpoint.tensors:
+        raise CheckpointError(f"{checkpoint.path}: no tensor {name}; was it trained with other options?")
+    tensor = checkpoint.tensors[name]
+    if shape is not None and tensor.shape != shape:
+        raise CheckpointError(f"{checkpoint.path}: {name}: expected {shape}, found {tensor.shape}")
+    return tensor

@@ -1,0 +1,78 @@
+"""One training window: forward, backward, update, and what is carried to the next window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gpurnn.backend import Argument, Array, FusedOp
+from gpurnn.network import Model, State, Workspace
+from gpurnn.training.optim import CONTROL_SIZE, OK, RATE, Optimizer
+
+_SOURCE = Path(__file__).with_name("step.cu")
+_BH = Argument(("B", "H"))
+_CONTROL = Argument((f"{CONTROL_SIZE}",), "double")
+
+
+def lane_check(xp: Any, ctl: Array, last: Array, bad: Array) -> None:
+    """bad: (B,), set to 1 for lanes whose row of last (B, H) is not finite; untouched unless the window is skipped."""
+    if not ctl[OK]:
+        xp.maximum(bad, ~xp.isfinite(last).all(axis=1), out=bad)
+
+
+def carry_out(xp: Any, ctl: Array, bad: Array, last: Array, carried: Array) -> None:
+    """carried: (B, H), overwritten with last (B, H); where the window is skipped it stays, but for bad lanes: zeros."""
+    if ctl[OK]:
+        carried[...] = last
+    else:
+        carried[bad > 0] = 0
+
+
+LANE_CHECK = FusedOp(
+    "lane_check", {"ctl": _CONTROL, "last": _BH, "bad": Argument(("B",))}, lane_check, source=_SOURCE, threads="B"
+)
+CARRY_OUT = FusedOp(
+    "carry_out",
+    {"ctl": _CONTROL, "bad": Argument(("B",)), "last": _BH, "carried": _BH},
+    carry_out,
+    source=_SOURCE,
+    threads="BH",
+)
+
+
+class TrainingStep:
+    """Runs the window in a workspace's batch: parameters, moments, control array and carried state move on by one.
+
+    A window whose loss or gradient is not finite is skipped: nothing it computed is kept, its lanes go on from the
+    state they came with, and those that it left non-finite start from zero.
+    """
+
+    def __init__(self, model: Model, ws: Workspace, state: State, optimizer: Optimizer) -> None:
+        be = model.be
+        self._model, self._ws, self._state, self._optimizer = model, ws, state, optimizer
+        lanes, hidden, real = ws.lanes, model.config.hidden, model.config.real
+        self._bad = be.zeros((lanes,), real)
+        self._lane_check = be.bind(LANE_CHECK, real, B=lanes, H=hidden)
+        self._carry_out = be.bind(CARRY_OUT, real, B=lanes, H=hidden)
+
+    def __call__(self, rate: float) -> None:
+        """One window at this learning rate; reads nothing back from the device."""
+        self._optimizer.ctl[RATE : RATE + 1].fill(rate)
+        self._work()
+
+    def _work(self) -> None:
+        """What is the same for every window: this could be captured."""
+        ws = self._ws
+        self._model.forward(ws, self._state)
+        self._model.backward(ws)
+        self._optimizer.step(ws.loss, ws.batch.scale)
+        self._bad.fill(0)
+        pairs = [
+            (layer.states[name][ws.batch.steps], carried)
+            for layer, states in zip(ws.layers, self._state.layers, strict=True)
+            for name, carried in states.items()
+        ]
+        for last, _ in pairs:
+            self._lane_check(self._optimizer.ctl, last, self._bad)
+        for last, carried in pairs:
+            self._carry_out(self._optimizer.ctl, self._bad, last, carried)

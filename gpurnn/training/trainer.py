@@ -1,0 +1,139 @@
+"""The training loop: windows in, a run directory out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from gpurnn.backend import Backend
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.stream import Window, WindowStream
+from gpurnn.network import Model
+from gpurnn.training.checkpoint import Checkpoint
+from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.feed import Feed
+from gpurnn.training.loop import Loop
+from gpurnn.training.optim import Optimizer
+from gpurnn.training.rundir import RunDirectory
+from gpurnn.training.runlog import RunLog
+from gpurnn.training.schedule import learning_rate
+from gpurnn.training.signals import SignalWatch
+from gpurnn.training.snapshot import Progress, pack, unpack
+from gpurnn.training.step import TrainingStep
+from gpurnn.training.validation import ForwardPass, mean_nats
+
+_SAMPLE = 1 << 20  # tokens looked at for how many make a character
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of `Trainer.run` ended.
+
+    reason: for people. exit_code: 0; 130 after SIGINT, 143 after SIGTERM. valid: nats per target of the valid split,
+    None without one. checkpoint: its path. windows: consumed since the run's beginning.
+    """
+
+    reason: str
+    exit_code: int
+    valid: float | None
+    checkpoint: str
+    windows: int
+
+
+class Trainer:
+    """A model in training on the train split of a corpus.
+
+    be: where it computes. corpus: open. config: every setting. run: its directory; written by `run` only.
+    """
+
+    def __init__(self, be: Backend, corpus: Corpus, config: TrainConfig, run: RunDirectory) -> None:
+        self.corpus, self.config, self.run_directory = corpus, config, run
+        self.model = Model(be, config.model)
+        self.model.params.initialise(be, config.seed)
+        self.state = self.model.state(config.lanes)
+        self.optimizer = Optimizer(be, self.model.params, config.optimizer)
+        self.progress = Progress()
+        self._workspace = self.model.workspace(config.lanes, config.steps, seed=config.seed)
+        self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer)
+        self.feed = Feed(be, self._workspace.batch)
+        self._validation: ForwardPass | None = None
+        self.tokens_per_char = _tokens_per_char(corpus)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on where a checkpoint stood. Raises CheckpointError where it does not fit."""
+        self.progress = unpack(checkpoint, self.model, self.optimizer, self.state)
+
+    def initialise_from(self, checkpoint: Checkpoint) -> None:
+        """Begin with another run's parameters. Raises CheckpointError where their shapes differ."""
+        self.model.params.load(self.model.be, checkpoint.tensors, str(checkpoint.path))
+
+    def run(
+        self,
+        limits: Limits,
+        *,
+        checkpoint_minutes: float = 5.0,
+        on_line: Callable[[dict[str, Any]], None] = lambda entry: None,
+        on_window: Callable[[int], None] = lambda windows: None,
+    ) -> Outcome:
+        """Train until a limit, a signal or early stopping; the last checkpoint is written before it returns.
+
+        checkpoint_minutes: how often one is written in between; 0: after every window. on_line: called with each entry
+        of the log; on_window: with the number of windows consumed.
+        Raises TrainingError when too many windows in a row were not finite, and what the run directory raises.
+        """
+        run = self.run_directory
+        with run.lock(), SignalWatch() as signals:
+            run.rewind(self.progress.windows)
+            with closing(RunLog(run.log)) as log:
+                log.truncate_to(self.progress.windows)
+                loop = Loop(self, limits, signals, log, checkpoint_minutes, on_line, on_window)
+                reason = loop.go()
+        valid = self.validate()
+        return Outcome(reason, signals.exit_code or 0, valid, str(loop.checkpoint), self.progress.windows)
+
+    def consume(self, window: Window) -> None:
+        """One training window: the one in the batch."""
+        progress = self.progress
+        self._step(learning_rate(self.config.schedule, progress.windows, progress.plateaus))
+        progress.windows += 1
+        progress.cursor = window.cursor
+
+    @property
+    def epochs_done(self) -> float:
+        """How often the train split has been read, with a fraction."""
+        targets = (len(self.corpus.split("train")) - 1) // self.config.lanes
+        return self.progress.windows / -(-targets // self.config.steps)
+
+    def validate(self) -> float | None:
+        """Nats per target over the first windows of the valid split; None where it has no target."""
+        split, config = self.corpus.split("valid"), self.config
+        if len(split) < 2:
+            return None
+        lanes = max(1, min(config.lanes, (len(split) - 1) // config.steps))
+        steps = min(config.steps, (len(split) - 1) // lanes)
+        if self._validation is None:
+            self._validation = ForwardPass(self.model, lanes, steps)
+        self._validation.state.reset()
+        with closing(WindowStream(self.corpus, "valid", lanes=lanes, steps=steps, epochs=1, plan=False)) as stream:
+            loss = mean_nats(self._validation.losses(islice(stream, config.validate_windows)))
+        return loss if math.isfinite(loss) else math.inf
+
+    def save(self, *, best: bool = False) -> str:
+        """Write a checkpoint; returns its path."""
+        tensors, header = pack(self.model, self.optimizer, self.state, self.progress, self.config, self.corpus)
+        return str(self.run_directory.save(self.progress.windows, tensors, header, best=best))
+
+
+def _tokens_per_char(corpus: Corpus) -> float | None:
+    """How many tokens make a character in the beginning of the train split; None where unknown words hide it."""
+    split = corpus.split("train")
+    tokens = np.empty(min(len(split), _SAMPLE), np.int32)
+    split.read(0, tokens)
+    characters = corpus.vocabulary.characters(tokens)
+    return len(tokens) / int(characters.sum()) if characters is not None and characters.sum() else None
