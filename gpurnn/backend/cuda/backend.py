@@ -1,0 +1,134 @@
+"""The CUDA backend: what the contract asks for, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cupy
+import numpy as np
+
+from gpurnn.backend.base import Array, Backend, FusedOp, RowGradient, Staging, allocate_scratch
+from gpurnn.backend.cuda import graphs
+from gpurnn.backend.cuda.blas import Blas
+from gpurnn.backend.cuda.device import checked_number
+from gpurnn.backend.cuda.kernels import INDEX, Kernels
+from gpurnn.backend.cuda.rows import Rows
+from gpurnn.backend.cuda.staging import CudaStaging
+from gpurnn.exceptions import BackendError
+
+_MASKS = Path(__file__).with_name("masks.cu")
+_MASK_THREADS = 128
+_T = TypeVar("_T")
+
+
+class CudaBackend(Backend):
+    """CuPy arrays in the memory of one CUDA device.
+
+    number: the device's; it becomes the current device of the calling thread. tf32: whether float32 products may use
+    TF32 tensor cores, which round their operands to 11 bits.
+    """
+
+    name = "cuda"
+    xp = cupy
+    index_dtype = INDEX.type
+
+    def __init__(self, number: int = 0, reason: str = "a GPU was asked for", *, tf32: bool = False) -> None:
+        self.device = f"cuda:{checked_number(number)}"
+        self.reason = reason
+        self._tf32 = tf32
+        self._device = cupy.cuda.Device(number)
+        self._device.use()
+        self._kernels = Kernels()
+        self._blas = self._within_memory(lambda: Blas(tf32))
+        self._rows = Rows(self._kernels, self._blas)
+
+    def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
+        host = np.asarray(host)
+        if out is None:
+            out = self.empty(host.shape, host.dtype)
+        staged = np.empty(out.shape, out.dtype)
+        np.copyto(staged, host)
+        if out.flags.c_contiguous:
+            out.set(staged)
+        else:
+            out[...] = cupy.asarray(staged)
+        return out
+
+    def to_host(self, array: Array) -> np.ndarray:
+        host: np.ndarray = array.get(order="C")
+        return host
+
+    def staging(self, buffers: Mapping[str, Array]) -> Staging:
+        return self._within_memory(lambda: CudaStaging(self._kernels, buffers))
+
+    def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
+        self._blas.gemm(a, b, out, accumulate)
+
+    def gather_rows(self, table: Array, index: Array, out: Array) -> None:
+        self._rows.gather(table, index, out)
+
+    def row_gradient(self, n: int, rows: int, width: int, dtype: Any) -> RowGradient:
+        return self._within_memory(lambda: self._rows.gradient(n, rows, width, dtype))
+
+    def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
+        if op.source is not None:
+            return self._kernels.bind(op, dtype, dims)
+        scratch = tuple(allocate_scratch(self, argument, dtype, dims) for argument in op.scratch.values())
+
+        def call(*arguments: Array) -> None:
+            op.body(cupy, *arguments, *scratch)
+
+        return call
+
+    def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
+        constants = (np.uint64(seed), np.uint64(layer), np.float32(p), np.float64(1 / (1 - p)))
+
+        def fill(out: Array, window: Array) -> None:
+            if not out.flags.c_contiguous or window.dtype != np.int64:
+                raise BackendError("dropout_mask: expected a contiguous mask and an int64 window index")
+            kernel = self._kernels.get(_MASKS, "dropout_mask", out.dtype)
+            blocks = -(-out.size // (8 * _MASK_THREADS))
+            kernel((blocks,), (_MASK_THREADS,), (out, window, *constants, np.int64(out.size)))
+
+        return fill
+
+    def synchronize(self) -> None:
+        self._device.synchronize()
+
+    def event(self) -> Any:
+        event = cupy.cuda.Event(block=True)
+        event.record()
+        return event
+
+    def elapsed(self, start: Any, end: Any) -> float:
+        end.synchronize()
+        return float(cupy.cuda.get_elapsed_time(start, end)) / 1000
+
+    def memory(self) -> dict[str, int]:
+        _, total = self._device.mem_info
+        return {"used": int(cupy.get_default_memory_pool().used_bytes()), "total": int(total)}
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        return graphs.capture(work, self.device)
+
+    def describe(self) -> dict[str, str]:
+        runtime = cupy.cuda.runtime
+        properties = runtime.getDeviceProperties(self._device.id)
+        return super().describe() | {
+            "cupy": cupy.__version__,
+            "driver": str(runtime.driverGetVersion()),
+            "runtime": str(runtime.runtimeGetVersion()),
+            "cublas": self._blas.version(),
+            "device": properties["name"].decode(),
+            "compute_capability": self._device.compute_capability,
+            "tf32": "on" if self._tf32 else "off",
+        }
+
+    def _within_memory(self, make: Callable[[], _T]) -> _T:
+        """`make()`, with a line for people where the device is out of memory."""
+        try:
+            return make()
+        except MemoryError as error:
+            raise BackendError(f"{self.device}: out of memory; lower --lanes, --bptt or --hidden") from error

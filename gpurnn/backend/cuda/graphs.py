@@ -1,0 +1,39 @@
+"""CUDA graphs: a fixed sequence of launches recorded once and launched as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import cupy
+
+from gpurnn.exceptions import BackendError
+
+
+def capture(work: Callable[[], None], device: str) -> Callable[[], None]:
+    """See `Backend.capture`.
+
+    `work` is recorded on a private stream. Device memory that it asks for meanwhile comes from a pool that lives as
+    long as the graph, so that nothing else is ever put where the graph writes.
+    """
+    stream = cupy.cuda.Stream(non_blocking=True)
+    pool = cupy.cuda.MemoryPool()
+    try:
+        with stream, cupy.cuda.using_allocator(pool.malloc):
+            stream.begin_capture(cupy.cuda.runtime.streamCaptureModeRelaxed)
+            try:
+                work()
+            except BaseException:
+                with suppress(Exception):
+                    stream.end_capture()
+                raise
+            graph = stream.end_capture()
+    except (RuntimeError, MemoryError, BackendError) as error:
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise BackendError(f"{device}: the work cannot be captured as a CUDA graph ({why}); run it as it is") from error
+
+    def launch() -> None:
+        graph.launch(cupy.cuda.get_current_stream())
+
+    launch.pool = pool  # type: ignore[attr-defined]
+    return launch

@@ -1,0 +1,43 @@
+// Rows of a table by index, and the gradient of that: sums of rows, in a fixed order and without atomics.
+
+// out[i] = table[index[i]]. One block a row of out, (n, width).
+extern "C" __global__ void gather_rows(const REAL* table, const int* index, REAL* out, int width)
+{
+    const REAL* source = table + (long long)index[blockIdx.x] * width;
+    REAL* target = out + (long long)blockIdx.x * width;
+    for (int column = threadIdx.x; column < width; column += blockDim.x)
+        target[column] = source[column];
+}
+
+// out (n, rows): 1 where the column is index[i], else 0. One block a row of out.
+extern "C" __global__ void one_hot(const int* index, REAL* out, int rows)
+{
+    REAL* target = out + (long long)blockIdx.x * rows;
+    const int hot = index[blockIdx.x];
+    for (int column = threadIdx.x; column < rows; column += blockDim.x)
+        target[column] = column == hot ? REAL(1) : REAL(0);
+}
+
+// d_table[rows[r]] = the sum of d_out[order[j]] over run r of equal rows; other rows are left alone.
+// Grid (column tiles, at least runs[0]), block (32 columns, PARTS): each part takes every PARTS-th position of the
+// run, then the parts are added up in their order.
+extern "C" __global__ void sum_runs(const REAL* d_out, const int* order, const int* starts, const int* rows,
+                                    const int* runs, REAL* d_table, int n, int width)
+{
+    __shared__ REAL partial[PARTS][32];
+    const int run = blockIdx.y, column = blockIdx.x * 32 + threadIdx.x;
+    if (run >= runs[0])
+        return;
+    const int end = run + 1 < runs[0] ? starts[run + 1] : n;
+    REAL sum = 0;
+    if (column < width)
+        for (int j = starts[run] + threadIdx.y; j < end; j += PARTS)
+            sum += d_out[(long long)order[j] * width + column];
+    partial[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y == 0 && column < width) {
+        for (int part = 1; part < PARTS; part++)
+            sum += partial[part][threadIdx.x];
+        d_table[(long long)rows[run] * width + column] = sum;
+    }
+}
