@@ -2,6 +2,7 @@
 
 from gpurnn.network.config import ModelConfig
 from gpurnn.network.model import Model
+from gpurnn.network.through_time import Step, error_norms, through_time
 from gpurnn.network.workspace import Batch, State, Workspace
 
-__all__ = ["Batch", "Model", "ModelConfig", "State", "Workspace"]
+__all__ = ["Batch", "Model", "ModelConfig", "State", "Step", "Workspace", "error_norms", "through_time"]
