@@ -42,6 +42,9 @@ class _Sink:
     def tell(self) -> int:
         return self._file.tell()
 
+    def read(self, size: int = -1) -> bytes:
+        return self._try(self._file.read, size) or b""
+
     def readinto(self, buffer: memoryview) -> int:
         return self._try(self._file.readinto, buffer) or 0
 

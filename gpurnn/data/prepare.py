@@ -1,0 +1,275 @@
+"""Makes a corpus from texts in bounded memory: a pass over the texts into a spool, another over the spool."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.packing import Packer, Progress, count_ids
+from gpurnn.data.schema import SPLITS, SplitSize
+from gpurnn.data.spool import Spool
+from gpurnn.data.text import Source, find_sources, read_pieces, text_decoder
+from gpurnn.data.tokenise import TOKENISERS, Tokeniser
+from gpurnn.data.tokens import Kind, TextPolicy, Vocabulary
+from gpurnn.data.writer import CorpusWriter
+from gpurnn.exceptions import DataError, UsageError
+
+Bounds = tuple[int, int, int, int]
+"""The splits train, valid and test lie between neighbours of these token positions."""
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """What prepare made.
+
+    splits: tokens and documents by split. unknown: tokens of each split that became the unknown symbol.
+    unknown_symbols: how many different symbols that were; unknown_examples: the commonest of them.
+    empty: files found in folders that held nothing.
+    """
+
+    output: Path
+    kind: Kind
+    symbols: int
+    splits: Mapping[str, SplitSize]
+    unknown: Mapping[str, int]
+    unknown_symbols: int
+    unknown_examples: Sequence[str | bytes]
+    sources: int
+    empty: int
+    fingerprint: str
+
+
+def prepare(
+    inputs: Sequence[str | Path],
+    output: str | Path,
+    *,
+    tokens: Kind | None = None,
+    policy: Mapping[str, Any] | None = None,
+    split: Sequence[float] | None = None,
+    valid: Sequence[str | Path] = (),
+    test: Sequence[str | Path] = (),
+    document_separator: str | None = None,
+    min_count: int = 1,
+    vocabulary_from: str | Path | None = None,
+    force: bool = False,
+    stdin: IO[bytes] | None = None,
+    progress: Progress | None = None,
+) -> PrepareReport:
+    """Writes a corpus from texts; nothing is left behind when it fails.
+
+    inputs: files, .gz files, folders, or "-" for `stdin`; each file is a document, or is cut into documents at
+    `document_separator`. tokens: "chars" (default), "bytes" or "words".
+    policy: fields of TextPolicy that differ from the default (or from the policy of `vocabulary_from`).
+    split: fractions of train, valid and test, (0.9, 0.05, 0.05) unless given; or none of it and files for `valid`
+    and `test`. min_count: words rarer than this in the train split become the unknown symbol.
+    vocabulary_from: a corpus whose vocabulary is used instead of a new one.
+    force: whether an existing output is replaced. Raises UsageError, DataError, OSError (of the disk).
+    """
+    target = Path(output)
+    if not target.parent.is_dir():
+        raise DataError(f"{target}: there is no folder {target.parent}; make it first")
+    if target.exists() and not force:
+        raise DataError(f"{target} exists; give another name or --force to replace it")
+    given = _given_vocabulary(vocabulary_from, tokens, policy or {})
+    kind = given.vocabulary.kind if given.vocabulary is not None else tokens or "chars"
+    _check_options(kind, given, min_count, policy or {}, document_separator)
+    text_decoder(given.policy)
+    fractions = _fractions(split, bool(valid or test))
+    groups = [find_sources(inputs), find_sources(valid), find_sources(test)]
+    _check_sources(groups, target)
+    job = _Job(kind, given, min_count, document_separator, stdin, progress or (lambda phase, done, whole: None))
+    try:
+        spool = Spool(target.parent)
+        try:
+            bounds = job.read(groups, fractions, spool)
+            return job.write(spool, bounds, target, force, groups)
+        finally:
+            spool.close()
+    except OSError as error:
+        if error.filename is None:
+            raise OSError(error.errno, error.strerror or str(error), str(target)) from None
+        raise
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The text policy, and the vocabulary that is used instead of a new one."""
+
+    policy: TextPolicy
+    vocabulary: Vocabulary | None
+
+
+def _given_vocabulary(source: str | Path | None, tokens: Kind | None, fields: Mapping[str, Any]) -> _Given:
+    if source is None:
+        return _Given(replace(TextPolicy(), **fields), None)
+    with Corpus.open(source) as other:
+        if tokens is not None and tokens != other.kind:
+            raise UsageError(f"--tokens {tokens} contradicts --vocab-from {source}, which has {other.kind}")
+        for name in ("newline", "normalise", "lower"):
+            if fields.get(name, getattr(other.policy, name)) != getattr(other.policy, name):
+                raise UsageError(
+                    f"--{name} {fields[name]} contradicts --vocab-from {source}, which has "
+                    f"{getattr(other.policy, name)}; leave --{name} out"
+                )
+        return _Given(replace(other.policy, **fields), other.vocabulary)
+
+
+def _check_options(kind: Kind, given: _Given, min_count: int, fields: Mapping[str, Any], separator: str | None) -> None:
+    if min_count < 1 or (min_count > 1 and (kind != "words" or given.vocabulary is not None)):
+        raise UsageError(f"--min-count {min_count}: a rare-word cut-off is for a new vocabulary of words, 1 or more")
+    if kind == "bytes" and fields:
+        raise UsageError(f"--{sorted(fields)[0]} does not go with --tokens bytes: bytes are taken as they are")
+    if separator == "":
+        raise UsageError("--document-separator is empty; leave it out to make each file one document")
+
+
+def _fractions(split: Sequence[float] | None, files: bool) -> tuple[float, float, float] | None:
+    if files:
+        if split is not None:
+            raise UsageError("--split contradicts --valid and --test; give fractions or files")
+        return None
+    parts = tuple(split) if split is not None else (0.9, 0.05, 0.05)
+    if len(parts) != 3 or not all(0 <= part <= 1 for part in parts) or abs(sum(parts) - 1) > 1e-6 or parts[0] == 0:
+        shown = ",".join(f"{part:g}" for part in parts)
+        raise UsageError(f"--split {shown}: expected three fractions for train, valid, test with the sum 1")
+    return parts[0], parts[1], parts[2]
+
+
+def _check_sources(groups: list[list[Source]], target: Path) -> None:
+    sources = [source for group in groups for source in group]
+    if not groups[0]:
+        raise UsageError("no text to prepare; name a file, a folder, or - for standard input")
+    if sum(source.path is None for source in sources) > 1:
+        raise UsageError("standard input (-) can be read only once")
+    if target.exists():
+        for source in sources:
+            if source.path is not None and source.path.samefile(target):
+                raise UsageError(f"{target} is among the texts; give another name for the corpus")
+
+
+@dataclass
+class _Job:
+    """One run of prepare."""
+
+    kind: Kind
+    given: _Given
+    min_count: int
+    separator: str | None
+    stdin: IO[bytes] | None
+    progress: Progress
+    empty: int = 0
+    tokeniser: Tokeniser = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tokeniser = TOKENISERS[self.kind]()
+
+    def read(self, groups: list[list[Source]], fractions: tuple[float, float, float] | None, spool: Spool) -> Bounds:
+        """Spools the provisional ids of all texts; returns where the splits lie."""
+        whole = sum(source.size for group in groups for source in group)
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            self.progress("reading", done, whole)
+
+        edges = [0]
+        policy = None if self.kind == "bytes" else self.given.policy
+        for group in groups:
+            for source in group:
+                before = done
+                for pieces in read_pieces(source, policy, self.separator, self.stdin, advance):
+                    spool.append(*self.tokeniser.feed(pieces))
+                if done == before:
+                    if source.named:
+                        raise DataError(f"{source.label}: the text is empty")
+                    self.empty += 1
+            spool.append(*self.tokeniser.finish())
+            edges.append(spool.tokens)
+        if fractions is None:
+            return edges[0], edges[1], edges[2], edges[3]
+        n = spool.tokens
+        train = int(fractions[0] * n)
+        return 0, train, n if fractions[2] == 0 else max(train, int((fractions[0] + fractions[1]) * n)), n
+
+    def write(
+        self, spool: Spool, bounds: Bounds, target: Path, force: bool, groups: list[list[Source]]
+    ) -> PrepareReport:
+        """Makes the vocabulary, writes and verifies the file, and gives it its name."""
+        if bounds[1] < 2:
+            raise DataError(
+                f"the train split has {bounds[1]} {self.kind} of {bounds[3]}, expected 2 or more; give more text"
+            )
+        inside, outside = count_ids(spool, 0, bounds[1]), count_ids(spool, bounds[1], bounds[3])
+        vocabulary, table = self._vocabulary(inside, outside)
+        with CorpusWriter(target) as writer:
+            pack = Packer(writer, vocabulary, table, spool, self.progress)
+            sizes = {n: pack.split(n, bounds[i], bounds[i + 1]) for i, n in enumerate(SPLITS)}
+            manifest = pack.finish(sizes, self.given.policy)
+            self.progress("verifying", 0, 0)
+            with Corpus.open(writer.temporary) as corpus:
+                corpus.verify()
+            writer.publish(replace=force)
+        missing, examples = self._missing(vocabulary, inside + outside)
+        return PrepareReport(
+            output=target,
+            kind=self.kind,
+            symbols=len(vocabulary),
+            splits=sizes,
+            unknown=pack.unknown,
+            unknown_symbols=missing,
+            unknown_examples=examples,
+            sources=sum(len(group) for group in groups),
+            empty=self.empty,
+            fingerprint=manifest.fingerprint,
+        )
+
+    def _vocabulary(
+        self, inside: NDArray[np.int64], outside: NDArray[np.int64]
+    ) -> tuple[Vocabulary, NDArray[np.int64]]:
+        """The vocabulary, and the id of each provisional id."""
+        vocabulary = self.given.vocabulary
+        present = np.flatnonzero(inside + outside)
+        if vocabulary is None:
+            kept = np.flatnonzero(inside >= self.min_count)
+            if self.kind == "words":
+                kept = kept[np.argsort(-inside[kept], kind="stable")]
+            symbols = self.tokeniser.symbols(kept)
+            _refuse_surrogates(symbols)
+            unknown = len(symbols) if len(kept) < len(present) else None
+            empty: Any = b"" if self.kind == "bytes" else ""
+            vocabulary = Vocabulary(self.kind, symbols + ([] if unknown is None else [empty]), unknown)
+        provisional = self.tokeniser.provisional(list(vocabulary.symbols))
+        table = np.full(max(len(inside), int(provisional.max()) + 1), -1, np.int64)
+        known = provisional >= 0
+        table[provisional[known]] = np.flatnonzero(known)
+        lacking = present[table[present] < 0]
+        if len(lacking):
+            if vocabulary.unknown is None:
+                symbol = self.tokeniser.symbols(lacking[:1])[0]
+                raise DataError(
+                    f"{len(lacking)} symbols of the text, {symbol!r} among them, are not in the vocabulary of "
+                    "--vocab-from, which has no unknown symbol"
+                )
+            table[table < 0] = vocabulary.unknown
+        return vocabulary, table
+
+    def _missing(self, vocabulary: Vocabulary, counts: NDArray[np.int64]) -> tuple[int, list[Any]]:
+        """How many different symbols became the unknown one, and the commonest of them."""
+        known = self.tokeniser.provisional(list(vocabulary.symbols))
+        counts = counts.copy()
+        counts[known[(known >= 0) & (known < len(counts))]] = 0
+        missing = np.flatnonzero(counts)
+        commonest = missing[np.argsort(-counts[missing], kind="stable")][:_SHOWN]
+        return len(missing), list(self.tokeniser.symbols(commonest))
+
+
+def _refuse_surrogates(symbols: Sequence[str | bytes]) -> None:
+    for symbol in symbols:
+        if isinstance(symbol, str) and any("\ud800" <= character <= "\udfff" for character in symbol):
+            raise DataError(f"the text has {symbol!r}, half of a surrogate pair; give the right --encoding")
