@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
-from gpurnn.backend.base import Array, Backend, FusedOp, RowGradient, RowPlan, Staging, allocate_scratch
+from gpurnn.backend.base import STAGED_AHEAD, Array, Backend, FusedOp, RowGradient, RowPlan, Staging, allocate_scratch
+from gpurnn.exceptions import BackendError
 
 _MASK_BLOCK = 1 << 16  # uniforms drawn at a time
 _ONE_HOT_ROWS = 256  # up to this size of table the gradient of a row gather is a product with one-hot rows
@@ -22,9 +24,13 @@ class _HostStaging(Staging):
         self._pushed: list[Mapping[str, np.ndarray]] = []
 
     def push(self, host: Mapping[str, np.ndarray]) -> None:
+        if len(self._pushed) == STAGED_AHEAD:
+            raise BackendError("staging: two sets are on their way already; pop one before the next push")
         self._pushed.append(host)
 
     def pop(self) -> None:
+        if not self._pushed:
+            raise BackendError("staging: nothing was pushed")
         for name, source in self._pushed.pop(0).items():
             np.copyto(self._buffers[name][: len(source)], source, casting="same_kind")
 
@@ -90,6 +96,14 @@ class CpuBackend(Backend):
                 np.multiply(part, scale, out=part)
 
         return fill
+
+    def describe(self) -> dict[str, str]:
+        blas = sorted(
+            f"{lib['internal_api']} {lib['version']} {lib.get('architecture', '')}, {lib['num_threads']} threads"
+            for lib in threadpool_info()
+            if lib["user_api"] == "blas"
+        )
+        return {"backend": "cpu", "numpy": np.__version__, "blas": "; ".join(blas) or "unknown"}
 
     def synchronize(self) -> None:
         pass

@@ -56,7 +56,7 @@ class _LazyGroup(click.Group):
 
 def _fail(ctx: click.Context, message: str, exit_code: int) -> None:
     if ctx.find_root().params.get("debug"):
-        raise  # noqa: PLE0704 - called while the error is handled: --debug shows it whole
+        raise  # called while the error is handled: --debug shows it whole
     click.echo(f"gpurnn: {message}", err=True)
     ctx.exit(exit_code)
 

@@ -103,6 +103,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and its missing parents, all of which survive a loss of power; it may exist. Raises OSError."""
+    path = path.absolute()
+    missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
 def temporary_target(name: str) -> str | None:
     """The name of the file that a temporary file called `name` was to become; None for any other file."""
     match = _TEMPORARY.fullmatch(name)

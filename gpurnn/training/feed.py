@@ -54,20 +54,18 @@ class Feed:
 
     def _push(self, window: Window) -> None:
         mean = 1 / window.weight_sum if window.weight_sum else 0.0
-        self._staging.push(
-            {
-                "tokens": window.tokens.reshape(-1),
-                "targets": window.targets.reshape(-1),
-                "carry": window.carry[:, :, None],
-                "weight": window.weight.reshape(-1),
-                "scale": np.array([mean if self._mean else 1.0]),
-                "window": np.array([window.index]),
-                "order": window.order,
-                "starts": window.segment_starts,
-                "rows": window.segment_symbols,
-                "runs": np.array([len(window.segment_starts)]),
-            }
-        )
+        host = {
+            "tokens": window.tokens.reshape(-1),
+            "targets": window.targets.reshape(-1),
+            "carry": window.carry[:, :, None],
+            "weight": window.weight.reshape(-1),
+            "scale": np.array([mean if self._mean else 1.0]),
+            "window": np.array([window.index]),
+        }
+        if window.order is not None and window.segment_starts is not None and window.segment_symbols is not None:
+            host |= {"order": window.order, "starts": window.segment_starts, "rows": window.segment_symbols}
+            host["runs"] = np.array([len(window.segment_starts)])
+        self._staging.push(host)
 
     def _pop(self, window: Window) -> Window:
         self._staging.pop()

@@ -87,8 +87,8 @@ class Loop:
             return f"stopped by {self._signals.stop_signal.name}"
         if limits.windows is not None and progress.windows >= limits.windows:
             return f"{progress.windows} windows are done"
-        if limits.epochs is not None and progress.cursor is not None and progress.cursor.epoch >= limits.epochs:
-            return f"{progress.cursor.epoch} epochs are done"
+        if limits.epochs is not None and progress.windows >= limits.epochs * self._trainer.windows_per_epoch:
+            return f"{limits.epochs} epochs are done"
         if limits.minutes is not None and time.monotonic() - self._began >= 60 * limits.minutes:
             return f"{limits.minutes:g} minutes are over"
         if config.patience and progress.stale >= config.patience:
@@ -108,7 +108,7 @@ class Loop:
         per_char = trainer.tokens_per_char
         line = {
             "window": progress.windows,
-            "epoch": round(trainer.epochs_done, 4),
+            "epoch": round(progress.windows / trainer.windows_per_epoch, 4),
             "nats_per_token": nats,
             "bits_per_char": nats / math.log(2) * per_char if nats is not None and per_char else None,
             "learning_rate": float(ctl[RATE]),

@@ -11,7 +11,7 @@ import numpy as np
 
 from gpurnn.exceptions import CheckpointError, RunError
 from gpurnn.training.checkpoint import Checkpoint, NewerFormatError, read_checkpoint, write_checkpoint
-from gpurnn.training.durable import reported_as, sync_folder, temporary_target, write_durably
+from gpurnn.training.durable import make_folder, reported_as, sync_folder, temporary_target, write_durably
 from gpurnn.training.strictjson import Json, dump_object, parse_object
 from gpurnn.training.writerlock import writer_lock
 
@@ -45,13 +45,12 @@ class RunDirectory:
         """
         run = cls(path, on_warning)
         with reported_as(RunError, f"cannot create run directory {run.path}"):
-            run.path.mkdir(parents=True, exist_ok=True)
+            make_folder(run.path)
             run._refuse_used()
             with run.lock():
                 run._refuse_used()
                 run.checkpoints.mkdir(exist_ok=True)
-                run.write_config(config)
-                sync_folder(run.path.absolute().parent)
+                run.write_config(config)  # and syncs the folder
         return run
 
     @classmethod
@@ -200,8 +199,8 @@ class RunDirectory:
     def load(self, which: str) -> Checkpoint:
         """Read and verify a checkpoint.
 
-        which: "last", the newest generation, or the one before it where that is damaged; "best", or "last"
-               where there is no best one or it is damaged.
+        which: "last": the newest generation; where it is damaged, the one before it, then the best one.
+               "best": the best one; where there is none or it is damaged, as "last".
 
         A damaged checkpoint that is passed over is reported through on_warning.
         Raises CheckpointError: none is left, or (NewerFormatError) the first choice is from a newer version.
@@ -230,8 +229,8 @@ class RunDirectory:
         raise CheckpointError(f"no checkpoint in {self.path}: train it first")
 
     def _candidates(self, which: str) -> list[Path]:
-        best = [self.best] if which == "best" and self.best.exists() else []
-        return best + self.generations()
+        best = [self.best] if self.best.exists() else []
+        return best + self.generations() if which == "best" else self.generations() + best
 
 
 def _window(path: Path) -> int:

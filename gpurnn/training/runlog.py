@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from gpurnn.exceptions import RunError
-from gpurnn.training.durable import reported_as, sync_folder, write_durably
+from gpurnn.training.durable import reported_as, sync_folder, write_durably, write_fully
 from gpurnn.training.strictjson import Json, dump_object, parse_object
 
 MAX_LINE_BYTES = 1 << 20
@@ -45,7 +45,7 @@ class RunLog:
             sync_folder(self.path.parent)
 
     def append(self, entry: Mapping[str, Json]) -> None:
-        """Add one line with one write.
+        """Add one line, with one write unless the system takes only a part of it.
 
         entry: JSON without NaN, infinity and tuples; "window" says which window it belongs to.
 
@@ -61,17 +61,12 @@ class RunLog:
         with reported_as(RunError, f"cannot write log {self.path}"):
             self._cut(self._size)
             try:
-                written = os.write(self._descriptor, line)
-                if written < len(line):  # the rest would have failed: a second write tells why
-                    written += os.write(self._descriptor, line[written:])
+                write_fully(self._descriptor, line)
             except OSError:
                 with suppress(OSError):
                     self._cut(self._size)
                 raise
-            if written < len(line):
-                self._cut(self._size)
-                raise RunError(f"cannot write log {self.path}: it took only a part of a line; free some space")
-            self._size += written
+            self._size += len(line)
 
     def sync(self) -> None:
         """Make all lines survive a loss of power; call it before a checkpoint that counts on them.
@@ -109,11 +104,14 @@ class RunLog:
         return unreadable
 
     def close(self) -> None:
-        """Close the file; calling it again does nothing."""
+        """Close the file; calling it again does nothing. Raises RunError."""
+        with reported_as(RunError, f"cannot close log {self.path}"):
+            self._close()
+
+    def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            with reported_as(RunError, f"cannot close log {self.path}"):
-                os.close(descriptor)
+            os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -121,12 +119,15 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if kind is None:
+            self.close()
+        else:
+            with suppress(RunError):  # the first error is the one to read
+                self.close()
 
     def _replace(self, lines: Iterator[bytes] | list[bytes]) -> None:
         write_durably(self.path, lines)
-        os.close(self._descriptor)
-        self._descriptor = -1
+        self._close()
         self._open()
         self._size = os.fstat(self._descriptor).st_size
         self._unsynced_loss = False

@@ -13,7 +13,7 @@ import numpy as np
 
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.stream import Window, WindowStream
+from gpurnn.data.stream import Geometry, Window, WindowStream
 from gpurnn.network import Model
 from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import Limits, TrainConfig
@@ -27,8 +27,6 @@ from gpurnn.training.signals import SignalWatch
 from gpurnn.training.snapshot import Progress, pack, unpack
 from gpurnn.training.step import TrainingStep
 from gpurnn.training.validation import ForwardPass, mean_nats
-
-_SAMPLE = 1 << 20  # tokens looked at for how many make a character
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,8 @@ class Trainer:
         self.feed = Feed(be, self._workspace.batch)
         self._validation: ForwardPass | None = None
         self.tokens_per_char = _tokens_per_char(corpus)
+        split = corpus.split("train")
+        self.windows_per_epoch = Geometry(len(split), config.lanes, config.steps).windows
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint stood. Raises CheckpointError where it does not fit."""
@@ -104,12 +104,6 @@ class Trainer:
         progress.windows += 1
         progress.cursor = window.cursor
 
-    @property
-    def epochs_done(self) -> float:
-        """How often the train split has been read, with a fraction."""
-        targets = (len(self.corpus.split("train")) - 1) // self.config.lanes
-        return self.progress.windows / -(-targets // self.config.steps)
-
     def validate(self) -> float | None:
         """Nats per target over the first windows of the valid split; None where it has no target."""
         split, config = self.corpus.split("valid"), self.config
@@ -131,9 +125,9 @@ class Trainer:
 
 
 def _tokens_per_char(corpus: Corpus) -> float | None:
-    """How many tokens make a character in the beginning of the train split; None where unknown words hide it."""
-    split = corpus.split("train")
-    tokens = np.empty(min(len(split), _SAMPLE), np.int32)
-    split.read(0, tokens)
-    characters = corpus.vocabulary.characters(tokens)
-    return len(tokens) / int(characters.sum()) if characters is not None and characters.sum() else None
+    """How many tokens make a character in the train split; None where unknown words hide it."""
+    counts = corpus.counts.astype(np.int64)
+    seen = np.flatnonzero(counts)
+    characters = corpus.vocabulary.characters(seen)
+    total = 0 if characters is None else int(characters @ counts[seen])
+    return int(counts.sum()) / total if total else None

@@ -7,7 +7,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gpurnn.exceptions import RunError
@@ -33,7 +33,11 @@ def writer_lock(folder: Path) -> Iterator[None]:
                 raise RunError(f"{path}: expected a regular file; remove it")
             _take(descriptor, folder)
         yield
-    finally:
+    except BaseException:
+        with suppress(OSError):
+            os.close(descriptor)
+        raise
+    with reported_as(RunError, f"cannot unlock {folder}"):
         os.close(descriptor)
 
 

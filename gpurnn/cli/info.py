@@ -1,0 +1,58 @@
+"""`gpurnn info`: shows what a corpus or a run is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.describe import describe_corpus
+
+
+@click.command()
+@click.argument("path", metavar="FILE_OR_RUN", type=click.Path(path_type=Path))
+@click.option("--verify", is_flag=True, help="Read the whole corpus and compare it with its digests.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(path: Path, verify: bool, as_json: bool) -> None:
+    """Show what a corpus (a file) or a run (a folder) is."""
+    if path.is_dir():
+        from gpurnn.cli.run_info import describe_run
+
+        facts = describe_run(path)
+    else:
+        facts = _corpus(path, verify)
+    click.echo(json.dumps(facts) if as_json else "\n".join(_lines(facts)))
+
+
+def _corpus(path: Path, verify: bool) -> dict[str, Any]:
+    with Corpus.open(path) as corpus:
+        if not verify:
+            return describe_corpus(corpus)
+        corpus.verify()
+        return describe_corpus(corpus) | {"verified": True}
+
+
+def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
+    """One line a fact, those of a dictionary below its name."""
+    lines = []
+    for name, value in facts.items():
+        label = f"{indent}{name.replace('_', ' '):<14}"
+        if isinstance(value, dict) and any(isinstance(inner, dict) for inner in value.values()):
+            lines.append(label.rstrip())
+            lines += _lines(value, indent + "  ")
+        else:
+            lines.append(f"{label}  {_shown(value)}".rstrip())
+    return lines
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return "  ".join(f"{x[0]!r} {x[1]:.2%}" if isinstance(x, list) else _shown(x) for x in value)
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

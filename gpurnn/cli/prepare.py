@@ -1,0 +1,147 @@
+"""`gpurnn prepare`: turns text files into a corpus."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, Self
+
+import click
+
+from gpurnn.data.prepare import PrepareReport
+from gpurnn.data.prepare import prepare as prepare_corpus
+from gpurnn.data.tokens import ERROR_MODES, KINDS, NEWLINES, NORMAL_FORMS
+
+_ESCAPES = {"\\n": "\n", "\\t": "\t", "\\\\": "\\"}
+
+
+def _parse_split(ctx: click.Context, option: click.Parameter, value: str | None) -> list[float] | None:
+    try:
+        return None if value is None else [float(part) for part in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{value!r}: expected fractions like 0.9,0.05,0.05") from None
+
+
+def _parse_separator(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    pieces, index = [], 0
+    while index < len(value):
+        pair = value[index : index + 2]
+        pieces.append(_ESCAPES.get(pair, pair[0]))
+        index += 2 if pair in _ESCAPES else 1
+    return "".join(pieces)
+
+
+@click.command()
+@click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The corpus file to write.")
+@click.option("--tokens", type=click.Choice(KINDS), help="What a token is.  [default: chars]")
+@click.option("--split", metavar="A,B,C", callback=_parse_split, help="Train, valid, test.  [default: 0.9,0.05,0.05]")
+@click.option("--valid", metavar="FILE", multiple=True, help="Text of the valid split, instead of --split.")
+@click.option("--test", metavar="FILE", multiple=True, help="Text of the test split, instead of --split.")
+@click.option(
+    "--document-separator",
+    metavar="TEXT",
+    callback=_parse_separator,
+    help="Cuts files into documents; \\n is a newline.",
+)
+@click.option("--min-count", type=click.IntRange(1), default=1, help="Words rarer than this in train become unknown.")
+@click.option("--vocab-from", metavar="CORPUS", help="Use the vocabulary of this corpus.")
+@click.option("--encoding", metavar="NAME", help="Encoding of the text.  [default: utf-8]")
+@click.option("--errors", type=click.Choice(ERROR_MODES), help="On bytes not in the encoding.  [default: strict]")
+@click.option("--newline", type=click.Choice(NEWLINES), help="Make CR LF and CR one LF, or keep.  [default: lf]")
+@click.option("--normalise", type=click.Choice(NORMAL_FORMS), help="Unicode normal form.  [default: none]")
+@click.option("--lower", is_flag=True, default=None, help="Make letters lower case.")
+@click.option("--force", is_flag=True, help="Replace an existing output.")
+def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
+    """Turn text files into a corpus.
+
+    TEXT is a file, a .gz file, a folder (all files under it, in path order,
+    except those whose name begins with a dot), or - for standard input. Each
+    file is a document.
+
+    \b
+      gpurnn prepare book.txt -o book.h5
+      gpurnn prepare letters/ -o letters.h5 --tokens words --min-count 3
+      zcat news.gz | gpurnn prepare - -o news.h5 --document-separator '\\n\\n'
+    """
+    names = ("encoding", "errors", "newline", "normalise", "lower")
+    policy = {name: options[name] for name in names if options[name] is not None}
+    with _terminate_cleanly(), _Bars() as bars:
+        report = prepare_corpus(
+            texts,
+            output,
+            tokens=options["tokens"],
+            policy=policy,
+            split=options["split"],
+            valid=options["valid"],
+            test=options["test"],
+            document_separator=options["document_separator"],
+            min_count=options["min_count"],
+            vocabulary_from=options["vocab_from"],
+            force=options["force"],
+            stdin=sys.stdin.buffer,
+            progress=bars if sys.stderr.isatty() else None,
+        )
+    _show(report)
+
+
+def _show(report: PrepareReport) -> None:
+    click.echo(f"{report.output}: {report.symbols:,} {report.kind} in the vocabulary")
+    for name, size in report.splits.items():
+        unknown = f", {report.unknown[name]:,} of them unknown" if report.unknown[name] else ""
+        documents = f"{size.documents:,} document{'' if size.documents == 1 else 's'}"
+        click.echo(f"  {name:<6}{size.tokens:>15,} tokens in {documents}{unknown}")
+    if report.unknown_symbols:
+        shown = " ".join(repr(symbol) for symbol in report.unknown_examples)
+        click.echo(f"  {report.unknown_symbols:,} symbols outside the vocabulary became unknown: {shown}")
+    if report.empty:
+        click.echo(f"  {report.empty:,} empty files were left out")
+
+
+class _Bars:
+    """Shows each phase as a progress bar on standard error."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._done = 0
+        self._bar: Any = None
+
+    def __call__(self, phase: str, done: int, whole: int) -> None:
+        if phase != self._phase:
+            self._finish()
+            self._phase, self._done = phase, 0
+            self._bar = click.progressbar(length=max(whole, done, 1), label=f"{phase:<9}", file=sys.stderr)
+            self._bar.__enter__()
+        self._bar.update(done - self._done)
+        self._done = done
+
+    def _finish(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._finish()
+
+
+@contextmanager
+def _terminate_cleanly() -> Iterator[None]:
+    """Makes SIGTERM unwind like an exception, so that the temporary file goes; exit code 143."""
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,86 @@
+"""The live line of training: one line that renews itself on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from typing import Any
+
+import click
+
+from gpurnn.training.config import Limits
+
+_REFRESH = 0.2  # seconds between two renewals
+
+
+class LiveLine:
+    """Shows log entries and, between them, how far the run is.
+
+    limits: for the ETA. windows_per_epoch: likewise. start: windows consumed before this call.
+    """
+
+    def __init__(self, limits: Limits, windows_per_epoch: int, start: int) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._began = self._shown = time.monotonic()
+        self._limits, self._start, self._per_epoch = limits, start, windows_per_epoch
+        self._last: dict[str, Any] = {}
+        self._last_valid: float | None = None
+
+    def line(self, entry: dict[str, Any]) -> None:
+        """A log entry was written."""
+        self._last = entry
+        self._last_valid = entry.get("valid_nats_per_token", self._last_valid)
+        if self._terminal:
+            self._show(entry["window"])
+        else:
+            click.echo(self._text(entry["window"]), err=True)
+
+    def window(self, windows: int) -> None:
+        """A window was consumed."""
+        if self._terminal and time.monotonic() - self._shown >= _REFRESH:
+            self._show(windows)
+
+    def close(self) -> None:
+        """Leave the last state on the screen."""
+        if self._terminal and self._last:
+            click.echo(err=True)
+
+    def _show(self, windows: int) -> None:
+        self._shown = time.monotonic()
+        width = shutil.get_terminal_size().columns
+        click.echo("\r\x1b[2K" + self._text(windows)[: max(20, width - 1)], nl=False, err=True)
+
+    def _text(self, windows: int) -> str:
+        entry = self._last
+        parts = [f"window {windows}", f"epoch {windows / self._per_epoch:.2f}"]
+        nats, valid = entry.get("nats_per_token"), self._last_valid
+        parts += [f"{nats:.3f} nats"] if nats is not None else []
+        parts += [f"valid {valid:.3f}"] if valid is not None else []
+        if entry:
+            parts.append(f"lr {entry['learning_rate']:.2g}")
+            norm = entry["gradient_norm"]
+            parts.append(f"|g| {norm:.2g}" if norm is not None else "|g| not finite")
+            parts.append(f"{_thousands(entry['tokens_per_second'])} tokens/s")
+        parts.append(f"ETA {_clock(self._left(windows))}")
+        return "  ".join(parts)
+
+    def _left(self, windows: int) -> float | None:
+        """Seconds until the nearest limit, as it looks now."""
+        spent, done = time.monotonic() - self._began, windows - self._start
+        limits = self._limits
+        ends = [n for n in (limits.windows, limits.epochs and limits.epochs * self._per_epoch) if n]
+        left = [spent / done * max(0, end - windows) for end in ends if done]
+        left += [max(0.0, 60 * limits.minutes - spent)] if limits.minutes is not None else []
+        return min(left) if left else None
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+def _thousands(value: float) -> str:
+    return f"{value / 1000:.1f}k" if value >= 1000 else f"{value:.0f}"

@@ -1,0 +1,98 @@
+// Clip and update on the flat blocks: the rules stand in optim.py, and so do the places in ctl and settings.
+
+enum { RATE, NORM, SCALE, OK, UPDATES, SKIPPED, SKIPPED_IN_A_ROW, NATS, WEIGHT, WORST_ROW };
+enum { CLIP_NORM, CLIP_VALUE, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES };
+
+// total[0] = the sum of squares of g (P,), in a fixed order. One block of 1024 threads.
+extern "C" __global__ void square_sum(const REAL* g, double* total)
+{
+    __shared__ double partial[1024];
+    double sum = 0;
+    for (int i = threadIdx.x; i < P; i += 1024)
+        sum += (double)g[i] * (double)g[i];
+    partial[threadIdx.x] = sum;
+    for (int half = 512; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.x < half)
+            partial[threadIdx.x] += partial[threadIdx.x + half];
+    }
+    if (threadIdx.x == 0)
+        total[0] = partial[0];
+}
+
+// One thread.
+extern "C" __global__ void control(const double* total, const double* loss, const REAL* scale, const double* settings,
+                                   double* ctl)
+{
+    const double norm = sqrt(total[0]), inverse = scale[0], clip = settings[CLIP_NORM];
+    const bool ok = isfinite(norm) && isfinite(loss[0]);
+    ctl[NORM] = norm;
+    ctl[OK] = ok;
+    if (!ok) {
+        ctl[SKIPPED] += 1;
+        ctl[SKIPPED_IN_A_ROW] += 1;
+        if (ctl[SKIPPED_IN_A_ROW] > ctl[WORST_ROW])
+            ctl[WORST_ROW] = ctl[SKIPPED_IN_A_ROW];
+        return;
+    }
+    ctl[SCALE] = 0 < clip && clip < norm ? clip / norm : 1;
+    ctl[UPDATES] += 1;
+    ctl[SKIPPED_IN_A_ROW] = 0;
+    if (inverse != 0) {
+        ctl[NATS] += loss[0] / inverse;
+        ctl[WEIGHT] += 1 / inverse;
+    }
+}
+
+// The gradient of element i, clipped and with weight decay; decoupled decay is applied to p.
+static __device__ __forceinline__ REAL prepared(REAL* p, const REAL* g, int i, const double* settings,
+                                                const double* ctl)
+{
+    const REAL clip = settings[CLIP_VALUE], decay = settings[DECAY];
+    REAL gradient = g[i] * (REAL)ctl[SCALE];
+    if (clip != 0)
+        gradient = gradient < -clip ? -clip : gradient > clip ? clip : gradient;
+    if (decay != 0 && i < settings[MATRICES]) {
+        if (settings[DECOUPLED] != 0)
+            p[i] *= (REAL)(1 - ctl[RATE] * settings[DECAY]);
+        else
+            gradient += p[i] * decay;
+    }
+    return gradient;
+}
+
+// 1 - beta^updates, without the cancellation of that expression.
+static __device__ __forceinline__ REAL debias(double beta, double updates)
+{
+    return -expm1((REAL)updates * log1p(-(REAL)(1 - beta)));
+}
+
+#define ELEMENT \
+    const int i = blockIdx.x * blockDim.x + threadIdx.x; \
+    if (i >= P || ctl[OK] == 0) \
+        return; \
+    const REAL gradient = prepared(p, g, i, settings, ctl);
+
+extern "C" __global__ void sgd(REAL* p, const REAL* g, REAL* m, const double* settings, const double* ctl)
+{
+    ELEMENT
+    m[i] = m[i] * (REAL)settings[BETA1] + gradient;
+    p[i] -= m[i] * (REAL)ctl[RATE];
+}
+
+extern "C" __global__ void rmsprop(REAL* p, const REAL* g, REAL* v, const double* settings, const double* ctl)
+{
+    ELEMENT
+    v[i] += (gradient * gradient - v[i]) * (REAL)(1 - settings[BETA2]);
+    p[i] -= gradient / (sqrt(v[i]) + (REAL)settings[EPSILON]) * (REAL)ctl[RATE];
+}
+
+extern "C" __global__ void adam(REAL* p, const REAL* g, REAL* m, REAL* v, const double* settings, const double* ctl)
+{
+    ELEMENT
+    const REAL rate = (REAL)ctl[RATE] / debias(settings[BETA1], ctl[UPDATES]);
+    const REAL root = REAL(1) / sqrt(debias(settings[BETA2], ctl[UPDATES]));
+    m[i] += (gradient - m[i]) * (REAL)(1 - settings[BETA1]);
+    v[i] += (gradient * gradient - v[i]) * (REAL)(1 - settings[BETA2]);
+    p[i] -= m[i] / (sqrt(v[i]) * root + (REAL)settings[EPSILON]) * rate;
+}
