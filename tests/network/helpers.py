@@ -34,9 +34,7 @@ class HostWindow:
     def part(self, start: int, stop: int) -> HostWindow:
         """Steps start..stop-1 as a window of their own."""
         s = slice(start, stop)
-        return replace(
-            self, tokens=self.tokens[s], targets=self.targets[s], carry=self.carry[s], weight=self.weight[s]
-        )
+        return replace(self, tokens=self.tokens[s], targets=self.targets[s], carry=self.carry[s], weight=self.weight[s])
 
 
 def draw_window(symbols: int, steps: int, lanes: int, *, seed: int = 0, documents: bool = True) -> HostWindow:
