@@ -26,6 +26,9 @@ _logger = logging.getLogger("gpurnn")
 class RunDirectory:
     """One training run on disk: one process writes, any number may read.
 
+    To save: append to the log, sync it, save; so the log is never shorter than a checkpoint says.
+    To resume: lock, load, rewind to the window of what was loaded, and then cut the log back to it.
+
     on_warning: called with one line where something went wrong that does not stop the work: a damaged
                 checkpoint that was passed over, an old file that could not be removed.
     """

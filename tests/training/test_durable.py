@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gpurnn.exceptions import RunError
-from gpurnn.training.durable import reported_as, temporary_target, write_durably, write_fully
+from gpurnn.training import durable as module
+from gpurnn.training.durable import make_folder, reported_as, temporary_target, write_durably, write_fully
 
 STEPS = ("open", "write", "fsync", "close")
 
@@ -85,6 +86,22 @@ def test_the_folder_is_synced_after_the_rename(tmp_path: Path, monkeypatch: pyte
     assert temporary_target(Path(first).name) == "file"
     assert (existed_before, existed_after) == (False, True)
     assert second == str(tmp_path)
+
+
+def test_every_folder_that_is_made_is_synced_into_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+    monkeypatch.setattr(module, "sync_folder", lambda folder: synced.append((folder, len(list(folder.iterdir())))))
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert synced == [(tmp_path, 1), (tmp_path / "a", 1), (tmp_path / "a" / "b", 1)]
+    make_folder(tmp_path / "a" / "b")
+    assert len(synced) == 3
+
+
+def test_a_folder_cannot_be_made_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "a"):
+        with pytest.raises(OSError, match=r"exists|Not a directory"):
+            make_folder(path)
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,14 @@ def test_damaged_ones_are_passed_over_and_named(run: RunDirectory, warnings: lis
         run.load("best")
 
 
+def test_the_best_one_is_the_last_resort(run: RunDirectory, warnings: list[str]) -> None:
+    save(run, 1, 2, 3, best=1)
+    for path in run.generations():
+        damage(path)
+    assert run.load("last").header == {"window": 1}
+    assert len(warnings) == 2
+
+
 def test_a_newer_format_is_not_passed_over(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     save(run, 1)
     monkeypatch.setattr(checkpoint_module, "VERSION", 2)

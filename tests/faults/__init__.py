@@ -1,0 +1,1 @@
+"""Faults as the kernel would give them: killed processes, failing calls, lost power, full disks, mutated files."""

@@ -1,0 +1,63 @@
+"""Ways of saving that lose something: the harness must notice each of them."""
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from faults.cases import Context, Scenario
+from faults.scenarios import HISTORY, SAVE
+from gpurnn.exceptions import GpurnnError
+from gpurnn.training import checkpoint, durable
+
+
+def _spoilt(scenario: Scenario, spoil: Callable[[], None]) -> Scenario:
+    def work(folder: Path, context: Context) -> None:
+        spoil()  # in a child process, so that nobody else is spoilt
+        scenario.work(folder, context)
+
+    return replace(scenario, work=work)
+
+
+def _write_in_place() -> None:
+    def write(path: Path, chunks: Iterable[bytes]) -> None:
+        path.write_bytes(b"".join(chunks))
+
+    checkpoint.write_durably = write  # type: ignore[assignment]
+
+
+def _sync_no_files() -> None:
+    fsync = os.fsync
+    os.fsync = lambda descriptor: fsync(descriptor) if _is_folder(descriptor) else None  # type: ignore[assignment]
+
+
+def _sync_no_folders() -> None:
+    fsync = os.fsync
+    os.fsync = lambda descriptor: None if _is_folder(descriptor) else fsync(descriptor)  # type: ignore[assignment]
+
+
+def _is_folder(descriptor: int) -> bool:
+    return Path(f"/proc/self/fd/{descriptor}").readlink().is_dir()
+
+
+def _write_once() -> None:
+    durable.write_fully = os.write  # type: ignore[assignment]
+
+
+def _silent(folder: Path, context: Context) -> None:
+    with suppress(GpurnnError):
+        SAVE.work(folder, context)
+
+
+def _raw(folder: Path, context: Context) -> None:
+    SAVE.work(folder, context)
+    (folder / "note").write_text("x")
+
+
+IN_PLACE = _spoilt(SAVE, _write_in_place)
+NO_FILE_SYNC = _spoilt(HISTORY, _sync_no_files)
+NO_FOLDER_SYNC = _spoilt(HISTORY, _sync_no_folders)
+ONE_WRITE = _spoilt(SAVE, _write_once)
+SILENT = replace(SAVE, work=_silent)
+RAW_ERRORS = replace(SAVE, work=_raw)

@@ -1,0 +1,137 @@
+"""One piece of work in a child process that may die or fail, and what became of it."""
+
+import json
+import os
+import random
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from faults.shim import Shim
+from gpurnn.exceptions import GpurnnError
+
+
+@dataclass
+class Outcome:
+    """What became of a child.
+
+    ending: "done", "reported" (it raised a GpurnnError), "crashed" (anything else) or "killed".
+    text:   the error or the traceback. warnings: what it was warned of. marks: what it had completed.
+    counted, fired: calls below the folder, and those made to fail; 0 where it was killed.
+    """
+
+    ending: str = "killed"
+    text: str = ""
+    warnings: list[str] = field(default_factory=list)
+    marks: list[str] = field(default_factory=list)
+    counted: int = 0
+    fired: int = 0
+    signal: int = 0
+
+
+class Context:
+    """What the work of a scenario may tell."""
+
+    def __init__(self, pipe: int, shim: Shim | None) -> None:
+        self._pipe = pipe
+        self._shim = shim
+
+    def warn(self, line: str) -> None:
+        """A line that a user would read."""
+        self.tell("warning", line)
+
+    def mark(self, word: str) -> None:
+        """Say that a step is complete and may not be lost any more."""
+        if self._shim is not None:
+            self._shim.mark(word)
+        self.tell("mark", word)
+
+    def tell(self, kind: str, value: Any) -> None:
+        """One line for the parent."""
+        os.write(self._pipe, json.dumps([kind, value]).encode() + b"\n")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """prepare(folder) builds what is there before; work(folder, context) is what may fail; check(folder, outcome)
+    raises AssertionError where something was lost, and goes on with the work to show that it can be gone on with."""
+
+    prepare: Callable[[Path], None]
+    work: Callable[[Path, Context], None]
+    check: Callable[[Path, Outcome], None]
+
+
+def run_child(
+    scenario: Scenario,
+    folder: Path,
+    *,
+    shim: Shim | None = None,
+    kill_after: float | None = None,
+    **arming: Any,
+) -> Outcome:
+    """Do the work in a forked child, with the library armed (arming: see Shim.arm) or killed after some seconds."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _be_child(scenario, folder, Context(writer, shim), shim, arming)
+    os.close(writer)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(child, signal.SIGKILL)
+    with open(reader, "rb") as pipe:
+        lines = pipe.read().splitlines()
+    status = os.waitpid(child, 0)[1]
+    outcome = Outcome(signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
+    for kind, value in map(json.loads, lines):
+        if kind == "warning":
+            outcome.warnings.append(value)
+        elif kind == "mark":
+            outcome.marks.append(value)
+        else:
+            outcome.ending = kind
+            outcome.text, outcome.counted, outcome.fired = value
+    return outcome
+
+
+def _be_child(scenario: Scenario, folder: Path, context: Context, shim: Shim | None, arming: dict[str, Any]) -> None:
+    ending, text = "done", ""
+    try:
+        if shim is not None:
+            shim.arm(folder, **arming)
+        scenario.work(folder, context)
+    except GpurnnError as exc:
+        ending, text = "reported", str(exc)
+    except BaseException:
+        ending, text = "crashed", traceback.format_exc()
+    if shim is not None:
+        shim.disarm()
+    context.tell(ending, [text, shim.counter if shim else 0, shim.fired if shim else 0])
+    os._exit(0)
+
+
+def kill_randomly(scenario: str, count: int, seed: int, scratch: str, longest: float = 0.05) -> dict[str, Any]:
+    """Kill the work `count` times, each time after a random part of `longest` seconds, and go on from what is left.
+
+    Returns {"cases": kills, "violations": what was lost, one line each}.
+    """
+    from faults.shim import resolve
+
+    chosen: Scenario = resolve(scenario)
+    folder = Path(scratch) / "killed"
+    folder.mkdir()
+    chosen.prepare(folder)
+    generator = random.Random(seed)
+    violations = []
+    for number in range(count):
+        outcome = run_child(chosen, folder, kill_after=generator.uniform(0, longest))
+        try:
+            assert outcome.signal == signal.SIGKILL, f"ended before: {outcome.ending}: {outcome.text}"
+            chosen.check(folder, outcome)
+        except (AssertionError, GpurnnError) as exc:
+            violations.append(f"kill {number}: {exc}")
+    return {"cases": count, "violations": violations}
