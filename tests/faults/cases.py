@@ -14,6 +14,8 @@ from typing import Any
 from faults.shim import Shim
 from gpurnn.exceptions import GpurnnError
 
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
 
 @dataclass
 class Outcome:
@@ -50,6 +52,10 @@ class Context:
             self._shim.mark(word)
         self.tell("mark", word)
 
+    def ready(self) -> None:
+        """Say that handlers are set: stop signals that came before arrive now."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
     def tell(self, kind: str, value: Any) -> None:
         """One line for the parent."""
         os.write(self._pipe, json.dumps([kind, value]).encode() + b"\n")
@@ -70,19 +76,24 @@ def run_child(
     folder: Path,
     *,
     shim: Shim | None = None,
-    kill_after: float | None = None,
+    send: tuple[float, int] | None = None,
     **arming: Any,
 ) -> Outcome:
-    """Do the work in a forked child, with the library armed (arming: see Shim.arm) or killed after some seconds."""
+    """Do the work in a forked child, with the library armed (arming: see Shim.arm) or sent a signal.
+
+    send: after how many seconds, and which. A stop signal waits until the work calls `ready`.
+    """
     reader, writer = os.pipe()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS if send else ())
     child = os.fork()
     if child == 0:
         os.close(reader)
         _be_child(scenario, folder, Context(writer, shim), shim, arming)
     os.close(writer)
-    if kill_after is not None:
-        time.sleep(kill_after)
-        os.kill(child, signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if send is not None:
+        time.sleep(send[0])
+        os.kill(child, send[1])
     with open(reader, "rb") as pipe:
         lines = pipe.read().splitlines()
     status = os.waitpid(child, 0)[1]
@@ -128,10 +139,37 @@ def kill_randomly(scenario: str, count: int, seed: int, scratch: str, longest: f
     generator = random.Random(seed)
     violations = []
     for number in range(count):
-        outcome = run_child(chosen, folder, kill_after=generator.uniform(0, longest))
+        outcome = run_child(chosen, folder, send=(generator.uniform(0, longest), signal.SIGKILL))
         try:
             assert outcome.signal == signal.SIGKILL, f"ended before: {outcome.ending}: {outcome.text}"
             chosen.check(folder, outcome)
         except (AssertionError, GpurnnError) as exc:
             violations.append(f"kill {number}: {exc}")
+    return {"cases": count, "violations": violations}
+
+
+def stop_randomly(scenario: str, count: int, seed: int, scratch: str, longest: float = 0.05) -> dict[str, Any]:
+    """Send SIGINT or SIGTERM `count` times, each time after a random part of `longest` seconds, and go on.
+
+    The work calls `ready` once its handlers are set, and marks the exit code that it ends with.
+
+    Returns {"cases": signals, "violations": one line each}.
+    """
+    from faults.shim import resolve
+
+    chosen: Scenario = resolve(scenario)
+    folder = Path(scratch) / "stopped"
+    folder.mkdir()
+    chosen.prepare(folder)
+    generator = random.Random(seed)
+    violations = []
+    for number in range(count):
+        sent = generator.choice(STOPS)
+        outcome = run_child(chosen, folder, send=(generator.uniform(0, longest), sent))
+        try:
+            assert outcome.ending == "done", f"{outcome.ending} by signal {outcome.signal}: {outcome.text}"
+            assert outcome.marks.pop() == f"exit {128 + sent}"
+            chosen.check(folder, outcome)
+        except (AssertionError, GpurnnError) as exc:
+            violations.append(f"signal {number}: {exc}")
     return {"cases": count, "violations": violations}

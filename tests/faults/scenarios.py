@@ -1,5 +1,6 @@
 """What is done to a run directory while things fail."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from faults.cases import Context, Outcome, Scenario
 from gpurnn.training.rundir import RunDirectory
 from gpurnn.training.runlog import RunLog, read_log
+from gpurnn.training.signals import SignalWatch
 
 CONFIG = {"hidden": 8}
 
@@ -44,6 +46,21 @@ def _work_saves(folder: Path, context: Context) -> None:
             window += 1
             _step(run, log, window, size=1000 + 200 * (window % 100))
             context.mark(str(window))
+
+
+def _work_until_stopped(folder: Path, context: Context) -> None:
+    """Windows without a save until a stop signal, then a save, as a trainer does it."""
+    run = RunDirectory.open(folder, context.warn)
+    with SignalWatch() as watch, run.lock(), RunLog(run.log) as log:
+        context.ready()
+        window = window_of(run)
+        run.rewind(window)
+        log.truncate_to(window)
+        while watch.stop_signal is None:
+            time.sleep(0.001)
+        _step(run, log, window + 1)
+        context.mark(str(window + 1))
+        context.mark(f"exit {watch.exit_code}")
 
 
 def _work_resume(folder: Path, context: Context) -> None:
@@ -143,6 +160,7 @@ def _check_create(folder: Path, outcome: Outcome) -> None:
 
 SAVE = Scenario(prepare_two, _work_save, _check_save)
 SAVES = Scenario(prepare_two, _work_saves, _check_saves)
+STOPPED = Scenario(prepare_two, _work_until_stopped, _check_saves)
 RESUME = Scenario(prepare_two, _work_resume, _check_resume)
 HISTORY = Scenario(lambda folder: None, _work_history, _check_history)
 CREATE = Scenario(lambda folder: None, _work_create, _check_create)

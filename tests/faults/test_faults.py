@@ -58,6 +58,11 @@ def test_random_kills_lose_nothing_that_was_completed(scratch: str) -> None:
     assert report == {"cases": 30, "violations": []}
 
 
+def test_stop_signals_at_random_times_end_in_a_saved_run(scratch: str) -> None:
+    report = call("faults.cases:stop_randomly", scenario="faults.scenarios:STOPPED", count=30, seed=1, scratch=scratch)
+    assert report == {"cases": 30, "violations": []}
+
+
 def test_full_disks_are_reported_and_lose_nothing(scratch: str) -> None:
     try:
         prefix = fulldisk.prefix()

@@ -302,6 +302,49 @@ def test_racing_processes_give_one_writer_and_one_clear_line(run: RunDirectory) 
             racer.communicate()
 
 
+def test_of_two_processes_that_create_a_run_one_does(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom pathlib import Path\n"
+        "from gpurnn.exceptions import RunError\nfrom gpurnn.training.rundir import RunDirectory\n"
+        "print('ready', flush=True)\n"
+        "for number in range(20):\n"
+        "    sys.stdin.readline()\n"
+        "    try:\n"
+        "        RunDirectory.create(Path(sys.argv[1], str(number)), {'by': sys.argv[2]})\n"
+        "        print('made', flush=True)\n"
+        "    except RunError as exc:\n"
+        "        print(exc, flush=True)\n"
+    )
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        for name in ("a", "b")
+    ]
+    try:
+        for racer in racers:
+            assert racer.stdout is not None
+            racer.stdout.readline()
+        for number in range(20):
+            for racer in racers:
+                assert racer.stdin is not None
+                racer.stdin.write("\n")
+            answers = [racer.stdout.readline() for racer in racers if racer.stdout is not None]
+            assert answers.count("made\n") == 1
+            by = RunDirectory.open(tmp_path / str(number)).read_config()["by"]
+            assert by == "ab"[answers.index("made\n")]
+            loser = answers[1 - answers.index("made\n")]
+            assert "already holds a run" in loser or "is being written by process" in loser
+    finally:
+        for racer in racers:
+            racer.kill()
+            racer.communicate()
+
+
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
 def test_a_lock_that_is_no_regular_file(kind: str, run: RunDirectory, tmp_path: Path) -> None:
     (run.path / "lock").unlink()
