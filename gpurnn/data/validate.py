@@ -5,6 +5,7 @@ the links, classes and layouts below are checked before they are followed, and t
 HDF5 but by plain reads at the checked places (`gpurnn.data.chunks`).
 """
 
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -167,31 +168,36 @@ def _check_links(group: Any, where: str, names: list[str], kind: int, addresses:
 def _check_dataset(
     dataset: Any, path: str, length: int, dtype: np.dtype[Any], descriptor: Descriptor, file_bytes: int
 ) -> ChunkedData:
-    properties = dataset.get_create_plist()
-    layout = properties.get_layout()
-    if layout != h5d.CHUNKED:
-        names = {h5d.COMPACT: "compact", h5d.CONTIGUOUS: "contiguous", getattr(h5d, "VIRTUAL", -1): "virtual"}
-        raise CorpusError(f"its dataset {path} has the layout {names.get(layout, layout)}, expected chunked")
-    if properties.get_external_count() != 0:
-        raise CorpusError(f"its dataset {path} is stored in external files, expected none")
-    for index in range(properties.get_nfilters()):
-        number = properties.get_filter(index)[0]
-        if number not in ALLOWED_FILTERS:
-            raise CorpusError(f"its dataset {path} has the filter {number}, expected none")
-    _check_type(dataset.get_type(), path, dtype)
-    space = dataset.get_space()
+    kind, space = dataset.get_type(), dataset.get_space()
+    _check_storage(dataset.get_create_plist(), path, kind.get_size())
+    _check_type(kind, path, dtype)
     if space.get_simple_extent_type() != h5s.SIMPLE or space.get_simple_extent_ndims() != 1:
         raise CorpusError(f"its dataset {path} is not an array of one dimension")
     if space.get_simple_extent_dims() != (length,) or space.get_simple_extent_dims(True) != (length,):
         shape = space.get_simple_extent_dims()
         raise CorpusError(f"its dataset {path} has the shape {shape}, expected ({length},), fixed")
-    (chunk,) = properties.get_chunk()
+    (chunk,) = dataset.get_create_plist().get_chunk()
     chunk_bytes = chunk * dtype.itemsize
-    if chunk_bytes > MAX_CHUNK_BYTES or (chunk < length and chunk_bytes < MIN_CHUNK_BYTES):
-        limits = f"{MIN_CHUNK_BYTES} to {MAX_CHUNK_BYTES}"
-        raise CorpusError(f"its dataset {path} has chunks of {chunk_bytes} bytes, expected {limits}")
+    if chunk < length and chunk_bytes < MIN_CHUNK_BYTES:
+        raise CorpusError(f"its dataset {path} has chunks of {chunk_bytes} bytes, expected {MIN_CHUNK_BYTES} or more")
     addresses = _chunk_map(dataset, path, length, chunk, chunk_bytes, file_bytes)
     return ChunkedData(descriptor, path, length, dtype, chunk, addresses)
+
+
+def _check_storage(properties: Any, path: str, itemsize: int) -> None:
+    if properties.get_external_count() != 0:
+        raise CorpusError(f"its dataset {path} is stored in external files, expected none")
+    layout = properties.get_layout()
+    if layout != h5d.CHUNKED:
+        names = {h5d.COMPACT: "compact", h5d.CONTIGUOUS: "contiguous", h5d.VIRTUAL: "virtual"}
+        raise CorpusError(f"its dataset {path} has the layout {names.get(layout, layout)}, expected chunked")
+    chunk_bytes = math.prod(properties.get_chunk()) * itemsize
+    if chunk_bytes > MAX_CHUNK_BYTES:
+        raise CorpusError(f"its dataset {path} has chunks of {chunk_bytes} bytes, expected at most {MAX_CHUNK_BYTES}")
+    for index in range(properties.get_nfilters()):
+        number = properties.get_filter(index)[0]
+        if number not in ALLOWED_FILTERS:
+            raise CorpusError(f"its dataset {path} has the filter {number}, expected none")
 
 
 def _check_type(kind: Any, path: str, dtype: np.dtype[Any]) -> None:

@@ -200,7 +200,7 @@ class WindowMaker:
             carry[0] = 0
         if tail:
             weight[:, :-1] = 0
-        total = np.count_nonzero(weight) if boundary or tail else size
+        total = int(np.count_nonzero(weight)) if boundary or tail else size
         segments = 0
         if self._planner is not None:
             segments = self._planner.plan(slot.tokens[:size], slot.order[:size], slot.starts, slot.symbols)
