@@ -25,7 +25,8 @@ def in_a_new_process(code: str) -> subprocess.CompletedProcess[str]:
 def test_the_host_cannot_touch_device_memory(emulated) -> None:
     done = in_a_new_process(
         "import cudahost; cudahost.activate()\n"
-        "import ctypes, cupy\n"
+        "import ctypes, cupy, resource\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
         "a = cupy.zeros(4, 'f'); print('so far', flush=True)\n"
         "ctypes.c_float.from_address(a.data.ptr).value"
     )

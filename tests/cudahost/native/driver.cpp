@@ -44,9 +44,7 @@ std::string write_temporary(const char* bytes, size_t n) {
 
 }  // namespace
 
-DRIVER cuInit(unsigned) {
-  return CUDA_SUCCESS;
-}
+DRIVER cuInit(unsigned) { return CUDA_SUCCESS; }
 
 DRIVER cuDriverGetVersion(int* version) {
   *version = CUDA_VERSION;
@@ -73,22 +71,16 @@ DRIVER cuCtxGetCurrent(CUcontext* context) {
   return CUDA_SUCCESS;
 }
 
-DRIVER cuCtxSetCurrent(CUcontext) {
-  return CUDA_SUCCESS;
-}
+DRIVER cuCtxSetCurrent(CUcontext) { return CUDA_SUCCESS; }
 
 DRIVER cuCtxGetDevice(CUdevice* device) {
   *device = 0;
   return CUDA_SUCCESS;
 }
 
-DRIVER cuStreamGetCtx(CUstream, CUcontext* context) {
-  return cuCtxGetCurrent(context);
-}
+DRIVER cuStreamGetCtx(CUstream, CUcontext* context) { return cuCtxGetCurrent(context); }
 
-DRIVER cuDevicePrimaryCtxRelease_v2(CUdevice) {
-  return CUDA_SUCCESS;
-}
+DRIVER cuDevicePrimaryCtxRelease_v2(CUdevice) { return CUDA_SUCCESS; }
 
 // ---- modules
 

@@ -21,10 +21,8 @@ struct hk_thread {
   hk_dim3 index;
   unsigned rank;  // in its block
   hk_state state;
-  int predicate;  // argument of __syncthreads_or, _and, _count
-  void* stack_pointer;
-  int stack;  // index of its stack, or one of these:
-  enum { NOT_STARTED = -1, ENDED = -2 };
+  int predicate;        // argument of __syncthreads_or, _and, _count
+  void* stack_pointer;  // null until it has started
 };
 
 // The block that runs now.

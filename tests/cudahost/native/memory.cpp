@@ -29,17 +29,11 @@ std::multimap<size_t, char*> freed;       // pages by their length
 std::map<char*, size_t> pinned;           // page-locked host memory
 int device_works;
 
-size_t round_up(size_t n, size_t unit) {
-  return (n + unit - 1) / unit * unit;
-}
+size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
-void protect(const Allocation& allocation, int access) {
-  mprotect(allocation.pages, allocation.length, access);
-}
+void protect(const Allocation& allocation, int access) { mprotect(allocation.pages, allocation.length, access); }
 
-bool in_arena(const void* p) {
-  return arena && (char*)p >= arena && (char*)p < arena + ADDRESSES;
-}
+bool in_arena(const void* p) { return arena && (char*)p >= arena && (char*)p < arena + ADDRESSES; }
 
 // The entry of `map` with the highest address not above `p`, or null.
 template <class Map>
@@ -108,9 +102,7 @@ void protect_all(int access) {
   for (auto& entry : allocations) protect(entry.second, access);
 }
 
-Counter direction(bool to_device, bool from_device) {
-  return !to_device ? D2H : from_device ? D2D : H2D;
-}
+Counter direction(bool to_device, bool from_device) { return !to_device ? D2H : from_device ? D2D : H2D; }
 
 cudaError_t copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, void* stream, bool async) {
   if (sticky_error) return remember(sticky_error);
@@ -240,6 +232,4 @@ EXPORT cudaError_t cudaMemsetAsync(void* p, int value, size_t bytes, cudaStream_
   return enqueue(stream, {MEMSET, "memset", [=] { memset(p, value, bytes); }});
 }
 
-EXPORT cudaError_t cudaMemset(void* p, int value, size_t bytes) {
-  return cudaMemsetAsync(p, value, bytes, nullptr);
-}
+EXPORT cudaError_t cudaMemset(void* p, int value, size_t bytes) { return cudaMemsetAsync(p, value, bytes, nullptr); }

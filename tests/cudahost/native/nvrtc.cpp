@@ -145,9 +145,7 @@ NVRTC(int) nvrtcCompileProgram(void* program_, int count, const char** options_)
 }
 
 // CuPy compiles an empty program and makes its PTX part of the key of its kernel cache.
-static std::string ptx() {
-  return "// emulated device " + setting("build") + "\n";
-}
+static std::string ptx() { return "// emulated device " + setting("build") + "\n"; }
 
 NVRTC(int) nvrtcGetPTXSize(void*, size_t* size) {
   *size = ptx().size() + 1;

@@ -49,13 +49,9 @@ cudaError_t remember(int error) {
   return (cudaError_t)error;
 }
 
-void complain(const std::string& what) {
-  fprintf(stderr, "cudahost: %s\n", what.c_str());
-}
+void complain(const std::string& what) { fprintf(stderr, "cudahost: %s\n", what.c_str()); }
 
-const std::string& setting(const char* name) {
-  return settings[name];
-}
+const std::string& setting(const char* name) { return settings[name]; }
 
 }  // namespace hk
 
@@ -63,13 +59,9 @@ using namespace hk;
 
 // ---- for __init__.py
 
-EXPORT void hk_configure(const char* name, const char* value) {
-  settings[name] = value;
-}
+EXPORT void hk_configure(const char* name, const char* value) { settings[name] = value; }
 
-EXPORT long hk_counter(int i) {
-  return counters[i];
-}
+EXPORT long hk_counter(int i) { return counters[i]; }
 
 EXPORT void hk_counters_reset() {
   for (auto& counter : counters) counter = 0;
@@ -88,9 +80,7 @@ EXPORT int hk_unimplemented(const char* function) {
 
 // ---- errors
 
-EXPORT cudaError_t cudaPeekAtLastError() {
-  return (cudaError_t)(sticky_error ? sticky_error : last_error);
-}
+EXPORT cudaError_t cudaPeekAtLastError() { return (cudaError_t)(sticky_error ? sticky_error : last_error); }
 
 EXPORT cudaError_t cudaGetLastError() {
   cudaError_t error = cudaPeekAtLastError();
@@ -115,9 +105,7 @@ EXPORT cudaError_t cudaDriverGetVersion(int* version) {
   return cudaSuccess;
 }
 
-EXPORT cudaError_t cudaRuntimeGetVersion(int* version) {
-  return cudaDriverGetVersion(version);
-}
+EXPORT cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
 
 EXPORT cudaError_t cudaGetDevice(int* device) {
   *device = 0;
@@ -129,9 +117,7 @@ EXPORT cudaError_t cudaGetDeviceCount(int* count) {
   return cudaSuccess;
 }
 
-EXPORT cudaError_t cudaSetDevice(int device) {
-  return remember(device ? cudaErrorInvalidDevice : cudaSuccess);
-}
+EXPORT cudaError_t cudaSetDevice(int device) { return remember(device ? cudaErrorInvalidDevice : cudaSuccess); }
 
 EXPORT cudaError_t cudaDeviceGetPCIBusId(char* text, int length, int) {
   snprintf(text, length, "0000:00:00.0");

@@ -27,9 +27,7 @@
 
 // __shared__ variables are thread-local variables, which a library has only where it has at least one; see driver.cpp.
 static thread_local uint64_t hk_marker[2];
-extern "C" __attribute__((visibility("default"), used)) inline void* hk_shared_memory() {
-  return hk_marker;
-}
+extern "C" __attribute__((visibility("default"), used)) inline void* hk_shared_memory() { return hk_marker; }
 
 // ---- how the device calls a kernel
 
@@ -80,9 +78,7 @@ inline T from_bits(uint64_t in) {
 
 // ---- barriers
 
-inline void __syncthreads() {
-  hk_barrier(0);
-}
+inline void __syncthreads() { hk_barrier(0); }
 inline int __syncthreads_or(int predicate) {
   hk_barrier(predicate);
   return hk_this_block->any;
@@ -97,9 +93,7 @@ inline int __syncthreads_count(int predicate) {
 }
 inline void __threadfence() {}
 inline void __threadfence_block() {}
-inline void __trap() {
-  hk_trap("__trap()");
-}
+inline void __trap() { hk_trap("__trap()"); }
 #undef assert
 #define assert(condition) ((condition) ? (void)0 : hk_trap("assert(" #condition ")"))
 
@@ -107,9 +101,7 @@ inline void __trap() {
 
 #define HK_LANE (hk_self->rank & 31)
 
-inline void __syncwarp(unsigned mask = 0xffffffffu) {
-  hk_warp_exchange(mask, 0, HK_LANE);
-}
+inline void __syncwarp(unsigned mask = 0xffffffffu) { hk_warp_exchange(mask, 0, HK_LANE); }
 
 template <class T>
 inline T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
@@ -130,15 +122,9 @@ inline T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32) {
   int lane = HK_LANE, source = lane ^ bits;
   return hk::from_bits<T>(hk_warp_exchange(mask, hk::bits(value), source > (lane | (width - 1)) ? lane : source));
 }
-inline unsigned __ballot_sync(unsigned mask, int predicate) {
-  return hk_warp_ballot(mask, predicate);
-}
-inline int __any_sync(unsigned mask, int predicate) {
-  return hk_warp_ballot(mask, predicate) != 0;
-}
-inline int __all_sync(unsigned mask, int predicate) {
-  return hk_warp_ballot(mask, !predicate) == 0;
-}
+inline unsigned __ballot_sync(unsigned mask, int predicate) { return hk_warp_ballot(mask, predicate); }
+inline int __any_sync(unsigned mask, int predicate) { return hk_warp_ballot(mask, predicate) != 0; }
+inline int __all_sync(unsigned mask, int predicate) { return hk_warp_ballot(mask, !predicate) == 0; }
 
 // ---- atomics: only one thread runs at a time
 
@@ -170,78 +156,32 @@ template <class T>
 inline T __ldg(const T* p) {
   return *p;
 }
-inline int __float_as_int(float x) {
-  return hk::from_bits<int>(hk::bits(x));
-}
-inline unsigned __float_as_uint(float x) {
-  return hk::from_bits<unsigned>(hk::bits(x));
-}
-inline float __int_as_float(int x) {
-  return hk::from_bits<float>(hk::bits(x));
-}
-inline float __uint_as_float(unsigned x) {
-  return hk::from_bits<float>(hk::bits(x));
-}
-inline long long __double_as_longlong(double x) {
-  return hk::from_bits<long long>(hk::bits(x));
-}
-inline double __longlong_as_double(long long x) {
-  return hk::from_bits<double>(hk::bits(x));
-}
-inline int __popc(unsigned x) {
-  return __builtin_popcount(x);
-}
-inline int __popcll(unsigned long long x) {
-  return __builtin_popcountll(x);
-}
-inline int __clz(int x) {
-  return x ? __builtin_clz(x) : 32;
-}
-inline int __ffs(int x) {
-  return __builtin_ffs(x);
-}
-inline unsigned __umulhi(unsigned a, unsigned b) {
-  return (uint64_t)a * b >> 32;
-}
+inline int __float_as_int(float x) { return hk::from_bits<int>(hk::bits(x)); }
+inline unsigned __float_as_uint(float x) { return hk::from_bits<unsigned>(hk::bits(x)); }
+inline float __int_as_float(int x) { return hk::from_bits<float>(hk::bits(x)); }
+inline float __uint_as_float(unsigned x) { return hk::from_bits<float>(hk::bits(x)); }
+inline long long __double_as_longlong(double x) { return hk::from_bits<long long>(hk::bits(x)); }
+inline double __longlong_as_double(long long x) { return hk::from_bits<double>(hk::bits(x)); }
+inline int __popc(unsigned x) { return __builtin_popcount(x); }
+inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
+inline int __clz(int x) { return x ? __builtin_clz(x) : 32; }
+inline int __ffs(int x) { return __builtin_ffs(x); }
+inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t)a * b >> 32; }
 inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
   return (unsigned __int128)a * b >> 64;
 }
-inline float __expf(float x) {
-  return expf(x);
-}
-inline float __logf(float x) {
-  return logf(x);
-}
-inline float __powf(float x, float y) {
-  return powf(x, y);
-}
-inline float __fdividef(float x, float y) {
-  return x / y;
-}
-inline float __frcp_rn(float x) {
-  return 1.f / x;
-}
-inline float __fsqrt_rn(float x) {
-  return sqrtf(x);
-}
-inline float rsqrtf(float x) {
-  return 1.f / sqrtf(x);
-}
-inline float rsqrt(float x) {
-  return 1.f / sqrtf(x);
-}
-inline double rsqrt(double x) {
-  return 1. / sqrt(x);
-}
-inline double normcdf(double x) {
-  return 0.5 * erfc(-x * M_SQRT1_2);
-}
-inline double sinpi(double x) {
-  return sin(x * M_PI);
-}
-inline double cospi(double x) {
-  return cos(x * M_PI);
-}
+inline float __expf(float x) { return expf(x); }
+inline float __logf(float x) { return logf(x); }
+inline float __powf(float x, float y) { return powf(x, y); }
+inline float __fdividef(float x, float y) { return x / y; }
+inline float __frcp_rn(float x) { return 1.f / x; }
+inline float __fsqrt_rn(float x) { return sqrtf(x); }
+inline float rsqrtf(float x) { return 1.f / sqrtf(x); }
+inline float rsqrt(float x) { return 1.f / sqrtf(x); }
+inline double rsqrt(double x) { return 1. / sqrt(x); }
+inline double normcdf(double x) { return 0.5 * erfc(-x * M_SQRT1_2); }
+inline double sinpi(double x) { return sin(x * M_PI); }
+inline double cospi(double x) { return cos(x * M_PI); }
 template <class A, class B>
 inline std::common_type_t<A, B> min(A a, B b) {
   return std::min<std::common_type_t<A, B>>(a, b);
