@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from gpurnn.exceptions import CheckpointError, RunError
-from gpurnn.training.checkpoint import Checkpoint, NewerFormatError, read_checkpoint, write_checkpoint
+from gpurnn.training.checkpoint import Checkpoint, NewerFormatError, encode_checkpoint, read_checkpoint
 from gpurnn.training.durable import make_folder, reported_as, sync_folder, temporary_target, write_durably
 from gpurnn.training.strictjson import Json, dump_object, parse_object
 from gpurnn.training.writerlock import writer_lock
@@ -171,9 +171,10 @@ class RunDirectory:
         """
         self._require_lock()
         path = self.checkpoints / f"window-{window:010d}.safetensors"
-        if best:
-            write_checkpoint(self.best, tensors, header)
-        write_checkpoint(path, tensors, header)
+        chunks = encode_checkpoint(tensors, header)
+        for target in (self.best, path) if best else (path,):
+            with reported_as(CheckpointError, f"cannot write checkpoint {target}"):
+                write_durably(target, chunks)
         self.rewind(window)
         for old in self.generations()[GENERATIONS:]:
             self._remove(old)

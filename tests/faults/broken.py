@@ -9,7 +9,7 @@ from pathlib import Path
 from faults.cases import Context, Scenario
 from faults.scenarios import HISTORY, SAVE
 from gpurnn.exceptions import GpurnnError
-from gpurnn.training import checkpoint, durable
+from gpurnn.training import durable, rundir
 
 
 def _spoilt(scenario: Scenario, spoil: Callable[[], None]) -> Scenario:
@@ -24,7 +24,7 @@ def _write_in_place() -> None:
     def write(path: Path, chunks: Iterable[bytes]) -> None:
         path.write_bytes(b"".join(chunks))
 
-    checkpoint.write_durably = write  # type: ignore[assignment]
+    rundir.write_durably = write  # type: ignore[assignment]
 
 
 def _sync_no_files() -> None:

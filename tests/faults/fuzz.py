@@ -110,7 +110,7 @@ class Mutator:
             elif change == 4:
                 data[at:] = b"" if self.random.random() < 0.5 else data[at:] + self.random.randbytes(span)
             else:
-                lengths = [0, 1, 90, 91, len(data), len(data) - 8, 2**20, 2**32, 2**63, 2**64 - 1]
+                lengths = [0, 1, 90, 91, len(data), abs(len(data) - 8), 2**20, 2**32, 2**63, 2**64 - 1]
                 data[:8] = self.random.choice(lengths).to_bytes(8, "little")
         return bytes(data)
 
