@@ -112,10 +112,10 @@ class Vocabulary:
             self._ids = {symbol: i for i, symbol in enumerate(symbols) if i != self.unknown}
         return self._ids.get(symbol)
 
-    def encode(self, text: str | bytes) -> NDArray[np.int32]:
+    def encode(self, text: str | bytes, start: int = 0) -> NDArray[np.int32]:
         """The ids of a text, (n,) int32; the text policy is not applied here.
 
-        text: str; for kind "bytes" also bytes (a str is taken as UTF-8).
+        text: str; for kind "bytes" also bytes (a str is taken as UTF-8). start: the position that the text begins at.
         Raises DataError that names the first symbol the vocabulary lacks, and its position, whether or not
         there is an unknown symbol: a prompt should say what its author meant.
         """
@@ -134,7 +134,7 @@ class Vocabulary:
             if found is None:
                 where = "byte" if self.kind == "bytes" else "character"
                 raise DataError(
-                    f"{symbol!r:.80} at {where} {position} is not in the vocabulary ({len(self)} {self.kind}); "
+                    f"{symbol!r:.80} at {where} {start + position} is not in the vocabulary ({len(self)} {self.kind}); "
                     "leave it out or put another symbol there"
                 )
             ids.append(found)

@@ -87,7 +87,7 @@ def pack(
         },
         "config": config.to_json(),
         "corpus": {
-            "path": str(corpus.path),
+            "path": str(corpus.path.resolve()),
             "fingerprint": corpus.fingerprint,
             "tokens": corpus.vocabulary.kind,
             "unknown": corpus.vocabulary.unknown,

@@ -1,0 +1,112 @@
+"""What `gpurnn info` shows about a run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gpurnn.cli.options import warn
+from gpurnn.data.stream import Cursor
+from gpurnn.data.windows import Geometry
+from gpurnn.exceptions import GpurnnError
+from gpurnn.network import ModelConfig
+from gpurnn.training.checkpoint import Checkpoint
+from gpurnn.training.config import TrainConfig
+from gpurnn.training.rundir import RunDirectory
+from gpurnn.training.runlog import read_log
+from gpurnn.training.snapshot import load_config
+
+
+def describe_run(path: Path) -> dict[str, Any]:
+    """A run as a dictionary of JSON values.
+
+    Keys: path, model (cell, sizes, parameters), training (optimizer, rates, geometry), corpus, windows, epochs and
+    seconds done, loss (the last and the best, in nats a token), checkpoints (the last and the best file), versions.
+    Before the first checkpoint nothing is done. Raises RunError, CheckpointError.
+    """
+    run = RunDirectory.open(path, warn)
+    checkpoint = run.load("last") if run.generations() or run.best.exists() else None
+    written = run.read_config()
+    if checkpoint is None:
+        config = TrainConfig.from_json(written.get("training"), f"{path}/config.json: training")
+    else:
+        config = load_config(checkpoint)
+    header = written if checkpoint is None else checkpoint.header
+    corpus = _section(header, "corpus")
+    return {
+        "path": str(path),
+        "model": _model(config),
+        "training": _training(config),
+        "corpus": {name: corpus[name] for name in ("path", "tokens", "fingerprint") if name in corpus},
+        **_done(checkpoint),
+        "loss": _losses(run, checkpoint),
+        "checkpoints": {
+            "last": None if checkpoint is None else str(checkpoint.path),
+            "best": str(run.best) if run.best.exists() else None,
+        },
+        "versions": _section(header, "versions"),
+    }
+
+
+def _section(header: dict[str, Any], name: str) -> dict[str, Any]:
+    section = header.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _model(config: TrainConfig) -> dict[str, Any]:
+    model = config.model
+    names = ("cell", "hidden", "layers", "embedding", "symbols", "dropout", "dtype")
+    one, two = (_parameters(replace(model, layers=layers)) for layers in (1, 2))
+    return {name: getattr(model, name) for name in names} | {"parameters": one + (model.layers - 1) * (two - one)}
+
+
+def _parameters(model: ModelConfig) -> int:
+    return sum(math.prod(spec.shape) for spec in model.specs())
+
+
+def _training(config: TrainConfig) -> dict[str, Any]:
+    return {
+        "optimizer": config.optimizer.name,
+        "schedule": config.schedule.name,
+        "rate": config.schedule.rate,
+        "lanes": config.lanes,
+        "steps": config.steps,
+        "seed": config.seed,
+    }
+
+
+def _done(checkpoint: Checkpoint | None) -> dict[str, Any]:
+    """Windows, epochs and seconds."""
+    if checkpoint is None:
+        return {"windows": 0, "epochs": 0.0, "seconds": 0.0}
+    progress = _section(checkpoint.header, "progress")
+    return {
+        "windows": progress.get("windows"),
+        "epochs": _epochs(progress.get("cursor")),
+        "seconds": progress.get("seconds"),
+    }
+
+
+def _epochs(cursor: Any) -> float | None:
+    """How often the train split was read."""
+    if cursor is None:
+        return 0.0
+    try:
+        at = Cursor.from_json(cursor)
+        return at.window / Geometry(at.tokens, at.lanes, at.steps).windows
+    except GpurnnError:
+        return None
+
+
+def _losses(run: RunDirectory, checkpoint: Checkpoint | None) -> dict[str, Any]:
+    """The last losses that were logged, and the best validation."""
+    losses: dict[str, Any] = {"train": None, "valid": None, "best_valid": None, "best_window": None}
+    for line in read_log(run.log) if run.log.exists() else ():
+        losses["train"] = line.get("nats_per_token", losses["train"])
+        losses["valid"] = line.get("valid_nats_per_token", losses["valid"])
+    progress = {} if checkpoint is None else _section(checkpoint.header, "progress")
+    if progress.get("best") is not None:
+        losses |= {"best_valid": progress["best"], "best_window": progress.get("best_window")}
+    return losses

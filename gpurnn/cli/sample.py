@@ -1,0 +1,110 @@
+"""`gpurnn sample`: generates text with a trained run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gpurnn import backend
+from gpurnn.cli.options import checkpoint_option, device_option, run_argument, warn
+from gpurnn.data.text import Source, read_pieces
+from gpurnn.exceptions import UsageError
+from gpurnn.generate import Generator
+from gpurnn.prompt import Prompt
+from gpurnn.training.load import load_trained
+from gpurnn.training.snapshot import Language
+
+
+@click.command()
+@run_argument
+@click.option("--prompt", metavar="TEXT", help="The text to go on from; it is not repeated.")
+@click.option("--prompt-file", metavar="FILE", help="A file with the prompt; - is standard input.")
+@click.option(
+    "--length", type=click.IntRange(0), default=1000, show_default=True, help="Symbols to make; 0: until stopped."
+)
+@click.option(
+    "--temperature", type=float, default=1.0, show_default=True, help="Lower is safer; 0: always the likeliest symbol."
+)
+@click.option("--top-k", type=int, default=0, show_default=True, help="Draw from the K likeliest symbols; 0: all.")
+@click.option(
+    "--top-p",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Draw from the fewest likeliest symbols that have probability P together.",
+)
+@click.option("--seed", type=click.IntRange(0), help="The same seed, the same text.  [default: another each time]")
+@click.option("--stop", metavar="TEXT", help="End before this text.")
+@click.option(
+    "-n",
+    "--count",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Texts to make, the second with seed + 1 and so on.",
+)
+@checkpoint_option
+@device_option
+def sample(run: Path, checkpoint: str, device: str, **given: Any) -> None:
+    """Generate text with RUN, shown as it is made.
+
+    Without a prompt the text begins as the documents of the corpus do. A
+    symbol is a character, a byte or a word, as the corpus was prepared.
+
+    \b
+      gpurnn sample runs/book --length 500 --temperature 0.8
+      gpurnn sample runs/book --prompt "It was" --stop "." -n 3
+      gpurnn sample runs/book --prompt-file start.txt --length 0
+    """
+    prompt, prompt_file, count, seed = given["prompt"], given["prompt_file"], given["count"], given["seed"]
+    if prompt is not None and prompt_file is not None:
+        raise UsageError("sample: give --prompt or --prompt-file, not both")
+    if count > 1 and given["length"] == 0 and given["stop"] is None:
+        raise UsageError("sample: with --length 0 the first text never ends; leave out -n, or give --length or --stop")
+    trained = load_trained(backend.get(device), run, checkpoint, warn)
+    generator = Generator(trained.model, trained.language)
+    generator.read(_file(prompt_file, trained.language) if prompt_file is not None else prompt or "")
+    out = _Output()
+    for number in range(count):
+        pieces = generator.pieces(
+            seed=None if seed is None else seed + number,
+            **{name: given[name] for name in ("length", "temperature", "top_k", "top_p", "stop")},
+        )
+        if count > 1:
+            out.write(f"--- {number + 1} of {count} ---\n")
+        for piece in pieces:
+            out.write(piece)
+        if count > 1 or sys.stdout.isatty():
+            out.end_line()
+
+
+def _file(name: str, language: Language) -> Prompt:
+    """The pieces of a prompt file, read while they are used."""
+    policy = None if language.vocabulary.kind == "bytes" else language.policy
+    source = Source(None if name == "-" else Path(name), named=True)
+    groups = read_pieces(source, policy, None, sys.stdin.buffer, lambda count: None)
+    pieces: Iterator[Any] = (text for group in groups for text, _ in group)
+    return pieces
+
+
+class _Output:
+    """Standard output, flushed after every piece: bytes as they are, text in the encoding it has."""
+
+    def __init__(self) -> None:
+        self._encoding = sys.stdout.encoding or "utf-8"
+        self._in_line = False
+
+    def write(self, piece: str | bytes) -> None:
+        data = piece.encode(self._encoding, "replace") if isinstance(piece, str) else piece
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        self._in_line = not data.endswith(b"\n")
+
+    def end_line(self) -> None:
+        """Begin a new line unless one has just begun."""
+        if self._in_line:
+            self.write("\n")

@@ -1,0 +1,66 @@
+"""A prompt as symbols, piece by piece, so that a prompt of any length takes little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from gpurnn.data.text import decode_blocks
+from gpurnn.data.tokens import Vocabulary
+from gpurnn.training.snapshot import Language
+
+Prompt = str | bytes | Iterable[str] | Iterable[bytes]
+"""A text; or its pieces, with the text policy applied already."""
+
+
+def encode_prompt(language: Language, prompt: Prompt) -> Iterator[np.ndarray]:
+    """The symbols of a prompt, int32 arrays of any length.
+
+    prompt: see `Prompt`; bytes for a vocabulary of characters or words are decoded as the text policy says.
+    Raises DataError that names the first symbol the vocabulary lacks, and its position.
+    """
+    vocabulary, policy = language.vocabulary, language.policy
+    if vocabulary.kind == "bytes":
+        pieces: Iterable[str | bytes] = (prompt,) if isinstance(prompt, str | bytes) else prompt
+    elif isinstance(prompt, bytes):
+        pieces = (policy.apply("".join(decode_blocks((prompt,), "the prompt", policy))),)
+    else:
+        pieces = (policy.apply(prompt),) if isinstance(prompt, str) else prompt
+    return _encode(vocabulary, pieces)
+
+
+def in_windows(arrays: Iterable[np.ndarray], steps: int) -> Iterator[np.ndarray]:
+    """The same symbols in arrays of `steps`, the last one of 1 or more: where pieces ended makes no difference."""
+    held = np.empty(0, np.int32)
+    for array in arrays:
+        held = np.concatenate((held, array))
+        for start in range(0, len(held) - steps + 1, steps):
+            yield held[start : start + steps]
+        held = held[len(held) - len(held) % steps :]
+    if len(held):
+        yield held
+
+
+def _encode(vocabulary: Vocabulary, pieces: Iterable[str | bytes]) -> Iterator[np.ndarray]:
+    position = 0
+    if vocabulary.kind == "words":
+        pieces = _whole_words(pieces)
+    for piece in pieces:
+        if vocabulary.kind == "bytes" and isinstance(piece, str):
+            piece = piece.encode("utf-8", "surrogateescape")
+        yield vocabulary.encode(piece, position)
+        position += len(piece)
+
+
+def _whole_words(pieces: Iterable[str | bytes]) -> Iterator[str]:
+    """The pieces with a word that may go on in the next one held back."""
+    held = ""
+    for piece in pieces:
+        text = held + (piece if isinstance(piece, str) else piece.decode())
+        edge = len(text)
+        while edge and (text[edge - 1].isalnum() or text[edge - 1] == "_"):
+            edge -= 1
+        held = text[edge:]
+        yield text[:edge]
+    yield held

@@ -1,0 +1,87 @@
+"""Draws symbols from logits: temperature, the likeliest few, and one uniform a symbol, all on the host in float64."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gpurnn.exceptions import GpurnnError, UsageError
+
+
+class Sampler:
+    """Draws one symbol after another.
+
+    symbols: K. temperature: logits are divided by it; 0: always the likeliest symbol, the lowest id among equals.
+    top_k: only so many of the likeliest symbols are drawn, the lower ids among equals; 0: all.
+    top_p: of those, only the fewest likeliest whose probabilities add up to at least this; 1: all.
+    seed: of the uniforms, one a symbol; None: another one each time. never: the id of a symbol that is never drawn.
+    Raises UsageError for a value out of its range.
+    """
+
+    def __init__(
+        self,
+        symbols: int,
+        *,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        never: int | None = None,
+    ) -> None:
+        if not (math.isfinite(temperature) and temperature >= 0):
+            raise UsageError(f"temperature: expected a finite number of 0 or more, found {temperature}")
+        if top_k < 0:
+            raise UsageError(f"top-k: expected 0 (all symbols) or more, found {top_k}")
+        if not 0 < top_p <= 1:
+            raise UsageError(f"top-p: expected more than 0 and at most 1, found {top_p}")
+        if seed is not None and seed < 0:
+            raise UsageError(f"seed: expected 0 or more, found {seed}")
+        self._temperature, self._top_k, self._top_p, self._never = temperature, top_k, top_p, never
+        self._generator = np.random.default_rng(seed)
+        self._x = np.empty(symbols, np.float64)
+
+    def draw(self, logits: np.ndarray) -> int:
+        """A symbol from softmax(logits / temperature) over the kept symbols.
+
+        logits: (K,) real. Raises GpurnnError where they are not finite.
+        """
+        x = self._x
+        np.copyto(x, logits)
+        if self._never is not None:
+            x[self._never] = -math.inf
+        best = int(x.argmax())
+        if not math.isfinite(x[best]):
+            raise GpurnnError("the output of the model is not finite, it has diverged; try an earlier checkpoint")
+        if self._temperature == 0:
+            return best
+        kept = _largest(x, self._top_k) if 0 < self._top_k < len(x) else None
+        likelihood = x[kept] if kept is not None else x
+        np.subtract(likelihood, x[best], out=likelihood)
+        with np.errstate(over="ignore", under="ignore"):
+            np.divide(likelihood, self._temperature, out=likelihood)
+            np.exp(likelihood, out=likelihood)
+        if self._top_p < 1:
+            order = _nucleus(likelihood, self._top_p)
+            likelihood = likelihood[order]
+            kept = order if kept is None else kept[order]
+        sums = likelihood.cumsum()
+        place = int(sums.searchsorted(self._generator.random() * sums[-1], side="right"))
+        if place == len(sums):  # the product was rounded up to the sum
+            place = int(np.flatnonzero(likelihood)[-1])
+        return place if kept is None else int(kept[place])
+
+
+def _largest(x: np.ndarray, count: int) -> np.ndarray:
+    """The ids of the `count` largest values, rising; among equals the lower ids."""
+    least = np.partition(x, -count)[-count]
+    above = np.flatnonzero(x > least)
+    equal = np.flatnonzero(x == least)[: count - len(above)]
+    return np.sort(np.concatenate((above, equal)))
+
+
+def _nucleus(likelihood: np.ndarray, share: float) -> np.ndarray:
+    """The ids of the fewest largest values that have at least this share of the sum, largest first."""
+    order = np.argsort(-likelihood, kind="stable")
+    sums = likelihood[order].cumsum()
+    return order[: int(sums.searchsorted(share * sums[-1])) + 1]
