@@ -50,6 +50,10 @@ class Build:
     nvrtc: Path | str  # the real NVRTC; empty where it is not installed
     sonames: tuple[str, ...] = tuple(SONAMES.values())
 
+    def finished(self) -> bool:
+        """Whether all of it is there, not the remains of a cache that somebody deleted."""
+        return all((self.folder / name).exists() for name in ("libcudahost.so", "shim/kernel.h.gch", *self.sonames))
+
     @property
     def kernel_flags(self) -> str:
         """The options that compile a kernel, and the precompiled header that goes with it."""
@@ -61,12 +65,15 @@ class Build:
 def build() -> Build:
     """The device, built now if need be; processes that ask at the same time wait for each other."""
     made = _plan()
+    if made.finished():
+        return made
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.folder.exists():
+        if not made.finished():
             unfinished = CACHE / "unfinished"
             shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.rmtree(made.folder, ignore_errors=True)
             for part in ("native", "shim"):
                 shutil.copytree(HERE / part, unfinished / part)
             _compile(made, unfinished)
