@@ -1,0 +1,40 @@
+"""A small corpus with documents, and trainers on it."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.prepare import prepare
+
+
+@pytest.fixture(scope="session")
+def small_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """About 6,000 characters in documents of different lengths, with valid and test splits."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rng = random.Random(7)
+    words = ["window", "lane", "carry", "error", "gate", "hidden", "state", "token", "loss"]
+    documents = [" ".join(rng.choices(words, k=rng.randint(20, 120))) for _ in range(14)]
+    text = folder / "text.txt"
+    text.write_text("%".join(documents))
+    prepare([text], folder / "small.h5", split=(0.8, 0.1, 0.1), document_separator="%")
+    return folder / "small.h5"
+
+
+@pytest.fixture
+def corpus(small_corpus: Path):
+    with Corpus.open(small_corpus) as opened:
+        yield opened
+
+
+def log_without_clock(path: Path) -> list[dict]:
+    """The entries of a run's log but for what the clock decides."""
+    entries = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
+    for entry in entries:
+        assert entry.pop("seconds") >= 0
+        assert entry.pop("tokens_per_second") > 0
+    return entries

@@ -1,0 +1,172 @@
+"""A run that was stopped and resumed has the bits of one that was not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gpurnn.backend import Backend
+from gpurnn.data.corpus import Corpus
+from gpurnn.exceptions import RunError, UsageError
+from gpurnn.network import ModelConfig
+from gpurnn.network.cells import CELLS
+from gpurnn.training.checkpoint import read_checkpoint
+from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.schedule import ScheduleConfig
+from gpurnn.training.session import new_run, resumed_run
+
+from .conftest import log_without_clock
+
+
+def settings(corpus: Corpus, cell: str = "lstm", **changes: object) -> TrainConfig:
+    model = ModelConfig(len(corpus.vocabulary), cell=cell, hidden=12, layers=2, dropout=0.2)
+    config = TrainConfig(
+        model,
+        OptimizerConfig("adam", clip_norm=1.0),
+        ScheduleConfig("cosine", rate=0.01, warmup=20, decay_windows=150),
+        lanes=6,
+        steps=9,
+        log_every=7,
+        validate_every=30,
+        validate_windows=5,
+    )
+    return replace(config, **changes)  # type: ignore[arg-type]
+
+
+def refuse_warnings(text: str) -> None:
+    raise AssertionError(f"unexpected warning: {text}")
+
+
+def train(be: Backend, corpus: Corpus, config: TrainConfig, path: Path, windows: int) -> None:
+    new_run(be, corpus, config, path, refuse_warnings).run(Limits(windows=windows))
+
+
+def tensors(path: Path, windows: int) -> dict[str, np.ndarray]:
+    return read_checkpoint(path / "checkpoints" / f"window-{windows:010d}.safetensors").tensors
+
+
+def assert_same_run(one: Path, other: Path, windows: int) -> None:
+    mine, theirs = tensors(one, windows), tensors(other, windows)
+    assert mine.keys() == theirs.keys()
+    for name, array in mine.items():
+        assert array.dtype == theirs[name].dtype, name
+        assert array.tobytes() == theirs[name].tobytes(), name
+    assert log_without_clock(one) == log_without_clock(other)
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_two_hundred_windows_are_one_hundred_twice(be: Backend, corpus: Corpus, tmp_path: Path, cell: str):
+    config = settings(corpus, cell)
+    train(be, corpus, config, tmp_path / "whole", 200)
+    train(be, corpus, config, tmp_path / "parts", 100)
+    resumed_run(be, tmp_path / "parts", refuse_warnings).run(Limits(windows=200))
+    assert_same_run(tmp_path / "whole", tmp_path / "parts", 200)
+    entries = log_without_clock(tmp_path / "whole")
+    assert entries[-1]["nats_per_token"] < 0.8 * entries[0]["nats_per_token"]  # it learnt something, so bits moved
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw"])
+@pytest.mark.parametrize("schedule", ["constant", "step", "plateau"])
+def test_every_optimizer_and_schedule_resumes(
+    be: Backend, corpus: Corpus, tmp_path: Path, optimizer: str, schedule: str
+):
+    config = settings(
+        corpus,
+        "gru",
+        optimizer=OptimizerConfig(optimizer, momentum=0.9, weight_decay=0.01),
+        schedule=ScheduleConfig(schedule, rate=0.02, every=10, patience=1, factor=0.7),
+        validate_every=5,
+    )
+    train(be, corpus, config, tmp_path / "whole", 40)
+    train(be, corpus, config, tmp_path / "parts", 17)
+    resumed_run(be, tmp_path / "parts", refuse_warnings).run(Limits(windows=40))
+    assert_same_run(tmp_path / "whole", tmp_path / "parts", 40)
+
+
+def test_saving_after_every_window_changes_nothing(be: Backend, corpus: Corpus, tmp_path: Path):
+    config = settings(corpus)
+    train(be, corpus, config, tmp_path / "seldom", 40)
+    often = new_run(be, corpus, config, tmp_path / "often", refuse_warnings)
+    often.run(Limits(windows=40), checkpoint_minutes=0)
+    assert_same_run(tmp_path / "seldom", tmp_path / "often", 40)
+
+
+def test_validating_changes_no_parameter(be: Backend, corpus: Corpus, tmp_path: Path):
+    train(be, corpus, settings(corpus, validate_every=1), tmp_path / "often", 25)
+    train(be, corpus, settings(corpus, validate_every=0), tmp_path / "never", 25)
+    often, never = tensors(tmp_path / "often", 25), tensors(tmp_path / "never", 25)
+    for name, array in often.items():
+        if name != "optimizer.control":  # whose sums begin anew at each log line, and validations are log lines
+            assert array.tobytes() == never[name].tobytes(), name
+
+
+def test_a_resumed_run_may_change_only_limits_and_cadences(be: Backend, corpus: Corpus, tmp_path: Path):
+    run = tmp_path / "run"
+    train(be, corpus, settings(corpus), run, 10)
+    trainer = resumed_run(be, run, refuse_warnings, log_every=3, validate_every=0)
+    assert (trainer.config.log_every, trainer.config.validate_every) == (3, 0)
+    trainer.run(Limits(windows=20))
+    logged = [entry["window"] for entry in log_without_clock(run)]
+    assert logged == [7, 12, 15, 18]
+
+
+def test_other_versions_refuse_an_exact_resume(
+    be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run, warnings = tmp_path / "run", []
+    train(be, corpus, settings(corpus), run, 4)
+    monkeypatch.setattr("gpurnn.training.snapshot.gpurnn.__version__", "0.0.1")
+    with pytest.raises(RunError, match=r"gpurnn: was .*, is 0\.0\.1.*--allow-inexact"):
+        resumed_run(be, run, refuse_warnings)
+    trainer = resumed_run(be, run, warnings.append, allow_inexact=True)
+    assert trainer.progress.windows == 4
+    assert len(warnings) == 1 and "0.0.1" in warnings[0]
+
+
+def test_a_corpus_may_move_but_not_change(be: Backend, corpus: Corpus, tmp_path: Path, small_corpus: Path):
+    moved, run = tmp_path / "moved.h5", tmp_path / "run"
+    moved.write_bytes(small_corpus.read_bytes())
+    with Corpus.open(moved) as there:
+        train(be, there, settings(there), run, 4)
+    moved.rename(tmp_path / "again.h5")
+    with pytest.raises(RunError, match="no longer there"):
+        resumed_run(be, run, refuse_warnings)
+    with Corpus.open(tmp_path / "again.h5") as there:
+        assert resumed_run(be, run, refuse_warnings, there).progress.windows == 4
+
+    from gpurnn.data.prepare import prepare
+
+    text = tmp_path / "other.txt"
+    text.write_text("window lane carry " * 300)
+    prepare([text], tmp_path / "other.h5")
+    with Corpus.open(tmp_path / "other.h5") as other, pytest.raises(RunError, match="not the corpus"):
+        resumed_run(be, run, refuse_warnings, other)
+
+
+def test_init_from_begins_with_the_parameters_of_another_run(be: Backend, corpus: Corpus, tmp_path: Path):
+    config = settings(corpus, validate_every=0)
+    train(be, corpus, config, tmp_path / "first", 10)
+    second = new_run(be, corpus, config, tmp_path / "second", refuse_warnings, init_from=tmp_path / "first")
+    last = tensors(tmp_path / "first", 10)
+    for name, value in second.model.params.value.items():
+        assert be.to_host(value).tobytes() == last[name].tobytes(), name
+    assert second.progress.windows == 0
+
+
+def test_a_used_run_directory_is_refused(be: Backend, corpus: Corpus, tmp_path: Path):
+    train(be, corpus, settings(corpus), tmp_path / "run", 2)
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    with pytest.raises(RunError, match="already holds a run"):
+        new_run(be, corpus, settings(corpus), tmp_path / "run", refuse_warnings)
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
+
+
+def test_contradictory_settings_are_refused(corpus: Corpus):
+    with pytest.raises(UsageError, match="cosine"):
+        ScheduleConfig("cosine", decay_windows=0)
+    with pytest.raises(UsageError, match="lanes"):
+        settings(corpus, lanes=0)
