@@ -19,6 +19,9 @@ from gpurnn.exceptions import BackendError
 Array = Any
 """An array of the backend's library: numpy.ndarray or cupy.ndarray."""
 
+STAGED_AHEAD = 2
+"""How many sets of arrays a `Staging` holds: the one in use and the one on its way."""
+
 
 @dataclass(frozen=True)
 class Argument:
@@ -39,11 +42,13 @@ class Argument:
 class FusedOp:
     """A pointwise operation with one name, one signature and up to two bodies.
 
-    name: unique; also the name of the `extern "C"` function in `source`.
+    name: unique; also the name of the `extern "C"` function in `source`, which takes the arguments' addresses in order
+    and, where N is a dimension, last an int N.
     arguments: arrays by name, in order; an operation overwrites what its docstring says.
     body: NumPy-style code `body(xp, *arguments, *scratch)`, writing through `out=`.
     scratch: extra buffers that only the NumPy-style body needs, allocated once by `Backend.bind`.
-    source: CUDA C file, compiled with `-D` for each dimension and `REAL` for the dtype; None: the body runs on CuPy.
+    source: CUDA C file, compiled with REAL (float or double) and each dimension but N defined; None: the body runs on
+    CuPy.
     threads: how many CUDA threads the kernel wants, as a shape expression such as "BH"; ignored by the body.
     block: CUDA threads of a block.
     """
@@ -89,11 +94,16 @@ class Staging(ABC):
 
     @abstractmethod
     def push(self, host: Mapping[str, np.ndarray]) -> None:
-        """Begin to move `host`; shapes may be shorter than the buffers along the first axis."""
+        """Begin to move `host`; the caller leaves these arrays as they are until they are popped.
+
+        Arrays may be shorter than their buffers along the first axis and are cast to their dtype, int64 to int32 too;
+        buffers that are not named keep what they hold.
+        Raises BackendError where two sets are on their way already.
+        """
 
     @abstractmethod
     def pop(self) -> None:
-        """Fill the buffers with the oldest pushed arrays."""
+        """Fill the buffers with the oldest pushed arrays. Raises BackendError where there are none."""
 
 
 class Backend(ABC):
@@ -193,7 +203,12 @@ class Backend(ABC):
 
     @abstractmethod
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        """A callable that repeats `work` with as few launches as the device allows; on the CPU `work` itself."""
+        """A callable that repeats `work` with as few launches as the device allows; on the CPU `work` itself.
+
+        `work` has run before, always does the same to the same arrays, and waits for nothing. Capturing calls it, but
+        none of its device work is done until the callable is called.
+        Raises BackendError where the device refuses; `work` can then be called as it is.
+        """
 
     def describe(self) -> dict[str, str]:
         """What decides the bits of a result: library, version, device, kernels; strings by name."""

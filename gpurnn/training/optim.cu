@@ -3,28 +3,38 @@
 enum { RATE, NORM, SCALE, OK, UPDATES, SKIPPED, SKIPPED_IN_A_ROW, NATS, WEIGHT, WORST_ROW };
 enum { CLIP_NORM, CLIP_VALUE, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES };
 
-// total[0] = the sum of squares of g (P,), in a fixed order. One block of 1024 threads.
-extern "C" __global__ void square_sum(const REAL* g, double* total)
+// The sum over a block of 256 threads, in a fixed order; right in thread 0.
+static __device__ double block_sum(double x)
 {
-    __shared__ double partial[1024];
-    double sum = 0;
-    for (int i = threadIdx.x; i < P; i += 1024)
-        sum += (double)g[i] * (double)g[i];
-    partial[threadIdx.x] = sum;
-    for (int half = 512; half > 0; half /= 2) {
+    __shared__ double partial[256];
+    partial[threadIdx.x] = x;
+    for (int half = 128; half > 0; half /= 2) {
         __syncthreads();
         if (threadIdx.x < half)
             partial[threadIdx.x] += partial[threadIdx.x + half];
     }
-    if (threadIdx.x == 0)
-        total[0] = partial[0];
+    return partial[0];
 }
 
-// One thread.
+// total: each block's part of the sum of squares of g (P,).
+extern "C" __global__ void square_sum(const REAL* g, double* total)
+{
+    double sum = 0;
+    for (long long i = (long long)blockIdx.x * 256 + threadIdx.x; i < P; i += (long long)gridDim.x * 256)
+        sum += (double)g[i] * (double)g[i];
+    sum = block_sum(sum);
+    if (threadIdx.x == 0)
+        total[blockIdx.x] = sum;
+}
+
+// One block; all but the sum is done by its first thread.
 extern "C" __global__ void control(const double* total, const double* loss, const REAL* scale, const double* settings,
                                    double* ctl)
 {
-    const double norm = sqrt(total[0]), inverse = scale[0], clip = settings[CLIP_NORM];
+    const double square = block_sum(total[threadIdx.x]);
+    if (threadIdx.x > 0)
+        return;
+    const double norm = sqrt(square), inverse = scale[0], clip = settings[CLIP_NORM];
     const bool ok = isfinite(norm) && isfinite(loss[0]);
     ctl[NORM] = norm;
     ctl[OK] = ok;

@@ -18,6 +18,7 @@ from gpurnn.exceptions import UsageError
 from gpurnn.network.params import Params
 
 _SOURCE = Path(__file__).with_name("optim.cu")
+_THREADS = 256  # of a CUDA block
 _BLOCK = 1 << 14  # elements updated at a time: they and their moments stay in the cache
 
 # Places in the control array: float64, on the device, carried in checkpoints.
@@ -32,6 +33,8 @@ NATS = 7  # summed since the last log line: weight * nats
 WEIGHT = 8  # and weight
 WORST_ROW = 9  # the most windows skipped in a row since the last log line
 CONTROL_SIZE = 10
+
+PARTS = 256  # partial sums of squares, each made by CUDA threads of its own
 
 # Places in the settings array: float64, constant.
 CLIP_NORM, CLIP_VALUE, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES = range(8)
@@ -70,19 +73,19 @@ class OptimizerConfig:
 
 
 def square_sum(xp: Any, gradient: Array, total: Array) -> None:
-    """total: (1,) float64, overwritten with the sum of squares of gradient (P,)."""
-    total[0] = 0
+    """total: (PARTS,) float64, overwritten with parts of the sum of squares of gradient (P,)."""
+    total.fill(0)
     for start in range(0, len(gradient), _BLOCK):
         part = gradient[start : start + _BLOCK]
         total[0] += xp.dot(part, part)
 
 
 def control(xp: Any, total: Array, loss: Array, scale: Array, settings: Array, ctl: Array) -> None:
-    """ctl: what this window does to the parameters, decided from total (1,), the squared norm, and loss (1,).
+    """ctl: what this window does to the parameters, decided from total (PARTS,), the squared norm, and loss (1,).
 
     scale: (1,), 1 over the window's summed weights. settings: read only.
     """
-    norm, j, inverse = math.sqrt(float(total[0])), float(loss[0]), float(scale[0])
+    norm, j, inverse = math.sqrt(float(total.sum())), float(loss[0]), float(scale[0])
     ok = math.isfinite(norm) and math.isfinite(j)
     ctl[NORM], ctl[OK] = norm, ok
     if not ok:
@@ -191,16 +194,23 @@ _ONE = Argument(("1",), "double")
 _CONTROL = Argument((f"{CONTROL_SIZE}",), "double")
 _SETTINGS = Argument((f"{SETTINGS_SIZE}",), "double")
 
+_TOTAL = Argument((f"{PARTS}",), "double")
+
 SQUARE_SUM = FusedOp(
-    "square_sum", {"g": Argument(("P",)), "total": _ONE}, square_sum, source=_SOURCE, threads="1024", block=1024
+    "square_sum",
+    {"g": Argument(("P",)), "total": _TOTAL},
+    square_sum,
+    source=_SOURCE,
+    threads=f"{PARTS * _THREADS}",
+    block=_THREADS,
 )
 CONTROL = FusedOp(
     "control",
-    {"total": _ONE, "loss": _ONE, "scale": Argument(("1",)), "settings": _SETTINGS, "ctl": _CONTROL},
+    {"total": _TOTAL, "loss": _ONE, "scale": Argument(("1",)), "settings": _SETTINGS, "ctl": _CONTROL},
     control,
     source=_SOURCE,
-    threads="1",
-    block=1,
+    threads=f"{PARTS}",
+    block=PARTS,
 )
 OPTIMIZERS: dict[str, FusedOp] = {
     "sgd": _update("sgd", ("m",), sgd),
@@ -223,10 +233,10 @@ class Optimizer:
         dtype = params.values.dtype
         self.moments = {name: be.zeros((params.size,), dtype) for name in ("m", "v") if name in update.arguments}
         self.ctl = be.zeros((CONTROL_SIZE,), np.float64)
-        self._total = be.zeros((1,), np.float64)
+        self._total = be.zeros((PARTS,), np.float64)
         self._settings = be.from_host(_settings(config, params))
         self._square_sum = be.bind(SQUARE_SUM, dtype, P=params.size)
-        self._control = be.bind(CONTROL, dtype)
+        self._control = be.bind(CONTROL, dtype, P=params.size)
         self._update = be.bind(update, dtype, P=params.size)
 
     def step(self, loss: Array, scale: Array) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from gpurnn.exceptions import BackendError
 
 _MASKS = Path(__file__).with_name("masks.cu")
 _MASK_THREADS = 128
+_OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation
 _T = TypeVar("_T")
 
 
@@ -43,6 +45,13 @@ class CudaBackend(Backend):
         self._kernels = Kernels()
         self._blas = self._within_memory(lambda: Blas(tf32))
         self._rows = Rows(self._kernels, self._blas)
+
+    def _allocate(self, make: Callable[..., Array], shape: tuple[int, ...], dtype: Any) -> Array:
+        def made(shape: tuple[int, ...], dtype: Any) -> Array:
+            with _memory_errors():
+                return make(shape, dtype=dtype)
+
+        return super()._allocate(made, shape, dtype)
 
     def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
         host = np.asarray(host)
@@ -129,6 +138,18 @@ class CudaBackend(Backend):
     def _within_memory(self, make: Callable[[], _T]) -> _T:
         """`make()`, with a line for people where the device is out of memory."""
         try:
-            return make()
+            with _memory_errors():
+                return make()
         except MemoryError as error:
             raise BackendError(f"{self.device}: out of memory; lower --lanes, --bptt or --hidden") from error
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """CuPy's pool raises MemoryError when the device is full; without the pool the error is the runtime's."""
+    try:
+        yield
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        if error.status != _OUT_OF_MEMORY:
+            raise
+        raise MemoryError(str(error)) from error

@@ -10,7 +10,7 @@ from typing import Any
 import cupy
 import numpy as np
 
-from gpurnn.backend.base import Array, Staging
+from gpurnn.backend.base import STAGED_AHEAD, Array, Staging
 from gpurnn.backend.cuda.kernels import Kernels
 from gpurnn.exceptions import BackendError
 
@@ -53,14 +53,14 @@ class CudaStaging(Staging):
         longest = max(b.nbytes for b in buffers.values()) // 4
         self._grid = (min(-(-longest // _THREADS), 1024), len(buffers))
         self._stream = cupy.cuda.Stream(non_blocking=True)
-        self._slots = [_Slot(self._size) for _ in range(2)]
+        self._slots = [_Slot(self._size) for _ in range(STAGED_AHEAD)]
         self._views = [self._host_views(slot) for slot in self._slots]
         self._lengths = [np.frombuffer(slot.pinned, np.int64, len(buffers)) for slot in self._slots]
         self._pushed = self._popped = 0
 
     def push(self, host: Mapping[str, np.ndarray]) -> None:
         if self._pushed - self._popped == len(self._slots):
-            raise BackendError("staging: two windows are on their way already; pop one before the next push")
+            raise BackendError("staging: two sets are on their way already; pop one before the next push")
         number = self._pushed % len(self._slots)
         slot, views, lengths = self._slots[number], self._views[number], self._lengths[number]
         slot.uploaded.synchronize()

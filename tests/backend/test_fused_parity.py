@@ -1,0 +1,191 @@
+"""Every fused operation of the package, found by itself: its CUDA C body against its NumPy-style body."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import pkgutil
+import re
+
+import numpy as np
+import pytest
+
+import gpurnn
+from gpurnn import backend
+from gpurnn.backend import Backend, FusedOp
+from gpurnn.backend.base import extent
+from gpurnn.exceptions import BackendError
+from gpurnn.network.cells import CELLS
+from gpurnn.network.heads import SOFTMAX_XENT, XENT
+from gpurnn.training import optim
+
+SIZES = (
+    {"B": 1, "H": 1, "K": 1, "N": 1, "P": 1},
+    {"B": 3, "H": 5, "K": 31, "N": 7, "P": 1023},
+    {"B": 7, "H": 67, "K": 300, "N": 17, "P": 4099},
+)
+TOLERANCE = {"float32": 2e-6, "float64": 1e-14}
+
+
+def every_operation() -> dict[str, FusedOp]:
+    """All operations that the modules of the package have made, wherever they keep them."""
+    for module in pkgutil.walk_packages(gpurnn.__path__, "gpurnn."):
+        if not module.name.startswith("gpurnn.backend.cuda"):
+            importlib.import_module(module.name)
+    return {op.name: op for op in gc.get_objects() if isinstance(op, FusedOp)}
+
+
+OPERATIONS = dict(sorted(every_operation().items()))
+
+
+def dims_of(op: FusedOp, sizes: dict[str, int]) -> dict[str, int]:
+    """The dimensions that an operation names, or others of the same CUDA file."""
+    family = [other for other in OPERATIONS.values() if other.source == op.source and other.source]
+    text = "".join("".join(a.shape) for other in (op, *family) for a in other.arguments.values())
+    return {letter: size for letter, size in sizes.items() if letter in text}
+
+
+def settings(rng: np.random.Generator, size: int) -> np.ndarray:
+    values = np.zeros(optim.SETTINGS_SIZE)
+    values[optim.CLIP_NORM], values[optim.CLIP_VALUE] = rng.choice([0.0, 0.5]), rng.choice([0.0, 0.3])
+    values[optim.DECAY], values[optim.DECOUPLED] = rng.choice([0.0, 0.1]), rng.integers(2)
+    values[optim.BETA1], values[optim.BETA2], values[optim.EPSILON] = 0.9, 0.99, 1e-3
+    values[optim.MATRICES] = size // 2
+    return values
+
+
+def control(rng: np.random.Generator) -> np.ndarray:
+    values = rng.integers(1, 9, optim.CONTROL_SIZE).astype(float)
+    values[optim.RATE], values[optim.SCALE], values[optim.OK] = 0.1, 0.7, rng.random() < 0.75
+    return values
+
+
+def like(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Random reals such as the argument `name` holds: not everything may be negative."""
+    values = rng.standard_normal(shape)
+    if name == "bad":
+        return (values > 0).astype(float)
+    if name == "last":
+        values.reshape(-1)[rng.integers(values.size)] = np.nan
+    if name in ("v", "scale", "weight", "total"):
+        return np.abs(values)
+    return values
+
+
+def arguments_of(op: FusedOp, dims: dict[str, int], dtype: str, rng: np.random.Generator) -> list[np.ndarray]:
+    """Random arguments; indices under their bound."""
+    made = []
+    for name, argument in op.arguments.items():
+        shape = tuple(extent(axis, dims) for axis in argument.shape)
+        if name == "settings":
+            made.append(settings(rng, dims.get("P", 1)))
+        elif name == "ctl":
+            made.append(control(rng))
+        elif argument.kind == "index":
+            made.append(rng.integers(0, dims[argument.below], shape))
+        else:
+            values = like(name, shape, rng)
+            if op.name == "simple_relu_backward" and name == "h":
+                values = np.maximum(values, 0)
+            made.append(values.astype(np.float64 if argument.kind == "double" else dtype))
+    return made
+
+
+def outcome(be: Backend, op: FusedOp, dims: dict[str, int], dtype: str, host: list[np.ndarray]) -> list[np.ndarray]:
+    """All arguments after the operation."""
+    run = be.bind(op, dtype, **dims)
+    arrays = [be.from_host(x.astype(be.index_dtype) if x.dtype.kind == "i" else x) for x in host]
+    run(*arrays)
+    return [be.to_host(x) for x in arrays]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("sizes", SIZES, ids=lambda sizes: "-".join(map(str, sizes.values())))
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_both_bodies_agree(be: Backend, name: str, sizes: dict[str, int], dtype: str) -> None:
+    op = OPERATIONS[name]
+    dims = dims_of(op, sizes)
+    for seed in range(4):
+        host = arguments_of(op, dims, dtype, np.random.default_rng(seed))
+        expected = outcome(backend.get("cpu"), op, dims, dtype, host)
+        found = outcome(be, op, dims, dtype, host)
+        again = outcome(be, op, dims, dtype, host)
+        changed = False
+        for argument, before, e, f, g in zip(op.arguments, host, expected, found, again, strict=True):
+            if name == "xent" and argument == "o":
+                continue  # used up: its contents are not part of the contract
+            changed |= not np.array_equal(before, e)
+            np.testing.assert_array_equal(f, g, err_msg=f"{argument}: a second run differs")
+            if name == "square_sum" and argument == "total":
+                e, f = e.sum(), f.sum()  # each body cuts the sum into parts as it likes
+            scale = max(1.0, float(np.abs(np.nan_to_num(e)).max()))
+            np.testing.assert_allclose(f, e, rtol=0, atol=scale * TOLERANCE[dtype], err_msg=argument)
+        assert changed or name in ("lane_check", "adam", "sgd", "rmsprop"), "the operation did nothing"
+
+
+def test_every_cell_head_and_optimizer_is_among_the_operations() -> None:
+    tables = [op for cell in CELLS.values() for op in (cell.forward, cell.backward)]
+    tables += [SOFTMAX_XENT, XENT, *optim.OPTIMIZERS.values()]
+    assert {op.name for op in tables} <= OPERATIONS.keys()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_cuda_source_has_the_operation_with_as_many_parameters(name: str) -> None:
+    op = OPERATIONS[name]
+    assert op.source is not None, "no CUDA body: it runs on CuPy operation by operation"
+    declaration = re.search(rf'extern "C" __global__ void {name}\(([^)]*)\)', op.source.read_text("utf-8"))
+    assert declaration, f"{op.source.name} has no {name}"
+    parameters = declaration[1].split(",")
+    expected = len(op.arguments) + ("N" in dims_of(op, SIZES[0]))
+    assert len(parameters) == expected
+    for parameter, argument in zip(parameters, op.arguments.values(), strict=False):
+        c_type = {"real": "REAL", "double": "double", "index": "int"}[argument.kind]
+        assert re.search(rf"\b{c_type}\s*\*", parameter), f"{parameter}: expected a pointer to {c_type}"
+
+
+@pytest.mark.parametrize("rows", [1, 4, 9])
+def test_a_call_may_have_fewer_rows_than_it_was_bound_for(be: Backend, rows: int) -> None:
+    dims = {"N": 9, "K": 40}
+    host = arguments_of(SOFTMAX_XENT, dims, "float64", np.random.default_rng(0))
+    expected = outcome(backend.get("cpu"), SOFTMAX_XENT, dims, "float64", host)
+    arrays = [be.from_host(x.astype(be.index_dtype) if x.dtype.kind == "i" else x) for x in host]
+    o, target, weight, scale, nats = arrays
+    be.bind(SOFTMAX_XENT, "float64", **dims)(o[:rows], target[:rows], weight[:rows], scale, nats[:rows])
+    for array, before, after in zip((o, nats), (host[0], host[4]), (expected[0], expected[4]), strict=True):
+        np.testing.assert_allclose(be.to_host(array)[:rows], after[:rows], rtol=0, atol=1e-14)
+        np.testing.assert_array_equal(be.to_host(array)[rows:], before[rows:])
+
+
+@pytest.mark.parametrize("name", [name for name, op in OPERATIONS.items() if name.endswith(("_forward", "_backward"))])
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+def test_what_is_not_finite_stays_visible(be: Backend, name: str, poison: float) -> None:
+    op, dims = OPERATIONS[name], {"B": 2, "H": 3}
+    host = arguments_of(op, dims, "float64", np.random.default_rng(0))
+    host[0].reshape(-1)[0] = poison
+    with np.errstate(invalid="ignore"):
+        expected = outcome(backend.get("cpu"), op, dims, "float64", host)
+        found = outcome(be, op, dims, "float64", host)
+    for argument, e, f in zip(op.arguments, expected, found, strict=True):
+        np.testing.assert_array_equal(np.isfinite(f), np.isfinite(e), err_msg=argument)
+
+
+def test_a_cuda_kernel_takes_only_what_it_was_bound_for(cuda: Backend) -> None:
+    run = cuda.bind(CELLS["simple"].forward, "float32", B=2, H=3)
+    a, r, b, h = (cuda.zeros(shape, "float32") for shape in ((2, 3), (2, 3), (3,), (2, 3)))
+    run(a, r, b, h)
+    strided = cuda.zeros((2, 4), "float32")[:, 1:]
+    with pytest.raises(BackendError, match=r"simple_forward: r: .* not contiguous"):
+        run(a, strided, b, h)
+    with pytest.raises(BackendError, match=r"simple_forward: a: expected \(2, 3\) float32, found \(3, 2\) float32"):
+        run(cuda.zeros((3, 2), "float32"), r, b, h)
+    with pytest.raises(BackendError, match=r"simple_forward: h: .* found \(2, 3\) float64"):
+        run(a, r, b, h.astype("float64"))
+
+
+def test_an_operation_without_a_cuda_body_runs_its_numpy_style_body(be: Backend) -> None:
+    original = CELLS["lstm"].forward
+    op = FusedOp("plain", original.arguments, original.body, original.scratch)
+    host = arguments_of(op, {"B": 2, "H": 3}, "float64", np.random.default_rng(0))
+    expected = outcome(backend.get("cpu"), op, {"B": 2, "H": 3}, "float64", host)
+    for e, f in zip(expected, outcome(be, op, {"B": 2, "H": 3}, "float64", host), strict=True):
+        np.testing.assert_allclose(f, e, rtol=0, atol=1e-14)
