@@ -38,7 +38,7 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
     lines = []
     for name, value in facts.items():
         label = f"{indent}{name.replace('_', ' '):<14}"
-        if isinstance(value, dict) and any(isinstance(inner, dict) for inner in value.values()):
+        if isinstance(value, dict) and not indent:
             lines.append(label.rstrip())
             lines += _lines(value, indent + "  ")
         else:

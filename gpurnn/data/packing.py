@@ -23,6 +23,9 @@ class Packer:
     writer: CorpusWriter
     vocabulary: Vocabulary
     table: NDArray[np.int64]
+    """The id of each provisional id."""
+    train_counts: NDArray[np.int64]
+    """How often each provisional id occurs in the train split."""
     spool: Spool
     progress: Progress
     unknown: dict[str, int] = field(default_factory=dict)
@@ -31,6 +34,8 @@ class Packer:
         self.dtype = token_type(len(self.vocabulary))
         self.ids = self.table.astype(self.dtype)
         self.counts = np.zeros(len(self.vocabulary), np.int64)
+        present = np.flatnonzero(self.train_counts)
+        np.add.at(self.counts, self.table[present], self.train_counts[present])
         self.first = np.zeros(len(self.vocabulary), np.int64)
 
     def split(self, name: str, start: int, stop: int) -> SplitSize:
@@ -50,7 +55,6 @@ class Packer:
             self.writer.append(f"tokens/{name}", ids)
             self.writer.append(f"documents/{name}", (starts - start).astype("<u8"))
             if name == "train":
-                _add_counts(self.counts, ids)
                 _add_counts(self.first, ids[starts - position])
             if self.vocabulary.unknown is not None:
                 self.unknown[name] += int(np.count_nonzero(ids == self.vocabulary.unknown))

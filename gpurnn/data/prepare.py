@@ -208,7 +208,7 @@ class _Job:
         inside, outside = count_ids(spool, 0, bounds[1]), count_ids(spool, bounds[1], bounds[3])
         vocabulary, table = self._vocabulary(inside, outside)
         with CorpusWriter(target) as writer:
-            pack = Packer(writer, vocabulary, table, spool, self.progress)
+            pack = Packer(writer, vocabulary, table, inside, spool, self.progress)
             sizes = {n: pack.split(n, bounds[i], bounds[i + 1]) for i, n in enumerate(SPLITS)}
             manifest = pack.finish(sizes, self.given.policy)
             self.progress("verifying", 0, 0)

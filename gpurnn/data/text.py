@@ -138,7 +138,7 @@ def decode_blocks(blocks: Iterable[bytes], label: str, policy: TextPolicy) -> It
 def text_decoder(policy: TextPolicy) -> Any:
     """An incremental decoder for the policy's encoding, errors and newlines; DataError when Python has none."""
     try:
-        b"".decode(policy.encoding)
+        "a".encode(policy.encoding)
         name = "utf-8-sig" if codecs.lookup(policy.encoding).name == "utf-8" else policy.encoding
         decoder = codecs.getincrementaldecoder(name)(policy.errors)
     except (LookupError, UnicodeError):
