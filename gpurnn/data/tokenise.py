@@ -1,5 +1,6 @@
 """From pieces of text to provisional ids: the first of prepare's two passes, before the vocabulary is known."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -11,6 +12,8 @@ from gpurnn.data.tokens import WORD, Kind
 from gpurnn.exceptions import DataError
 
 LONGEST_WORD = 65_536
+_REMEMBERED = 1 << 17
+_LONGEST_REMEMBERED = 64
 Tokens = tuple[NDArray[Any], NDArray[np.int64]]
 """Provisional ids, (n,) of an unsigned type, and which of them begin a document, (m,) int64 rising."""
 
@@ -61,17 +64,33 @@ class _Numbering(dict[str, int]):
         return number
 
 
+class _Stretches(dict[str, tuple[int, ...]]):
+    """The ids of a stretch without spaces; text repeats them, and looking them up is faster than the expression."""
+
+    def __init__(self, ids: _Numbering) -> None:
+        self._ids = ids
+
+    def __missing__(self, stretch: str) -> tuple[int, ...]:
+        ids = tuple(self._ids[word] for word in WORD.findall(stretch))
+        if len(stretch) <= _LONGEST_REMEMBERED:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[stretch] = ids
+        return ids
+
+
 class Words:
     """A word's provisional id counts the different words before its first appearance."""
 
     def __init__(self) -> None:
         self._ids = _Numbering()
+        self._stretches = _Stretches(self._ids)
         self._carry = ""
         self._begins = False
 
     def feed(self, pieces: list[Piece]) -> Tokens:
         """The ids of the next pieces; a word that may go on in the next piece is held back."""
-        found: list[str] = []
+        found: list[int] = []
         starts: list[int] = []
         for piece, new in pieces:
             if new:
@@ -88,25 +107,23 @@ class Words:
                     )
             self._carry = text[edge:]
             self._take(found, starts, text[:edge])
-        return self._number(found), np.array(starts, np.int64)
+        return np.array(found, "<u4"), np.array(starts, np.int64)
 
-    def _take(self, found: list[str], starts: list[int], text: str) -> None:
-        words = WORD.findall(text)
-        if words and self._begins:
-            starts.append(len(found))
+    def _take(self, found: list[int], starts: list[int], text: str) -> None:
+        before = len(found)
+        stretches = text.replace("\n", " \n ").split(" ")
+        found.extend(itertools.chain.from_iterable(map(self._stretches.__getitem__, stretches)))
+        if len(found) > before and self._begins:
+            starts.append(before)
             self._begins = False
-        found += words
-
-    def _number(self, words: list[str]) -> NDArray[np.uint32]:
-        return np.fromiter(map(self._ids.__getitem__, words), "<u4", len(words))
 
     def finish(self) -> Tokens:
         """The word that was held back."""
-        found: list[str] = []
+        found: list[int] = []
         starts: list[int] = []
         self._take(found, starts, self._carry)
         self._carry = ""
-        return self._number(found), np.array(starts, np.int64)
+        return np.array(found, "<u4"), np.array(starts, np.int64)
 
     def symbols(self, ids: NDArray[np.int64]) -> list[str]:
         """The words that provisional ids stand for."""

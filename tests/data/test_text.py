@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpurnn.data import text as text_module
+from gpurnn.data import tokenise
 from gpurnn.data.text import Cutter, Normaliser, Source, decode_blocks, find_sources, read_blocks, read_pieces
 from gpurnn.data.tokenise import TOKENISERS
 from gpurnn.data.tokens import WORD, TextPolicy
@@ -106,6 +107,16 @@ def test_words_do_not_depend_on_blocks(text, sizes):
     assert tokeniser.symbols(np.array(ids, np.int64)) == [word for document in words for word in document]
     lengths = [len(document) for document in words if document]
     assert starts == [sum(lengths[:i]) for i in range(len(lengths))]
+
+
+def test_remembered_stretches_stay_few_and_short(monkeypatch):
+    monkeypatch.setattr(tokenise, "_REMEMBERED", 5)
+    tokeniser = TOKENISERS["words"]()
+    words = [f"w{i % 7},{'x' * (i % 100)}" for i in range(1000)]
+    ids, _ = tokeniser.feed([(" ".join(words) + " ", True)])
+    assert tokeniser.symbols(ids.astype(np.int64)) == WORD.findall(" ".join(words))
+    assert 0 < len(tokeniser._stretches) <= 5
+    assert max(map(len, tokeniser._stretches)) <= 64
 
 
 def test_endless_words_are_refused():
