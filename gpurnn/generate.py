@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gpurnn.exceptions import BackendError, UsageError
+from gpurnn.exceptions import UsageError
 from gpurnn.network import Model, State
+from gpurnn.network.stepper import Stepper
 from gpurnn.prompt import Prompt, encode_prompt, in_windows
 from gpurnn.sampler import Sampler
 from gpurnn.training.snapshot import Language
@@ -52,7 +53,7 @@ class Generator:
         self._model, self._language = model, language
         self._start = model.state(1)
         self._last: int | None = None
-        self._stepper = _Stepper(model)
+        self._stepper = Stepper(model)
 
     def read(self, prompt: Prompt) -> None:
         """Begin where this prompt ends; an empty one begins a document. Raises DataError, see `encode_prompt`."""
@@ -126,9 +127,10 @@ class Generator:
             symbol = self._first_symbol(sampler)
             if symbol != self._language.vocabulary.unknown:
                 yield symbol
-        self._stepper.begin(self._start)
+        stepper, to_host = self._stepper, self._model.be.to_host
+        stepper.begin(self._start)
         while True:
-            symbol = sampler.draw(self._stepper.step(symbol))
+            symbol = sampler.draw(to_host(stepper.step(symbol))[0])
             yield symbol
 
     def _first_symbol(self, sampler: Sampler) -> int:
@@ -154,39 +156,6 @@ class _Forward:
         self._model.be.from_host(symbols, out=batch.tokens[: len(symbols)])
         self._model.forward(self._workspace, self._state)
         self._model.carry_out(self._workspace, self._state)
-
-
-class _Stepper:
-    """One symbol in, the logits of the next one out: the same few calls on the same buffers every time."""
-
-    def __init__(self, model: Model) -> None:
-        self._be, self._state = model.be, model.state(1)
-        workspace, state = model.workspace(1, 1, train=False), self._state
-        workspace.batch.steps = 1
-        self._token, self._o = workspace.batch.tokens, workspace.o
-
-        def work() -> None:
-            model.forward(workspace, state)
-            model.carry_out(workspace, state)
-
-        work()  # before it can be captured
-        try:
-            self._work = self._be.capture(work)
-        except BackendError:
-            self._work = work
-
-    def begin(self, state: State) -> None:
-        """Go on from a state of one lane, which stays as it is."""
-        for mine, given in zip(self._state.layers, state.layers, strict=True):
-            for name, array in mine.items():
-                array[...] = given[name]
-
-    def step(self, symbol: int) -> np.ndarray:
-        """Logits, (K,), on the host."""
-        self._token.fill(symbol)
-        self._work()
-        logits: np.ndarray = self._be.to_host(self._o)[0]
-        return logits
 
 
 class _Until:

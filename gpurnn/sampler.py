@@ -8,6 +8,8 @@ import numpy as np
 
 from gpurnn.exceptions import GpurnnError, UsageError
 
+_LEAST_TEMPERATURE = 1e-6  # so that logits of any size can be divided by it
+
 
 class Sampler:
     """Draws one symbol after another.
@@ -29,8 +31,8 @@ class Sampler:
         seed: int | None = None,
         never: int | None = None,
     ) -> None:
-        if not (math.isfinite(temperature) and temperature >= 0):
-            raise UsageError(f"temperature: expected a finite number of 0 or more, found {temperature}")
+        if temperature != 0 and not _LEAST_TEMPERATURE <= temperature < math.inf:
+            raise UsageError(f"temperature: expected 0, or {_LEAST_TEMPERATURE} or more, found {temperature}")
         if top_k < 0:
             raise UsageError(f"top-k: expected 0 (all symbols) or more, found {top_k}")
         if not 0 < top_p <= 1:
@@ -58,9 +60,8 @@ class Sampler:
         kept = _largest(x, self._top_k) if 0 < self._top_k < len(x) else None
         likelihood = x[kept] if kept is not None else x
         np.subtract(likelihood, x[best], out=likelihood)
-        with np.errstate(over="ignore", under="ignore"):
-            np.divide(likelihood, self._temperature, out=likelihood)
-            np.exp(likelihood, out=likelihood)
+        np.divide(likelihood, self._temperature, out=likelihood)
+        np.exp(likelihood, out=likelihood)
         if self._top_p < 1:
             order = _nucleus(likelihood, self._top_p)
             likelihood = likelihood[order]

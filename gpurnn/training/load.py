@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gpurnn.backend import Backend
-from gpurnn.exceptions import CheckpointError, UsageError
+from gpurnn.exceptions import CheckpointError, DataError, UsageError
 from gpurnn.network import Model
 from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
@@ -40,10 +40,9 @@ def load_trained(be: Backend, source: Path, which: str, on_warning: Callable[[st
     """
     checkpoint = load_checkpoint(source, which, on_warning)
     try:
-        config = load_config(checkpoint)
-    except UsageError as error:
-        raise CheckpointError(f"{checkpoint.path}: config: {error}") from None
-    language = load_language(checkpoint)
+        config, language = load_config(checkpoint), load_language(checkpoint)
+    except (UsageError, DataError) as error:
+        raise CheckpointError(f"{checkpoint.path}: {error}") from None
     _refuse_misfit(checkpoint, config, language)
     model = load_model(be, checkpoint)
     own = replace(  # copies, so that the file's bytes are let go
