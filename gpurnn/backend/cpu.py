@@ -14,6 +14,12 @@ from threadpoolctl import threadpool_info
 from gpurnn.backend.base import STAGED_AHEAD, Array, Backend, FusedOp, RowGradient, RowPlan, Staging, allocate_scratch
 from gpurnn.exceptions import BackendError
 
+_native: Any
+try:
+    from gpurnn.backend import _native
+except ImportError:  # installed without a C compiler: NumPy does the same work, slower
+    _native = None
+
 _MASK_BLOCK = 1 << 16  # uniforms drawn at a time
 _ONE_HOT_ROWS = 256  # up to this size of table the gradient of a row gather is a product with one-hot rows
 
@@ -43,8 +49,10 @@ class CpuBackend(Backend):
     xp = np
     index_dtype = np.intp
 
-    def __init__(self, reason: str = "the CPU was asked for") -> None:
+    def __init__(self, reason: str = "the CPU was asked for", *, compiled: bool = True) -> None:
+        """compiled: whether fused operations use their compiled bodies, where this installation has them."""
         self.reason = reason
+        self._native = _native if compiled else None
 
     def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
         if out is None:
@@ -72,13 +80,22 @@ class CpuBackend(Backend):
         return make(n, rows, width, dtype)
 
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
+        if self._native is not None:
+            real = {"f": "float", "d": "double"}[np.dtype(dtype).char]
+            letters = sorted(dims)
+            rows_at = letters.index("N") if "N" in dims else -1
+            sizes = tuple(dims[letter] for letter in letters)
+            call: Callable[..., None] | None
+            call = self._native.bind(f"{op.name}_{real}", len(op.arguments), rows_at, sizes)
+            if call is not None:
+                return call
         scratch = tuple(allocate_scratch(self, argument, dtype, dims) for argument in op.scratch.values())
         body = op.body
 
-        def call(*arguments: Array) -> None:
+        def run(*arguments: Array) -> None:
             body(np, *arguments, *scratch)
 
-        return call
+        return run
 
     def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
         uniforms = np.empty(_MASK_BLOCK, np.float32)
@@ -103,7 +120,12 @@ class CpuBackend(Backend):
             for lib in threadpool_info()
             if lib["user_api"] == "blas"
         )
-        return {"backend": "cpu", "numpy": np.__version__, "blas": "; ".join(blas) or "unknown"}
+        return {
+            "backend": "cpu",
+            "numpy": np.__version__,
+            "blas": "; ".join(blas) or "unknown",
+            "pointwise": "compiled" if self._native else "numpy",
+        }
 
     def synchronize(self) -> None:
         pass

@@ -38,7 +38,7 @@ def test_gemm(be: Backend, dtype: str, m: int, k: int, n: int, accumulate: bool)
     a, b, before = (rng.standard_normal(shape).astype(dtype) for shape in ((m, k), (k, n), (m, n)))
     expected = a.astype(float) @ b.astype(float) + (before if accumulate else 0)
     for layouts in itertools.product(LAYOUTS, repeat=3):
-        (da, _), (db, _), (out, whole) = (arranged(be, x, layout) for x, layout in zip((a, b, before), layouts))
+        (da, _), (db, _), (out, whole) = map(arranged, [be] * 3, (a, b, before), layouts)
         if not accumulate:
             out.fill(np.nan)  # what was there is not read
         be.gemm(da, db, out, accumulate)

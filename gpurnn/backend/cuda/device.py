@@ -41,9 +41,8 @@ def checked_number(number: int) -> int:
     """`number`, if there is such a device; raises BackendError otherwise."""
     count = device_count()
     if not 0 <= number < count:
-        raise BackendError(
-            f"device 'cuda:{number}': found {count} CUDA device{'s' * (count != 1)}; choose one below that"
-        )
+        there = ", ".join(f"cuda:{n}" for n in range(count)) or "none"
+        raise BackendError(f"device 'cuda:{number}': there is no such GPU; found {there}")
     return number
 
 

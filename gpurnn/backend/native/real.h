@@ -1,0 +1,73 @@
+/* What every compiled body of a fused operation needs.
+
+A body is written once and compiled for float and for double:
+
+    BODY(name)   void name_float(void *const *arg, const int64_t *dim), and name_double
+
+arg: the operation's arrays in the order of its arguments, C-contiguous. dim: its dimensions, by their letters in
+alphabetical order; N is the first array's number of rows.
+
+Where the compiler can, each body is compiled for several instruction sets and the processor's best is taken at run time.
+*/
+#ifndef GPURNN_REAL_H
+#define GPURNN_REAL_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
+#define FASTEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FASTEST
+#endif
+#define INLINE static inline __attribute__((always_inline))
+#define EXPORT __attribute__((visibility("default")))
+
+/* Names of the bodies of a file that is included once for each REAL. */
+#define PASTE_(name, real) name##_##real
+#define PASTE(name, real) PASTE_(name, real)
+#define BODY(name) EXPORT FASTEST void PASTE(name, REAL)(void *const *arg, const int64_t *dim)
+
+/* exp(x) - 1 for x <= 0, to about 1 unit in the last place; exp(x) = 2^k exp(r) with |r| <= ln(2)/2, a Taylor series in
+   r. NaN gives NaN: the comparison is false for it. */
+INLINE float expm1_negative_float(float x) {
+    const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number */
+    x = x < -87.0f ? -87.0f : x;
+    float z = x * 1.442695041f + shift;
+    float k = z - shift;
+    float r = (x - k * 0.693145752f) - k * 1.42860677e-6f; /* ln 2 in two parts, the first with few bits */
+    float q = 1.0f / 5040;
+    q = q * r + 1.0f / 720;
+    q = q * r + 1.0f / 120;
+    q = q * r + 1.0f / 24;
+    q = q * r + 1.0f / 6;
+    q = q * r + 0.5f;
+    q = q * r + 1.0f;
+    q = q * r;
+    uint32_t bits;
+    memcpy(&bits, &z, sizeof bits);
+    bits = (bits << 23) + 0x3f800000u;
+    float power; /* 2^k */
+    memcpy(&power, &bits, sizeof power);
+    return power * q + (power - 1.0f);
+}
+
+INLINE double expm1_negative_double(double x) { return expm1(x); }
+
+INLINE float tanh_float(float x) {
+    float e = expm1_negative_float(-2.0f * fabsf(x));
+    return copysignf(-e / (2.0f + e), x);
+}
+
+INLINE double tanh_double(double x) { return tanh(x); }
+
+INLINE float sigmoid_float(float x) { return 0.5f + 0.5f * tanh_float(0.5f * x); }
+
+INLINE double sigmoid_double(double x) { return 0.5 + 0.5 * tanh(0.5 * x); }
+
+#define TANH PASTE(tanh, REAL)
+#define SIGMOID PASTE(sigmoid, REAL)
+#define EXPM1_NEGATIVE PASTE(expm1_negative, REAL)
+
+#endif
