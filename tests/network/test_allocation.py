@@ -1,0 +1,128 @@
+"""No array of 4 KiB or more is made inside a training window after the second, on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gpurnn import backend
+from gpurnn.backend import Backend
+from gpurnn.data.stream import Cursor, Window
+from gpurnn.network import Model, ModelConfig
+from gpurnn.network.cells import CELLS
+from gpurnn.training.feed import Feed
+
+from .allocation import SMALL, check_no_allocation
+from .helpers import draw_window
+
+STEPS, LANES, HIDDEN = 16, 128, 16  # (T B,) and (B, H) of float32 take 8 KiB, all else more
+
+VARIANTS = {
+    "one_hot": (ModelConfig(hidden=HIDDEN, symbols=100, layers=2), False),
+    "many_symbols": (ModelConfig(hidden=HIDDEN, symbols=300), True),
+    "everything": (ModelConfig(hidden=HIDDEN, symbols=300, layers=2, embedding=24, dropout=0.3), True),
+}
+"""A model, and whether documents begin inside its windows."""
+
+
+def windows(symbols: int, *, documents: bool) -> Iterator[Window]:
+    """A few windows over and over, as a stream hands them over; every third is short."""
+    made = [_window(symbols, STEPS if i % 3 else STEPS - 5, i, documents) for i in range(5)]
+    while True:
+        yield from made
+
+
+def _window(symbols: int, steps: int, index: int, documents: bool) -> Window:
+    drawn = draw_window(symbols, steps, LANES, seed=index, documents=documents)
+    tokens, targets = drawn.tokens.astype(np.int32), drawn.targets.astype(np.int32)
+    carry, weight = drawn.carry.astype(np.float32), drawn.weight.astype(np.float32)
+    order = np.argsort(tokens, axis=None, kind="stable").astype(np.int32)
+    rows, starts = np.unique(tokens.reshape(-1)[order], return_index=True)
+    return Window(
+        index=index,
+        epoch=0,
+        tokens=tokens,
+        targets=targets,
+        carry=carry,
+        weight=weight,
+        has_boundary=documents,
+        uniform=not documents,
+        weight_sum=float(weight.sum()),
+        order=order,
+        segment_starts=starts.astype(np.int32),
+        segment_symbols=rows,
+        cursor=Cursor(index + 1, LANES, STEPS, 10**6),
+    )
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_training_windows_allocate_nothing(cell: str, variant: str):
+    config, documents = VARIANTS[variant]
+    be = backend.get("cpu")
+    model = _model(be, replace(config, cell=cell))
+    ws, state = model.workspace(LANES, STEPS), model.state(LANES)
+    fed = Feed(be, ws.batch).run(windows(config.symbols, documents=documents))
+    check_no_allocation(
+        {
+            "feed": lambda: _take(fed),
+            "forward": lambda: model.forward(ws, state),
+            "backward": lambda: model.backward(ws),
+            "carry out": lambda: model.carry_out(ws, state),
+        }
+    )
+    assert np.isfinite(ws.loss[0])
+
+
+def _model(be: Backend, config: ModelConfig) -> Model:
+    model = Model(be, config)
+    model.params.initialise(be, 0)
+    return model
+
+
+def _take(fed: Iterator[Window]) -> None:
+    next(fed)
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_evaluation_windows_allocate_nothing(cell: str):
+    be = backend.get("cpu")
+    model = _model(be, ModelConfig(300, cell, HIDDEN, 2))
+    ws, state = model.workspace(LANES, STEPS, train=False), model.state(LANES)
+    fed = Feed(be, ws.batch).run(windows(300, documents=True))
+    check_no_allocation(
+        {
+            "feed": lambda: _take(fed),
+            "forward": lambda: model.forward(ws, state),
+            "loss": lambda: model.loss(ws),
+            "carry out": lambda: model.carry_out(ws, state),
+        }
+    )
+
+
+def make_temporary() -> None:
+    np.ones(2 * SMALL, np.uint8)
+
+
+def test_a_temporary_is_seen():
+    with pytest.raises(AssertionError, match="'work': "):
+        check_no_allocation({"idle": lambda: None, "work": make_temporary}, windows=2)
+
+
+def test_one_temporary_in_many_windows_is_seen():
+    with pytest.raises(AssertionError, match="'work': "):
+        check_no_allocation({"work": _seldom(make_temporary, 20)})
+
+
+def test_what_is_kept_is_seen():
+    kept: list[np.ndarray] = []
+    with pytest.raises(AssertionError, match="1 arrays"):
+        check_no_allocation({"work": _seldom(lambda: kept.append(np.ones(SMALL, np.uint8)), 20)})
+
+
+def _seldom(work: Callable[[], None], number: int) -> Callable[[], None]:
+    calls = iter(range(10**6))
+    return lambda: work() if next(calls) == number else None
