@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import resource
 import sys
 import time
@@ -14,9 +15,8 @@ from threadpoolctl import threadpool_info
 from gpurnn.backend.base import STAGED_AHEAD, Array, Backend, FusedOp, RowGradient, RowPlan, Staging, allocate_scratch
 from gpurnn.exceptions import BackendError
 
-_native: Any
 try:
-    from gpurnn.backend import _native
+    _native: Any = importlib.import_module("gpurnn.backend._native")
 except ImportError:  # installed without a C compiler: NumPy does the same work, slower
     _native = None
 

@@ -42,7 +42,7 @@ def simple_relu_forward(xp: Any, a: Array, r: Array, b: Array, h: Array) -> None
 
 def simple_relu_backward(xp: Any, dh_out: Array, dh_rec: Array, h: Array, a: Array, s: Array) -> None:
     """a: overwritten with da, which is dh_out + dh_rec where h > 0 and 0 elsewhere. All (B, H)."""
-    xp.sign(h, out=s)
+    xp.greater(h, 0, out=s)
     xp.add(dh_out, dh_rec, out=a)
     xp.multiply(a, s, out=a)
 

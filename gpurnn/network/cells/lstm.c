@@ -1,0 +1,63 @@
+/* Compiled bodies of the LSTM cell; what they compute stands in lstm.py. */
+#ifndef REAL
+#include "real.h"
+#define REAL float
+#include "lstm.c"
+#undef REAL
+#define REAL double
+#include "lstm.c"
+#else
+
+INLINE void PASTE(lstm_state, REAL)(
+    int64_t H, const REAL *restrict a, const REAL *restrict c_prev, REAL *restrict c, REAL *restrict tc, REAL *restrict h) {
+    for (int64_t j = 0; j < H; j++) {
+        REAL state = a[H + j] * c_prev[j] + a[j] * a[2 * H + j], squashed = TANH(state);
+        c[j] = state;
+        tc[j] = squashed;
+        h[j] = a[3 * H + j] * squashed;
+    }
+}
+
+BODY(lstm_forward) {
+    REAL *restrict a = arg[0];
+    const REAL *restrict r = arg[1], *restrict b = arg[2], *restrict c_prev = arg[3];
+    REAL *restrict c = arg[4], *restrict tc = arg[5], *restrict h = arg[6];
+    int64_t B = dim[0], H = dim[1];
+    for (int64_t lane = 0; lane < B; lane++, a += 4 * H, r += 4 * H, c_prev += H, c += H, tc += H, h += H) {
+        for (int64_t j = 0; j < 2 * H; j++)
+            a[j] = SIGMOID(a[j] + r[j] + b[j]); /* i and f stand side by side */
+        for (int64_t j = 2 * H; j < 3 * H; j++)
+            a[j] = TANH(a[j] + r[j] + b[j]);
+        for (int64_t j = 3 * H; j < 4 * H; j++)
+            a[j] = SIGMOID(a[j] + r[j] + b[j]);
+        PASTE(lstm_state, REAL)(H, a, c_prev, c, tc, h);
+    }
+}
+
+/* i, f, g, o: gates, overwritten with their errors. */
+INLINE void PASTE(lstm_errors, REAL)(
+    int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, REAL *restrict e, const REAL *restrict c_prev,
+    const REAL *restrict tc, REAL *restrict i, REAL *restrict f, REAL *restrict g, REAL *restrict o) {
+    for (int64_t j = 0; j < H; j++) {
+        REAL in = i[j], forget = f[j], candidate = g[j], out = o[j];
+        REAL dh = dh_out[j] + dh_rec[j];
+        REAL dc = e[j] + dh * out * (1 - tc[j] * tc[j]);
+        i[j] = dc * candidate * in * (1 - in);
+        f[j] = dc * c_prev[j] * forget * (1 - forget);
+        g[j] = dc * in * (1 - candidate * candidate);
+        o[j] = dh * tc[j] * out * (1 - out);
+        e[j] = dc * forget;
+    }
+}
+
+BODY(lstm_backward) {
+    const REAL *restrict dh_out = arg[0], *restrict dh_rec = arg[1];
+    REAL *restrict e = arg[2];
+    const REAL *restrict c_prev = arg[3], *restrict tc = arg[4];
+    REAL *restrict a = arg[5];
+    int64_t B = dim[0], H = dim[1];
+    for (int64_t lane = 0; lane < B; lane++, dh_out += H, dh_rec += H, e += H, c_prev += H, tc += H, a += 4 * H)
+        PASTE(lstm_errors, REAL)(H, dh_out, dh_rec, e, c_prev, tc, a, a + H, a + 2 * H, a + 3 * H);
+}
+
+#endif

@@ -1,0 +1,57 @@
+/* Compiled bodies of softmax and cross-entropy; what they compute stands in softmax_xent.py. */
+#ifndef REAL
+#include "real.h"
+#define REAL float
+#include "softmax_xent.c"
+#undef REAL
+#define REAL double
+#include "softmax_xent.c"
+#else
+
+/* o: overwritten with exp(o - max o); returns the sum of that. nats: -log softmax(o)[target]. */
+INLINE REAL PASTE(shifted_exp, REAL)(REAL *restrict o, int64_t K, int64_t target, REAL *nats) {
+    REAL part[16], top, total = 0; /* 16 sums at a time: an order that does not depend on the processor */
+    int64_t whole = K - K % 16;
+    top = o[0];
+    for (int64_t k = 0; k < K; k++)
+        top = o[k] > top || o[k] != o[k] ? o[k] : top;
+    REAL at_target = o[target] - top;
+    memset(part, 0, sizeof part);
+    for (int64_t k = 0; k < K; k++)
+        o[k] = EXPM1_NEGATIVE(o[k] - top) + 1;
+    for (int64_t k = 0; k < whole; k += 16)
+        for (int lane = 0; lane < 16; lane++)
+            part[lane] += o[k + lane];
+    for (int lane = 0; lane < 16; lane++)
+        total += part[lane];
+    for (int64_t k = whole; k < K; k++)
+        total += o[k];
+    *nats = (REAL)log((double)total) - at_target;
+    return total;
+}
+
+BODY(softmax_xent) {
+    REAL *restrict o = arg[0];
+    const intptr_t *restrict target = arg[1];
+    const REAL *restrict weight = arg[2], *restrict scale = arg[3];
+    REAL *restrict nats = arg[4];
+    int64_t K = dim[0], N = dim[1];
+    for (int64_t row = 0; row < N; row++, o += K) {
+        REAL total = PASTE(shifted_exp, REAL)(o, K, target[row], &nats[row]);
+        REAL factor = weight[row] * scale[0], share = factor / total;
+        for (int64_t k = 0; k < K; k++)
+            o[k] *= share;
+        o[target[row]] -= factor;
+    }
+}
+
+BODY(xent) {
+    REAL *restrict o = arg[0];
+    const intptr_t *restrict target = arg[1];
+    REAL *restrict nats = arg[2];
+    int64_t K = dim[0], N = dim[1];
+    for (int64_t row = 0; row < N; row++, o += K)
+        PASTE(shifted_exp, REAL)(o, K, target[row], &nats[row]);
+}
+
+#endif
