@@ -49,7 +49,7 @@ class Loop:
         stream = WindowStream(
             trainer.corpus, "train", lanes=config.lanes, steps=config.steps, cursor=trainer.progress.cursor
         )
-        with closing(stream):
+        with closing(stream), np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # such windows are skipped
             reason = self._reason_to_stop()
             if not reason:
                 for window in trainer.feed.run(stream):
