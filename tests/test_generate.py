@@ -1,0 +1,226 @@
+"""Generated text against a forward pass over the whole of it, and how prompts, stops and pieces fit together."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from trained import trained
+
+from gpurnn.backend import Backend
+from gpurnn.data.tokens import TextPolicy, Vocabulary
+from gpurnn.exceptions import DataError, UsageError
+from gpurnn.generate import Generator, _Until, generate
+from gpurnn.network import Model, ModelConfig
+from gpurnn.network.cells import CELLS
+from gpurnn.network.stepper import Stepper
+from gpurnn.training.load import Trained
+from gpurnn.training.snapshot import Language
+
+LETTERS = "abcdefgh \n"
+LONG = "head face\nbead " * 10  # longer than two of the windows a prompt runs through in
+
+
+def language(kind: str = "chars", symbols: list | None = None, unknown: int | None = None) -> Language:
+    vocabulary = Vocabulary(kind, symbols or list(LETTERS), unknown)  # type: ignore[arg-type]
+    return Language(vocabulary, TextPolicy(), np.array([7, 2]), np.array([3, 1]))
+
+
+def model(be: Backend, symbols: int = len(LETTERS), **options: object) -> Model:
+    """Of random parameters, so large that its likeliest text does not settle on one symbol."""
+    made = Model(be, ModelConfig(symbols, **{"hidden": 16, "dtype": "float64", **options}))  # type: ignore[arg-type]
+    made.params.initialise(be, 17)
+    made.params.values[...] *= 4
+    return made
+
+
+def logits_of(model: Model, symbols: list[int]) -> np.ndarray:
+    """(n, K), the logits after each symbol of one window from a state of zeros."""
+    ws = model.workspace(1, len(symbols), train=False)
+    ws.batch.steps = len(symbols)
+    model.be.from_host(np.array(symbols), out=ws.batch.tokens)
+    model.forward(ws, model.state(1))
+    return model.be.to_host(ws.o)
+
+
+def test_a_step_is_a_step_of_the_model(be: Backend):
+    for cell in CELLS:
+        for options in ({"layers": 1}, {"layers": 3}, {"layers": 2, "embedding": 4}):
+            made = model(be, cell=cell, **options)
+            made.params.values[...] /= 4  # so that roundings do not grow
+            symbols = np.random.default_rng(1).integers(0, len(LETTERS), 30).tolist()
+            stepper = Stepper(made)
+            for _ in range(2):  # from a state of zeros, whatever was before
+                stepper.begin(made.state(1))
+                found = [be.to_host(stepper.step(symbol))[0].copy() for symbol in symbols]
+                np.testing.assert_allclose(found, logits_of(made, symbols), rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("prompt", ["a", "bad ", LONG, LONG + "\n" * 7])
+def test_the_likeliest_text_is_that_of_one_forward_pass(be: Backend, prompt: str):
+    made, lang = model(be, layers=2), language()
+    text = "".join(generate(made, lang, prompt, length=60, temperature=0))
+    assert len(text) == 60
+    logits = logits_of(made, lang.vocabulary.encode(prompt + text).tolist())
+    predicted = lang.vocabulary.decode(logits.argmax(axis=1)[len(prompt) - 1 : -1])
+    assert text == predicted
+    assert len(set(text)) > 2
+
+
+def test_without_a_prompt_a_document_begins(be: Backend):
+    made, lang = model(be), language()
+    text = "".join(generate(made, lang, length=40, temperature=0))
+    assert text[0] == LETTERS[7]  # the commonest
+    logits = logits_of(made, lang.vocabulary.encode(text).tolist())
+    assert text[1:] == lang.vocabulary.decode(logits.argmax(axis=1)[:-1])
+    generator = Generator(made, lang)
+    firsts = [next(iter(generator.pieces(seed=seed))) for seed in range(400)]
+    assert set(firsts) == {LETTERS[7], LETTERS[2]}
+    assert firsts.count(LETTERS[2]) == pytest.approx(100, abs=35)  # one in four, four standard deviations
+
+
+def test_where_pieces_of_a_prompt_end_makes_no_difference(be: Backend):
+    made, lang = model(be), language()
+    whole = "".join(generate(made, lang, LONG, length=80, seed=4))
+    for size in (1, 2, 63, 64, 65, 149):
+        pieces = [LONG[i : i + size] for i in range(0, len(LONG), size)]
+        assert "".join(generate(made, lang, iter(pieces), length=80, seed=4)) == whole
+    assert "".join(generate(made, lang, LONG[:-1], length=80, seed=4)) != whole
+
+
+def test_one_prompt_many_texts(be: Backend):
+    made, lang = model(be), language()
+    generator = Generator(made, lang)
+    generator.read(LONG)
+    texts = ["".join(generator.pieces(length=50, seed=seed)) for seed in (1, 2, 1)]
+    assert texts[0] == texts[2] != texts[1]
+    assert texts[1] == "".join(generate(made, lang, LONG, length=50, seed=2))
+    next(iter(generator.pieces(seed=3)))
+    generator.read("")
+    assert "".join(generator.pieces(length=50, seed=1)) == "".join(generate(made, lang, length=50, seed=1))
+
+
+def test_length_counts_symbols_and_zero_has_no_end(be: Backend):
+    made, lang = model(be), language()
+    assert [len("".join(generate(made, lang, "a", length=n, seed=1))) for n in (1, 2, 30)] == [1, 2, 30]
+    assert len("".join(islice(generate(made, lang, seed=1), 500))) == 500
+
+
+def test_the_unknown_symbol_is_never_made(be: Backend):
+    made = model(be, symbols=4)
+    made.params.value["output.c"][3:4].fill(50)
+    lang = replace(language(symbols=["a", "b", "c", ""], unknown=3), start_symbols=np.array([3, 1]))
+    for temperature in (0, 1):
+        text = "".join(generate(made, lang, length=200, temperature=temperature, seed=1))
+        assert len(text) == 200 and text[0] == "b" and set(text) <= set("abc")
+    only = replace(lang, start_symbols=np.array([3]), start_counts=np.array([1]))
+    text = "".join(generate(made, only, length=20, temperature=0))
+    after_unknown = logits_of(made, [3])[0, :3].argmax()
+    assert len(text) == 20 and text[0] == "abc"[after_unknown]
+
+
+def test_bytes_and_words(be: Backend):
+    made, lang = model(be, symbols=3), language("bytes", [b"\xc3", b"\xa4", b"x"])
+    lang = replace(lang, start_symbols=np.array([0]), start_counts=np.array([1]))
+    data = list(generate(made, lang, "ä".encode(), length=50, seed=1))
+    assert set(data) <= {b"\xc3", b"\xa4", b"x"} and len(data) == 50
+    assert list(generate(made, lang, "ä", length=50, seed=1)) == data
+
+    lang = replace(lang, vocabulary=Vocabulary("words", ["go", "\n", "."]))
+    for prompt, spaced in (("go", True), ("go\n", False), ("", False)):
+        for seed in range(20):
+            text = "".join(generate(made, lang, prompt, length=30, seed=seed))
+            expected = lang.vocabulary.decode(lang.vocabulary.encode(text))
+            assert text.startswith(" ") == (spaced and not text.startswith("\n"))
+            assert text.removeprefix(" ") == expected
+    pieces = ["g", "o ", "g", "", "o", "\ng", "o"]
+    assert "".join(generate(made, lang, pieces, length=30, seed=1)) == "".join(
+        generate(made, lang, "go go\ngo", length=30, seed=1)
+    )
+
+
+@pytest.mark.parametrize("kind", ["chars", "bytes", "words"])
+def test_a_prompt_symbol_that_is_lacking_is_named_with_its_position(be: Backend, kind: str):
+    symbols = {"chars": list("ab "), "bytes": [b"a", b"b", b" "], "words": ["a", "b", "ab"]}[kind]
+    made, lang = model(be, symbols=3), language(kind, symbols)
+    name = {"chars": "'#' at character", "bytes": "b'#' at byte", "words": "'#' at character"}[kind]
+    for prompt in ("a ab #b", ["a a", "b ", "#b"], ["a", " ab", " #", "b"]):
+        with pytest.raises(DataError, match=f"{name} 5 is not in the vocabulary"):
+            generate(made, lang, prompt, length=1)
+
+
+def test_the_text_policy_is_applied_to_prompt_and_stop(be: Backend):
+    made = model(be)
+    lang = replace(language(), policy=TextPolicy(lower=True, encoding="latin-1"))
+    small = "".join(generate(made, lang, "bad\ncab", length=300, seed=1))
+    for prompt in ("BAD\r\nCAB", b"BAD\r\nCAB"):
+        assert "".join(generate(made, lang, prompt, length=300, seed=1)) == small
+    stop = small[100:103]
+    assert "".join(generate(made, lang, "bad\ncab", length=300, seed=1, stop=stop.upper())) == small.partition(stop)[0]
+    with pytest.raises(DataError, match="'ä' at character 1"):
+        generate(made, lang, b"a\xe4", length=1)
+
+
+@given(st.lists(st.text("ab", max_size=3)), st.text("ab", min_size=1, max_size=5))
+def test_a_stop_is_found_across_pieces(pieces: list[str], stop: str):
+    until, let_through = _Until(stop), []
+    for piece in pieces:
+        let_through.append(until.push(piece))
+        if until.met:
+            break
+        sure = "".join(let_through)
+        assert not any(stop.startswith(sure[i:] + until.held) for i in range(len(sure)))  # nothing came too early
+        assert stop.startswith(until.held)
+    text = "".join(pieces)
+    assert until.met == (stop in text)
+    found = "".join(let_through) + ("" if until.met else until.held)
+    assert found == text.partition(stop)[0]
+
+
+def test_stop_in_generated_text(be: Backend):
+    made, lang = model(be), language()
+    text = "".join(generate(made, lang, length=400, seed=6))
+    for stop in (text[50:52], text[200:203], text[100]):
+        assert "".join(generate(made, lang, seed=6, stop=stop)) == text.partition(stop)[0]
+    assert "".join(generate(made, lang, length=400, seed=6, stop="#" + text[-1])) == text
+    ends_inside = text[398:400] + "#"
+    assert "".join(generate(made, lang, length=400, seed=6, stop=ends_inside)) == text  # what was held back comes too
+
+
+def test_values_out_of_range_are_refused_at_once(be: Backend):
+    made, lang = model(be), language()
+    with pytest.raises(UsageError, match="length: expected 0"):
+        generate(made, lang, length=-1)
+    with pytest.raises(UsageError, match="stop: expected a text"):
+        generate(made, lang, stop="")
+    with pytest.raises(UsageError, match="top-k"):
+        generate(made, lang, top_k=-1)
+
+
+def test_memory_does_not_grow_with_prompt_or_text(be: Backend):
+    made, lang = model(be), language()
+
+    def peak(symbols: int) -> int:
+        tracemalloc.start()
+        for _ in islice(generate(made, lang, (LONG for _ in range(symbols // len(LONG))), seed=1), symbols):
+            pass
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    peak(300)
+    assert peak(9_000) < peak(600) + 16_384
+
+
+def test_a_trained_model_makes_the_text_of_its_corpus(be: Backend, tmp_path: Path):
+    """After enough windows of a text with one possible continuation, that is what comes."""
+    made: Trained = trained(be, tmp_path, ["abcd" * 200 + "\n"] * 4, hidden=12, windows=150)
+    text = "".join(generate(made.model, made.language, "abcdab", length=40, temperature=0))
+    assert text == "cdab" * 10
+    assert "".join(generate(made.model, made.language, length=20, temperature=0)) == "abcd" * 5
