@@ -1,0 +1,5 @@
+"""`python -m gpurnn` is the command `gpurnn`."""
+
+from gpurnn.cli import main
+
+main()
