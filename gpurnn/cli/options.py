@@ -16,7 +16,21 @@ checkpoint_option = click.option(
 )
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 
+_ESCAPES = {"\\n": "\n", "\\t": "\t", "\\\\": "\\"}
+
 
 def warn(text: str) -> None:
     """One line that does not stop the work."""
     click.echo(f"gpurnn: {text}", err=True)
+
+
+def parse_escapes(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """A text in which \\n, \\t and \\\\ stand for a newline, a tab and a backslash; callback of an option."""
+    if value is None:
+        return None
+    pieces, index = [], 0
+    while index < len(value):
+        pair = value[index : index + 2]
+        pieces.append(_ESCAPES.get(pair, pair[0]))
+        index += 2 if pair in _ESCAPES else 1
+    return "".join(pieces)

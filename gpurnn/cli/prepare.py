@@ -10,11 +10,10 @@ from typing import Any, NoReturn, Self
 
 import click
 
+from gpurnn.cli.options import parse_escapes
 from gpurnn.data.prepare import PrepareReport
 from gpurnn.data.prepare import prepare as prepare_corpus
 from gpurnn.data.tokens import ERROR_MODES, KINDS, NEWLINES, NORMAL_FORMS
-
-_ESCAPES = {"\\n": "\n", "\\t": "\t", "\\\\": "\\"}
 
 
 def _parse_split(ctx: click.Context, option: click.Parameter, value: str | None) -> list[float] | None:
@@ -22,17 +21,6 @@ def _parse_split(ctx: click.Context, option: click.Parameter, value: str | None)
         return None if value is None else [float(part) for part in value.split(",")]
     except ValueError:
         raise click.BadParameter(f"{value!r}: expected fractions like 0.9,0.05,0.05") from None
-
-
-def _parse_separator(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    if value is None:
-        return None
-    pieces, index = [], 0
-    while index < len(value):
-        pair = value[index : index + 2]
-        pieces.append(_ESCAPES.get(pair, pair[0]))
-        index += 2 if pair in _ESCAPES else 1
-    return "".join(pieces)
 
 
 @click.command()
@@ -45,7 +33,7 @@ def _parse_separator(ctx: click.Context, option: click.Parameter, value: str | N
 @click.option(
     "--document-separator",
     metavar="TEXT",
-    callback=_parse_separator,
+    callback=parse_escapes,
     help="Cuts files into documents; \\n is a newline.",
 )
 @click.option("--min-count", type=click.IntRange(1), default=1, help="Words rarer than this in train become unknown.")

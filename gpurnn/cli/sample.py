@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import click
 
 from gpurnn import backend
-from gpurnn.cli.options import checkpoint_option, device_option, run_argument, warn
+from gpurnn.cli.options import checkpoint_option, device_option, parse_escapes, run_argument, warn
 from gpurnn.data.text import Source, read_pieces
 from gpurnn.exceptions import UsageError
 from gpurnn.generate import Generator
@@ -27,18 +28,24 @@ from gpurnn.training.snapshot import Language
     "--length", type=click.IntRange(0), default=1000, show_default=True, help="Symbols to make; 0: until stopped."
 )
 @click.option(
-    "--temperature", type=float, default=1.0, show_default=True, help="Lower is safer; 0: always the likeliest symbol."
+    "--temperature",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="Lower is safer; 0: always the likeliest symbol.",
 )
-@click.option("--top-k", type=int, default=0, show_default=True, help="Draw from the K likeliest symbols; 0: all.")
+@click.option(
+    "--top-k", type=click.IntRange(0), default=0, show_default=True, help="Draw from the K likeliest symbols; 0: all."
+)
 @click.option(
     "--top-p",
-    type=float,
+    type=click.FloatRange(0, 1, min_open=True),
     default=1.0,
     show_default=True,
     help="Draw from the fewest likeliest symbols that have probability P together.",
 )
 @click.option("--seed", type=click.IntRange(0), help="The same seed, the same text.  [default: another each time]")
-@click.option("--stop", metavar="TEXT", help="End before this text.")
+@click.option("--stop", metavar="TEXT", callback=parse_escapes, help="End before this text; \\n is a newline.")
 @click.option(
     "-n",
     "--count",
@@ -60,15 +67,21 @@ def sample(run: Path, checkpoint: str, device: str, **given: Any) -> None:
       gpurnn sample runs/book --prompt "It was" --stop "." -n 3
       gpurnn sample runs/book --prompt-file start.txt --length 0
     """
-    prompt, prompt_file, count, seed = given["prompt"], given["prompt_file"], given["count"], given["seed"]
+    prompt, prompt_file = given["prompt"], given["prompt_file"]
     if prompt is not None and prompt_file is not None:
         raise UsageError("sample: give --prompt or --prompt-file, not both")
-    if count > 1 and given["length"] == 0 and given["stop"] is None:
+    if given["count"] > 1 and given["length"] == 0 and given["stop"] is None:
         raise UsageError("sample: with --length 0 the first text never ends; leave out -n, or give --length or --stop")
     trained = load_trained(backend.get(device), run, checkpoint, warn)
     generator = Generator(trained.model, trained.language)
     generator.read(_file(prompt_file, trained.language) if prompt_file is not None else prompt or "")
-    out = _Output()
+    with _Output() as out:
+        _write(out, generator, given)
+
+
+def _write(out: _Output, generator: Generator, given: dict[str, Any]) -> None:
+    """One text after the other, with a line before each where there are several."""
+    count, seed = given["count"], given["seed"]
     for number in range(count):
         pieces = generator.pieces(
             seed=None if seed is None else seed + number,
@@ -78,7 +91,7 @@ def sample(run: Path, checkpoint: str, device: str, **given: Any) -> None:
             out.write(f"--- {number + 1} of {count} ---\n")
         for piece in pieces:
             out.write(piece)
-        if count > 1 or sys.stdout.isatty():
+        if count > 1:
             out.end_line()
 
 
@@ -92,7 +105,10 @@ def _file(name: str, language: Language) -> Prompt:
 
 
 class _Output:
-    """Standard output, flushed after every piece: bytes as they are, text in the encoding it has."""
+    """Standard output, flushed after every piece: bytes as they are, text in the encoding it has.
+
+    On a terminal what comes after the `with` block begins a new line.
+    """
 
     def __init__(self) -> None:
         self._encoding = sys.stdout.encoding or "utf-8"
@@ -108,3 +124,12 @@ class _Output:
         """Begin a new line unless one has just begun."""
         if self._in_line:
             self.write("\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if sys.stdout.isatty():
+            self.end_line()
