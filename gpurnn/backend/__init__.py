@@ -16,7 +16,7 @@ import importlib.util
 import sys
 from typing import Any
 
-from gpurnn.backend.base import Argument, Array, Backend, FusedOp, RowGradient, RowPlan, Staging
+from gpurnn.backend.base import Argument, Array, Backend, FusedOp, RowGradient, RowPlan, Staging, WindowOp
 from gpurnn.exceptions import BackendError, UsageError
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "RowGradient",
     "RowPlan",
     "Staging",
+    "WindowOp",
     "array_namespace",
     "available",
     "get",

@@ -62,6 +62,25 @@ class FusedOp:
     block: int = 256
 
 
+@dataclass(frozen=True)
+class WindowOp:
+    """All steps of a window in one launch: a block of CUDA threads a lane, which keeps its weights on the chip.
+
+    It has no NumPy-style body: the loop over steps is that.
+
+    name, arguments, source: as of a `FusedOp`. The axis B counts lanes, N steps, of which a call may have fewer.
+    threads: of a block, a shape expression. weights: how many reals each thread keeps, likewise. vectors: how many
+    vectors of that length, rounded up to a multiple of 4, the block shares, besides one real a thread.
+    """
+
+    name: str
+    arguments: Mapping[str, Argument]
+    source: Path
+    threads: str
+    weights: str
+    vectors: int
+
+
 def extent(expression: str, dims: Mapping[str, int]) -> int:
     """The value of a shape expression: `extent("4H", {"H": 8})` is 32, `extent("BH", ...)` is B times H."""
     digits = "".join(c for c in expression if c.isdigit())
@@ -174,6 +193,10 @@ class Backend(ABC):
 
         A dimension "N" may be smaller in a call than here: it is read from the first argument's first axis.
         """
+
+    def bind_window(self, op: WindowOp, dtype: Any, **dims: int) -> Callable[..., None] | None:
+        """Like `bind`; None where this device cannot keep the weights of `op` on its chip, and always on the CPU."""
+        return None
 
     @abstractmethod
     def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:

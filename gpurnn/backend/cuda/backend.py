@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import cupy
 import numpy as np
 
-from gpurnn.backend.base import Array, Backend, FusedOp, RowGradient, Staging, allocate_scratch
-from gpurnn.backend.cuda import graphs
+from gpurnn.backend.base import Array, Backend, FusedOp, RowGradient, Staging, WindowOp, allocate_scratch
+from gpurnn.backend.cuda import graphs, window
 from gpurnn.backend.cuda.blas import Blas
 from gpurnn.backend.cuda.device import checked_number
 from gpurnn.backend.cuda.kernels import INDEX, Kernels
@@ -91,15 +91,18 @@ class CudaBackend(Backend):
 
         return call
 
+    def bind_window(self, op: WindowOp, dtype: Any, **dims: int) -> Callable[..., None] | None:
+        return window.bind(self._kernels, self._device, op, dtype, dims)
+
     def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
         constants = (np.uint64(seed), np.uint64(layer), np.float32(p), np.float64(1 / (1 - p)))
 
-        def fill(out: Array, window: Array) -> None:
-            if not out.flags.c_contiguous or window.dtype != np.int64:
+        def fill(out: Array, number: Array) -> None:
+            if not out.flags.c_contiguous or number.dtype != np.int64:
                 raise BackendError("dropout_mask: expected a contiguous mask and an int64 window index")
             kernel = self._kernels.get(_MASKS, "dropout_mask", out.dtype)
             blocks = -(-out.size // (8 * _MASK_THREADS))
-            kernel((blocks,), (_MASK_THREADS,), (out, window, *constants, np.int64(out.size)))
+            kernel((blocks,), (_MASK_THREADS,), (out, number, *constants, np.int64(out.size)))
 
         return fill
 

@@ -9,21 +9,23 @@ from typing import Any
 import cupy
 import numpy as np
 
-from gpurnn.backend.base import Array, FusedOp, extent
+from gpurnn.backend.base import Array, FusedOp, WindowOp, extent
 from gpurnn.exceptions import BackendError
 
 INDEX = np.dtype(np.int32)
 _C_NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
 
-def specialised(source: Path, dtype: Any, dims: Mapping[str, int]) -> str:
+def specialised(source: Path, dtype: Any, dims: Mapping[str, int], prelude: Path | None = None) -> str:
     """The text of a CUDA C file for one dtype and set of sizes, as it is compiled.
 
     Sizes are defined in the text, not by compiler options: those would also reach the compiler's own headers, where a
     name of one letter is common. N, the number of rows, varies from call to call and is an argument instead.
+    prelude: a file that comes before it.
     """
     sizes = "".join(f"#define {name} {size}\n" for name, size in dims.items() if name != "N")
-    return f'#define REAL {_C_NAMES[np.dtype(dtype)]}\n{sizes}#line 1 "{source.name}"\n{source.read_text("utf-8")}'
+    files = [f'#line 1 "{file.name}"\n{file.read_text("utf-8")}' for file in (prelude, source) if file]
+    return f"#define REAL {_C_NAMES[np.dtype(dtype)]}\n{sizes}" + "".join(files)
 
 
 class Kernels:
@@ -32,9 +34,16 @@ class Kernels:
     def __init__(self) -> None:
         self._modules: dict[str, Any] = {}
 
-    def get(self, source: Path, name: str, dtype: Any, dims: Mapping[str, int] | None = None) -> Any:
+    def get(
+        self,
+        source: Path,
+        name: str,
+        dtype: Any,
+        dims: Mapping[str, int] | None = None,
+        prelude: Path | None = None,
+    ) -> Any:
         """The kernel `name` of a file; compiled and loaded on return."""
-        text = specialised(source, dtype, dims or {})
+        text = specialised(source, dtype, dims or {}, prelude)
         if text not in self._modules:
             self._modules[text] = cupy.RawModule(code=text, backend="nvrtc")
         try:
@@ -47,7 +56,7 @@ class Kernels:
         """See `Backend.bind`; for an operation that has CUDA C."""
         assert op.source is not None
         kernel = self.get(op.source, op.name, dtype, dims)
-        check = _checker(op, dtype, dims)
+        check = checker(op, dtype, dims)
         block = (op.block,)
         if "N" not in dims:
             grid = (-(-extent(op.threads, dims) // op.block),)
@@ -67,7 +76,7 @@ class Kernels:
         return call_rows
 
 
-def _checker(op: FusedOp, dtype: Any, dims: Mapping[str, int]) -> Callable[[tuple[Array, ...]], int]:
+def checker(op: FusedOp | WindowOp, dtype: Any, dims: Mapping[str, int]) -> Callable[[tuple[Array, ...]], int]:
     """A function that makes sure of what a kernel takes for granted, and returns the row count N (0 without one)."""
     kinds = {"real": np.dtype(dtype), "double": np.dtype(np.float64), "index": INDEX}
     names = list(op.arguments)

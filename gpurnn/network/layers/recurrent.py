@@ -7,6 +7,8 @@ from typing import Any
 
 from gpurnn.backend import Array, Backend
 from gpurnn.network.cells import Cell
+from gpurnn.network.cells.window import WINDOW_OPS
+from gpurnn.network.layers.whole import bind_whole
 
 
 class RecurrentBuffers:
@@ -40,11 +42,15 @@ class RecurrentBuffers:
         self._r = [recurrent[t if cell.apart else 0] for t in range(steps)]
         self._h = [self.states["h"][t] for t in range(steps)]
 
-        named: dict[str, Any] = {name: list(self.states[name][1:]) for name in cell.states}
-        named |= {f"{name}_prev": list(self.states[name][:steps]) for name in cell.states}
-        named |= {name: list(be.empty((steps, lanes, hidden), dtype)) for name in cell.saved}
+        whole: dict[str, Array] = {name: self.states[name][1:] for name in cell.states}
+        whole |= {f"{name}_prev": self.states[name][:steps] for name in cell.states}
+        whole |= {name: be.empty((steps, lanes, hidden), dtype) for name in cell.saved}
+        named: dict[str, Any] = {name: list(array) for name, array in whole.items()}
         named |= {"a": list(self.a), "r": self._r}
         named |= {name: [parameters[name]] * steps for name in ("b", *cell.biases)}
+        whole |= {"a": self.a, "r": recurrent, **parameters}
+        whole_forward, whole_backward = WINDOW_OPS[cell.name]
+        self._whole_forward = bind_whole(be, whole_forward, whole, shape, dtype)
         self._forward = be.bind(cell.forward, dtype, B=lanes, H=hidden)
         self._forward_arguments = _by_step(cell.forward.arguments, named, steps)
         named["h_prev"] = [self._h_masked] * steps
@@ -58,8 +64,10 @@ class RecurrentBuffers:
         self._Wt = be.empty((columns, hidden), dtype)
         self._dh_rec = be.empty((lanes, hidden), dtype)
         self._e = be.empty((lanes, hidden), dtype)
-        self.d_first = {name: be.zeros((lanes, hidden), dtype) for name in cell.states}
+        self.d_first = dict(zip(cell.states, (self._dh_rec, self._e), strict=False))
         named |= {"dh_out": list(dh), "dh_rec": [self._dh_rec] * steps, "e": [self._e] * steps}
+        whole |= {"dh_out": dh, "dh_rec": self._dh_rec, "e": self._e}
+        self._whole_backward = bind_whole(be, whole_backward, whole, shape, dtype)
         self._backward = be.bind(cell.backward, dtype, B=lanes, H=hidden)
         self._backward_masked_arguments = _by_step(cell.backward.arguments, named, steps)
         self._backward_arguments = _by_step(cell.backward.arguments, named | {"h_prev": self._h}, steps)
@@ -69,6 +77,9 @@ class RecurrentBuffers:
 
         carry: (T, B, 1), 0 where a step sees no state of before. boundary: which steps have such a lane; None: none.
         """
+        if self._whole_forward is not None:
+            self._whole_forward(steps, None if boundary is None else carry)
+            return
         gemm, W = self.be.gemm, self.W
         for t in range(steps):
             if boundary is not None and boundary[t]:
@@ -89,14 +100,24 @@ class RecurrentBuffers:
 
         d_last: errors at the last slot, by state name; None: 0. The states stay as they are.
         """
+        if d_last is None:
+            self._dh_rec.fill(0)
+        else:
+            self._dh_rec[...] = d_last["h"]
+        if d_last is not None and "c" in d_last:
+            self._e[...] = d_last["c"]
+        else:
+            self._e.fill(0)
+        if self._whole_backward is not None:
+            self._whole_backward(steps, None if boundary is None else carry)
+        else:
+            self._backward_by_step(steps, carry, boundary)
+        if self.cell.e_is_h:
+            self.be.xp.add(self._dh_rec, self._e, out=self._dh_rec)
+
+    def _backward_by_step(self, steps: int, carry: Array, boundary: Sequence[bool] | None) -> None:
         xp, gemm, cell = self.be.xp, self.be.gemm, self.cell
         self._Wt[...] = self.W.T
-        self._dh_rec.fill(0)
-        self._e.fill(0)
-        if d_last is not None:
-            self._dh_rec[...] = d_last["h"]
-            if "c" in d_last:
-                self._e[...] = d_last["c"]
         for t in range(steps - 1, -1, -1):
             if boundary is not None and boundary[t]:
                 if "h_prev" in cell.backward.arguments:
@@ -108,11 +129,6 @@ class RecurrentBuffers:
             else:
                 self._backward(*self._backward_arguments[t])
                 gemm(self._da_rec[t], self._Wt, self._dh_rec)
-        self.d_first["h"][...] = self._dh_rec
-        if cell.e_is_h:
-            xp.add(self._dh_rec, self._e, out=self.d_first["h"])
-        elif cell.carries_error:
-            self.d_first["c"][...] = self._e
 
     def weight_gradients(
         self, steps: int, carry: Array, boundary: Sequence[bool] | None, gradient: Mapping[str, Array], ones: Array

@@ -1,0 +1,66 @@
+"""Cells over a whole window in one launch, for the sizes whose recurrent weights a GPU can keep on its chip.
+
+They are another body of the loop in `layers.recurrent`: the same buffers, read and overwritten in the same way.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gpurnn.backend import Argument, WindowOp
+
+_TBH = Argument(("N", "B", "H"))
+_BH = Argument(("B", "H"))
+_CARRY = Argument(("N", "B", "1"))
+
+
+def _gates(count: int) -> Argument:
+    return Argument(("N", "B", f"{count}H"))
+
+
+def _pair(
+    name: str, gates: int, forward: dict[str, Argument], backward: dict[str, Argument], file: str
+) -> tuple[WindowOp, WindowOp]:
+    """The forward and backward kernel: a thread a gate of a unit, each keeping H weights.
+
+    Shared by the threads of a block: two vectors of H rounded up to a multiple of 4, or one a gate, and one real each.
+    """
+    source, threads = Path(__file__).with_name(file), f"{gates}H"
+    return (
+        WindowOp(f"{name}_window_forward", forward, source, threads, weights="H", vectors=max(gates, 2)),
+        WindowOp(f"{name}_window_backward", backward, source, threads, weights="H", vectors=max(gates, 2)),
+    )
+
+
+def _simple(name: str) -> tuple[WindowOp, WindowOp]:
+    forward = {"a": _gates(1), "W": Argument(("H", "H")), "b": Argument(("H",)), "carry": _CARRY}
+    forward |= {"h_prev": _TBH, "h": _TBH}
+    backward = {"a": _gates(1), "W": Argument(("H", "H")), "carry": _CARRY, "dh_out": _TBH, "h": _TBH, "dh_rec": _BH}
+    return _pair(name, 1, forward, backward, "simple_window.cu")
+
+
+def _lstm() -> tuple[WindowOp, WindowOp]:
+    W = Argument(("H", "4H"))
+    forward = {"a": _gates(4), "W": W, "b": Argument(("4H",)), "carry": _CARRY, "c_prev": _TBH, "c": _TBH, "tc": _TBH}
+    forward |= {"h_prev": _TBH, "h": _TBH}
+    backward = {"a": _gates(4), "W": W, "carry": _CARRY, "dh_out": _TBH, "c_prev": _TBH, "tc": _TBH}
+    backward |= {"dh_rec": _BH, "e": _BH}
+    return _pair("lstm", 4, forward, backward, "lstm_window.cu")
+
+
+def _gru() -> tuple[WindowOp, WindowOp]:
+    W = Argument(("H", "3H"))
+    forward = {"a": _gates(3), "r": _gates(3), "W": W, "b": Argument(("3H",)), "b_h": Argument(("H",))}
+    forward |= {"carry": _CARRY, "h_prev": _TBH, "h": _TBH}
+    backward = {"a": _gates(3), "r": _gates(3), "W": W, "carry": _CARRY, "dh_out": _TBH, "h_prev": _TBH}
+    backward |= {"dh_rec": _BH, "e": _BH}
+    return _pair("gru", 3, forward, backward, "gru_window.cu")
+
+
+WINDOW_OPS: dict[str, tuple[WindowOp, WindowOp]] = {
+    "simple": _simple("simple"),
+    "simple-relu": _simple("simple_relu"),
+    "lstm": _lstm(),
+    "gru": _gru(),
+}
+"""Forward and backward of each cell that has them, by the cell's name."""

@@ -1,0 +1,34 @@
+"""Whole-window kernels, bound to the buffers of a recurrent layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gpurnn.backend import Array, Backend, WindowOp
+
+WholeWindow = Callable[[int, Array | None], None]
+"""Called with the number of steps and carry (T, B, 1), 0 where a step sees no state of before; None: it always does."""
+
+
+def bind_whole(
+    be: Backend, op: WindowOp, arrays: Mapping[str, Array], shape: tuple[int, int, int], dtype: Any
+) -> WholeWindow | None:
+    """`op` with all of its arguments but `carry`; None where the device cannot hold it.
+
+    arrays: by argument name, the ones through time for all T steps. shape: (T, B, H).
+    """
+    steps, lanes, hidden = shape
+    run = be.bind_window(op, dtype, N=steps, B=lanes, H=hidden)
+    if run is None:
+        return None
+    ones = be.empty((steps, lanes, 1), dtype)
+    ones.fill(1)
+    through_time = [argument.shape[0] == "N" for argument in op.arguments.values()]
+
+    def whole(steps: int, carry: Array | None) -> None:
+        named = {**arrays, "carry": ones if carry is None else carry}
+        chosen = zip(op.arguments, through_time, strict=True)
+        run(*(named[name][:steps] if cut else named[name] for name, cut in chosen))
+
+    return whole
