@@ -1,4 +1,4 @@
-"""Every fused operation of the package, found by itself: its CUDA C body against its NumPy-style body."""
+"""Every fused operation of the package, found by itself: its CUDA C or compiled body against its NumPy-style body."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import gpurnn
-from gpurnn import backend
 from gpurnn.backend import Backend, FusedOp
 from gpurnn.backend.base import extent
+from gpurnn.backend.cpu import CpuBackend
 from gpurnn.exceptions import BackendError
 from gpurnn.network.cells import CELLS
 from gpurnn.network.heads import SOFTMAX_XENT, XENT
@@ -107,7 +107,7 @@ def test_both_bodies_agree(be: Backend, name: str, sizes: dict[str, int], dtype:
     dims = dims_of(op, sizes)
     for seed in range(4):
         host = arguments_of(op, dims, dtype, np.random.default_rng(seed))
-        expected = outcome(backend.get("cpu"), op, dims, dtype, host)
+        expected = outcome(CpuBackend(compiled=False), op, dims, dtype, host)
         found = outcome(be, op, dims, dtype, host)
         again = outcome(be, op, dims, dtype, host)
         changed = False
@@ -147,7 +147,7 @@ def test_the_cuda_source_has_the_operation_with_as_many_parameters(name: str) ->
 def test_a_call_may_have_fewer_rows_than_it_was_bound_for(be: Backend, rows: int) -> None:
     dims = {"N": 9, "K": 40}
     host = arguments_of(SOFTMAX_XENT, dims, "float64", np.random.default_rng(0))
-    expected = outcome(backend.get("cpu"), SOFTMAX_XENT, dims, "float64", host)
+    expected = outcome(CpuBackend(compiled=False), SOFTMAX_XENT, dims, "float64", host)
     arrays = [be.from_host(x.astype(be.index_dtype) if x.dtype.kind == "i" else x) for x in host]
     o, target, weight, scale, nats = arrays
     be.bind(SOFTMAX_XENT, "float64", **dims)(o[:rows], target[:rows], weight[:rows], scale, nats[:rows])
@@ -163,7 +163,7 @@ def test_what_is_not_finite_stays_visible(be: Backend, name: str, poison: float)
     host = arguments_of(op, dims, "float64", np.random.default_rng(0))
     host[0].reshape(-1)[0] = poison
     with np.errstate(invalid="ignore"):
-        expected = outcome(backend.get("cpu"), op, dims, "float64", host)
+        expected = outcome(CpuBackend(compiled=False), op, dims, "float64", host)
         found = outcome(be, op, dims, "float64", host)
     for argument, e, f in zip(op.arguments, expected, found, strict=True):
         np.testing.assert_array_equal(np.isfinite(f), np.isfinite(e), err_msg=argument)
@@ -186,6 +186,6 @@ def test_an_operation_without_a_cuda_body_runs_its_numpy_style_body(be: Backend)
     original = CELLS["lstm"].forward
     op = FusedOp("plain", original.arguments, original.body, original.scratch)
     host = arguments_of(op, {"B": 2, "H": 3}, "float64", np.random.default_rng(0))
-    expected = outcome(backend.get("cpu"), op, {"B": 2, "H": 3}, "float64", host)
+    expected = outcome(CpuBackend(compiled=False), op, {"B": 2, "H": 3}, "float64", host)
     for e, f in zip(expected, outcome(be, op, {"B": 2, "H": 3}, "float64", host), strict=True):
         np.testing.assert_allclose(f, e, rtol=0, atol=1e-14)
