@@ -41,7 +41,7 @@ BODY(simple_relu_backward) {
     REAL *restrict a = arg[3];
     int64_t n = dim[0] * dim[1];
     for (int64_t j = 0; j < n; j++)
-        a[j] = h[j] > 0 ? dh_out[j] + dh_rec[j] : 0;
+        a[j] = (dh_out[j] + dh_rec[j]) * (REAL)(h[j] > 0);
 }
 
 #endif
