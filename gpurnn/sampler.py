@@ -53,13 +53,14 @@ class Sampler:
         if self._never is not None:
             x[self._never] = -math.inf
         best = int(x.argmax())
-        if not math.isfinite(x[best]):
+        top = float(x[best])
+        if not math.isfinite(top):
             raise GpurnnError("the output of the model is not finite, it has diverged; try an earlier checkpoint")
         if self._temperature == 0:
             return best
         kept = _largest(x, self._top_k) if 0 < self._top_k < len(x) else None
         likelihood = x[kept] if kept is not None else x
-        np.subtract(likelihood, x[best], out=likelihood)
+        np.subtract(likelihood, top, out=likelihood)
         np.divide(likelihood, self._temperature, out=likelihood)
         np.exp(likelihood, out=likelihood)
         if self._top_p < 1:
