@@ -19,17 +19,22 @@ from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
 from gpurnn.network.params import INITIALISERS
 from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.divergence import CHOICES, FACTOR, HIGH_LINES, LIMIT
 from gpurnn.training.optim import OPTIMIZERS, OptimizerConfig
 from gpurnn.training.schedule import SCHEDULES, ScheduleConfig
 from gpurnn.training.session import fitting_lanes, new_run, resumed_run
 from gpurnn.training.trainer import Outcome, Trainer
 
 _MINUTES = 10.0  # how long a run lasts when no limit is given
-_MAY_CHANGE = {"corpus", "resume", "device", "threads", "epochs", "windows", "minutes", "log_every", "validate_every"} | {
-    "checkpoint_minutes",
-    "allow_inexact",
-}
+_MAY_CHANGE = frozenset(
+    "corpus resume device threads epochs windows minutes log_every validate_every checkpoint_minutes allow_inexact".split()
+)
 """Parameters that may be given beside --resume."""
+_PLAIN_SETTINGS = (
+    *("seed", "log_every", "validate_windows", "patience", "skip_limit"),
+    *("on_divergence", "divergence_nats"),
+)
+"""Fields of TrainConfig that are options as they are."""
 
 
 @click.command(short_help="Train a network on a corpus, or go on with a run.")
@@ -81,6 +86,20 @@ _MAY_CHANGE = {"corpus", "resume", "device", "threads", "epochs", "windows", "mi
 )
 @click.option(
     "--skip-limit", type=int, default=25, show_default=True, help="Non-finite windows in a row that stop training."
+)
+@click.option(
+    "--on-divergence",
+    type=click.Choice(CHOICES),
+    default="count",
+    show_default=True,
+    help=f"After {HIGH_LINES} high log lines: count it, or go back at {FACTOR:g} x the rate; {LIMIT} such end training.",
+)
+@click.option(
+    "--divergence-nats",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="A mean loss is high so far above the lowest; 0: never.",
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
@@ -171,7 +190,7 @@ def _config(given: dict[str, Any], corpus: Corpus) -> TrainConfig:
         lanes=lanes,
         steps=steps,
         validate_every=min(windows_per_epoch, 1000) if validate_every is None else validate_every,
-        **{n: given[n] for n in ("seed", "log_every", "validate_windows", "patience", "skip_limit")},
+        **{n: given[n] for n in _PLAIN_SETTINGS},
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from gpurnn.exceptions import RunError, UsageError
 from gpurnn.network import ModelConfig
+from gpurnn.training.divergence import CHOICES
 from gpurnn.training.optim import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 
@@ -22,6 +24,7 @@ class TrainConfig:
     lanes: B. steps: T. seed: of the initial parameters and the dropout masks. log_every, validate_every: in windows;
     0: never. validate_windows: how many windows of the valid split a validation reads at most. patience: stop after so
     many validations in a row without a better one; 0: never. skip_limit: stop after so many windows skipped in a row.
+    on_divergence: one of `divergence.CHOICES`. divergence_nats: how far above the lowest a mean loss is high; 0: never.
     """
 
     model: ModelConfig
@@ -35,6 +38,8 @@ class TrainConfig:
     validate_windows: int = 200
     patience: int = 0
     skip_limit: int = 25
+    on_divergence: str = "count"
+    divergence_nats: float = 1.0
 
     def __post_init__(self) -> None:
         for name, least in (("lanes", 1), ("steps", 1), ("seed", 0), ("log_every", 1), ("validate_every", 0)):
@@ -43,6 +48,10 @@ class TrainConfig:
         for name, least in (("validate_windows", 1), ("patience", 0), ("skip_limit", 1)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name}: expected at least {least}, found {getattr(self, name)}")
+        if self.on_divergence not in CHOICES:
+            raise UsageError(f"on_divergence: expected one of {', '.join(CHOICES)}, found {self.on_divergence!r}")
+        if not (math.isfinite(self.divergence_nats) and self.divergence_nats >= 0):
+            raise UsageError(f"divergence_nats: expected 0 or more, found {self.divergence_nats}")
         if self.seed >= 2**63:
             raise UsageError(f"seed: expected less than 2**63, found {self.seed}")
 

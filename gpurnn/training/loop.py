@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpurnn.data.stream import Window, WindowStream
-from gpurnn.exceptions import TrainingError
+from gpurnn.exceptions import DataError, TrainingError
 from gpurnn.training.config import Limits
+from gpurnn.training.divergence import FACTOR, HIGH_LINES, LIMIT
 from gpurnn.training.optim import NATS, NORM, RATE, SKIPPED, WEIGHT, WORST_ROW
 from gpurnn.training.runlog import RunLog
+from gpurnn.training.saving import Saver
 from gpurnn.training.signals import SignalWatch
 
 if TYPE_CHECKING:
@@ -37,48 +39,101 @@ class Loop:
         self._trainer, self._limits, self._signals, self._log = trainer, limits, signals, log
         self._checkpoint_seconds = 60 * checkpoint_minutes
         self._on_line, self._on_window = on_line, on_window
-        self._began = self._last_save = self._last_line = time.monotonic()
+        self._began = self._last_line = time.monotonic()
         self._seconds_before = trainer.progress.seconds
         self._targets = 0
-        self._saved_at: int | None = None
-        self.checkpoint = ""
+        self.saver = Saver(trainer, log)
 
     def go(self) -> str:
         """Windows until something says stop; returns what did."""
+        reason = self._reason_to_stop()
+        try:
+            while not reason:
+                reason = self._go_on()
+        except DataError:  # the corpus cannot be read any more: what was learnt from it is not lost
+            self._note_seconds()
+            self.saver.save()
+            raise
+        self._note_seconds()
+        self.saver.finish()
+        return reason
+
+    def _go_on(self) -> str:
+        """Windows from where the run stands; returns what said stop, "" where it went back to an earlier window."""
         trainer, config = self._trainer, self._trainer.config
         stream = WindowStream(
             trainer.corpus, "train", lanes=config.lanes, steps=config.steps, cursor=trainer.progress.cursor
         )
-        with closing(stream), np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # such windows are skipped
-            reason = self._reason_to_stop()
-            if not reason:
-                for window in trainer.feed.run(stream):
-                    self._one(window)
-                    reason = self._reason_to_stop()
-                    if reason:
-                        break
-        if self._saved_at != trainer.progress.windows:
-            self._save()
-        return reason
+        with closing(stream):
+            for window in trainer.feed(stream):
+                diverged = self._one(window)
+                if diverged:
+                    self._go_back()
+                reason = self._reason_to_stop()
+                if diverged or reason:
+                    return reason
+        raise AssertionError("the stream of windows has no end")
 
-    def _one(self, window: Window) -> None:
-        """One window, and whatever is due after it."""
+    def _one(self, window: Window) -> bool:
+        """One window, and whatever is due after it; returns whether the run is to go back."""
         trainer, config = self._trainer, self._trainer.config
         trainer.consume(window)
         self._targets += window.targets.size
         windows = trainer.progress.windows
         self._on_window(windows)
         validating = config.validate_every > 0 and windows % config.validate_every == 0
-        improved = False
+        improved = good = False
         if validating or windows % config.log_every == 0:
             line = self._line()
+            if self._diverged(line):
+                return True
             if validating:
                 improved = self._validate(line)
-            self._log.append(line)
+            good = config.on_divergence == "rollback" and trainer.progress.divergence.take_good(windows)
+            self.saver.line(line)
             self._on_line(line)
-        due = time.monotonic() - self._last_save >= self._checkpoint_seconds
-        if improved or due or self._signals.take_checkpoint_request():
-            self._save(best=improved)
+        due = time.monotonic() - self.saver.since >= self._checkpoint_seconds
+        if improved or good or due or self._signals.take_checkpoint_request():
+            self._note_seconds()
+            self.saver.save(best=improved, good=good)
+        return False
+
+    def _diverged(self, line: dict[str, Any]) -> bool:
+        """Judge a log line, and note in it what was counted; returns whether the run is to go back."""
+        trainer, config = self._trainer, self._trainer.config
+        divergence = trainer.progress.divergence
+        now = divergence.judge(line["nats_per_token"], config.divergence_nats)
+        told = (
+            f"window {line['window']}: the mean loss was more than {config.divergence_nats:g} nats above the lowest "
+            f"({divergence.lowest or 0:.3f}) for {HIGH_LINES} log lines in a row"
+        )
+        if now and divergence.count >= LIMIT:
+            raise TrainingError(
+                f"{told}, the {LIMIT}th time; start again with a lower --lr or --clip, from the best checkpoint with "
+                f"--init-from {trainer.run_directory.path}"
+            )
+        if now and config.on_divergence == "rollback":
+            trainer.run_directory.warn(
+                f"{told}; going back to window {divergence.good} with the learning rate times {FACTOR:g}"
+            )
+            return True
+        if now:
+            trainer.run_directory.warn(f"{told}; --on-divergence rollback would go back")
+        if divergence.count:
+            line["divergences"] = divergence.count
+        return False
+
+    def _go_back(self) -> None:
+        """Restore the last good window, and cut the run directory back to it."""
+        trainer, run = self._trainer, self._trainer.run_directory
+        good = trainer.progress.divergence.good
+        self.saver.write_owed()
+        checkpoint = run.load_window(good)
+        run.rewind(good)
+        self._log.truncate_to(good)
+        trainer.go_back(checkpoint)
+        self.saver.went_back()
+        self._targets, self._last_line = 0, time.monotonic()
 
     def _reason_to_stop(self) -> str:
         """Why to stop now, in words for people; empty to go on."""
@@ -104,7 +159,7 @@ class Loop:
         now = time.monotonic()
         nats = float(ctl[NATS] / ctl[WEIGHT]) if ctl[WEIGHT] else None
         progress = trainer.progress
-        progress.seconds = self._seconds_before + now - self._began
+        self._note_seconds()
         per_char = trainer.tokens_per_char
         line = {
             "window": progress.windows,
@@ -126,7 +181,7 @@ class Loop:
         if ctl[WORST_ROW] >= limit:
             raise TrainingError(
                 f"window {self._trainer.progress.windows}: {int(ctl[WORST_ROW])} windows in a row were skipped because "
-                f"their loss or gradient was not finite; the last checkpoint is {self.checkpoint or 'that of before'}; "
+                f"their loss or gradient was not finite; the last checkpoint is {self.saver.path or 'that of before'}; "
                 "start again with a lower --lr or a lower --clip"
             )
 
@@ -145,9 +200,5 @@ class Loop:
             progress.plateaus += 1
         return False
 
-    def _save(self, best: bool = False) -> None:
-        trainer = self._trainer
-        trainer.progress.seconds = self._seconds_before + time.monotonic() - self._began
-        self._log.sync()
-        self.checkpoint = trainer.save(best=best)
-        self._saved_at, self._last_save = trainer.progress.windows, time.monotonic()
+    def _note_seconds(self) -> None:
+        self._trainer.progress.seconds = self._seconds_before + time.monotonic() - self._began

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -35,7 +35,7 @@ class RunDirectory:
 
     def __init__(self, path: Path, on_warning: Callable[[str], None] = _logger.warning) -> None:
         self.path = Path(path)
-        self._warn = on_warning
+        self.warn = on_warning
         self._locked = False
 
     @classmethod
@@ -150,7 +150,7 @@ class RunDirectory:
         try:
             path.unlink(missing_ok=True)
         except OSError as exc:
-            self._warn(f"cannot remove {path}: {exc.strerror}; remove it by hand")
+            self.warn(f"cannot remove {path}: {exc.strerror}; remove it by hand")
 
     def save(
         self,
@@ -159,26 +159,35 @@ class RunDirectory:
         header: Mapping[str, Json],
         *,
         best: bool = False,
+        keep: Collection[int] = (),
     ) -> Path:
         """Write the checkpoint after `window` windows, and with `best` best.safetensors too; needs the lock.
 
         tensors, header: see write_checkpoint.
         best.safetensors is written first, so that no generation speaks of a best one that is not there. Once the
-        new generation is safe, all but the two newest up to `window` are removed.
+        new generation is safe, all but the two newest up to `window`, and those of the windows in `keep`, are removed.
 
         Returns the path of the generation.
         Raises CheckpointError: nothing that was there before has been removed. RunError: see rewind.
         """
         self._require_lock()
-        path = self.checkpoints / f"window-{window:010d}.safetensors"
+        path = self._generation(window)
         chunks = encode_checkpoint(tensors, header)
         for target in (self.best, path) if best else (path,):
             with reported_as(CheckpointError, f"cannot write checkpoint {target}"):
                 write_durably(target, chunks)
         self.rewind(window)
         for old in self.generations()[GENERATIONS:]:
-            self._remove(old)
+            if _window(old) not in keep:
+                self._remove(old)
         return path
+
+    def load_window(self, window: int) -> Checkpoint:
+        """Read and verify the generation of one window. Raises CheckpointError."""
+        return read_checkpoint(self._generation(window))
+
+    def _generation(self, window: int) -> Path:
+        return self.checkpoints / f"window-{window:010d}.safetensors"
 
     def rewind(self, window: int) -> None:
         """Remove the generations after `window`, for a run that is resumed there; needs the lock.
@@ -223,7 +232,7 @@ class RunDirectory:
                     refused.append(str(exc))
                 else:
                     for reason in refused:
-                        self._warn(f"{reason}; using {path} instead")
+                        self.warn(f"{reason}; using {path} instead")
                     return checkpoint
             before, candidates = candidates, self._candidates(which)
             if candidates == before:  # otherwise a writer went on between listing and reading

@@ -8,7 +8,7 @@ Tensors: each parameter by its name; `m.` and `v.` before a parameter's name, it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from gpurnn.exceptions import CheckpointError, GpurnnError
 from gpurnn.network import Model, State
 from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.divergence import Divergence
 from gpurnn.training.optim import Optimizer
 
 
@@ -32,6 +33,7 @@ class Progress:
     windows: consumed since the run's beginning. cursor: where the stream goes on; None: at its beginning.
     best: the lowest validation loss in nats, None before the first; best_window: where. stale: validations in a row
     that were no better. plateaus: how often the plateau schedule has lowered the rate. seconds: spent so far.
+    divergence: what its rule remembers.
     """
 
     windows: int = 0
@@ -41,6 +43,31 @@ class Progress:
     stale: int = 0
     plateaus: int = 0
     seconds: float = 0.0
+    divergence: Divergence = field(default_factory=Divergence)
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary of plain values."""
+        cursor = self.cursor.to_json() if self.cursor else None
+        return vars(self) | {"cursor": cursor, "divergence": self.divergence.to_json()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], source: str) -> Progress:
+        """What `to_json` described. Raises CheckpointError for anything else, naming `source`."""
+        counts = ("windows", "best_window", "stale", "plateaus")
+        if set(data) != {*counts, "cursor", "best", "seconds", "divergence"}:
+            raise CheckpointError(f"{source}: progress: its fields are not those of a checkpoint")
+        for name in counts:
+            if type(data[name]) is not int or data[name] < 0:
+                raise CheckpointError(f"{source}: progress: {name}: expected a count, found {data[name]!r:.40}")
+        for name in ("best", "seconds"):
+            if type(data[name]) not in (int, float) and (name, data[name]) != ("best", None):
+                raise CheckpointError(f"{source}: progress: {name}: expected a number, found {data[name]!r:.40}")
+        try:
+            cursor = None if data["cursor"] is None else Cursor.from_json(data["cursor"])
+        except GpurnnError as error:
+            raise CheckpointError(f"{source}: progress: {error}") from None
+        divergence = Divergence.from_json(data["divergence"], f"{source}: progress")
+        return cls(**dict(data) | {"cursor": cursor, "divergence": divergence})
 
 
 @dataclass(frozen=True)
@@ -76,15 +103,7 @@ def pack(
     tensors |= {"vocabulary.data": data, "vocabulary.offsets": offsets}
     tensors |= {"starts.symbols": np.asarray(symbols, np.int64), "starts.counts": np.asarray(counts, np.int64)}
     header = {
-        "progress": {
-            "windows": progress.windows,
-            "cursor": progress.cursor.to_json() if progress.cursor else None,
-            "best": progress.best,
-            "best_window": progress.best_window,
-            "stale": progress.stale,
-            "plateaus": progress.plateaus,
-            "seconds": progress.seconds,
-        },
+        "progress": progress.to_json(),
         "config": config.to_json(),
         "corpus": {
             "path": str(corpus.path.resolve()),
@@ -107,14 +126,7 @@ def unpack(checkpoint: Checkpoint, model: Model, optimizer: Optimizer, state: St
         device |= {f"{name}.{parameter}": view for parameter, view in params.named(flat).items()}
     for name, array in device.items():
         be.from_host(_tensor(checkpoint, name, array.shape).astype(array.dtype), out=array)
-    fields = _object(checkpoint, "progress")
-    try:
-        progress = Progress(**fields)
-        if progress.cursor is not None:
-            progress.cursor = Cursor.from_json(progress.cursor)
-    except (TypeError, GpurnnError) as error:
-        raise CheckpointError(f"{source}: progress: not what a checkpoint holds: {error}") from None
-    return progress
+    return Progress.from_json(_object(checkpoint, "progress"), source)
 
 
 def load_config(checkpoint: Checkpoint) -> TrainConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -34,7 +34,7 @@ class Outcome:
     """How a call of `Trainer.run` ended.
 
     reason: for people. exit_code: 0; 130 after SIGINT, 143 after SIGTERM. valid: nats per target of the valid split,
-    None without one. checkpoint: its path. windows: consumed since the run's beginning.
+    None without one and after a signal. checkpoint: its path. windows: consumed since the run's beginning.
     """
 
     reason: str
@@ -59,7 +59,6 @@ class Trainer:
         self.progress = Progress()
         self._workspace = self.model.workspace(config.lanes, config.steps, seed=config.seed)
         self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer)
-        self.feed = Feed(be, self._workspace.batch)
         self._validation: ForwardPass | None = None
         self.tokens_per_char = _tokens_per_char(corpus)
         split = corpus.split("train")
@@ -85,7 +84,9 @@ class Trainer:
 
         checkpoint_minutes: how often one is written in between; 0: after every window. on_line: called with each entry
         of the log; on_window: with the number of windows consumed.
-        Raises TrainingError when too many windows in a row were not finite, and what the run directory raises.
+        Where the log or a checkpoint cannot be written, see `gpurnn.training.saving`.
+        Raises TrainingError when too many windows in a row were not finite, or when training diverged too often;
+        RunError, CheckpointError when the last checkpoint cannot be written.
         """
         run = self.run_directory
         with run.lock(), SignalWatch() as signals:
@@ -94,13 +95,18 @@ class Trainer:
                 log.truncate_to(self.progress.windows)
                 loop = Loop(self, limits, signals, log, checkpoint_minutes, on_line, on_window)
                 reason = loop.go()
-        valid = self.validate()
-        return Outcome(reason, signals.exit_code or 0, valid, str(loop.checkpoint), self.progress.windows)
+        valid = None if signals.stop_signal else self.validate()  # who sends a signal wants it to end
+        return Outcome(reason, signals.exit_code or 0, valid, loop.saver.path, self.progress.windows)
+
+    def feed(self, windows: Iterable[Window]) -> Iterator[Window]:
+        """Each of `windows` when it is in the batch, ready to be consumed."""
+        return Feed(self.model.be, self._workspace.batch).run(windows)
 
     def consume(self, window: Window) -> None:
         """One training window: the one in the batch."""
         progress = self.progress
-        self._step(learning_rate(self.config.schedule, progress.windows, progress.plateaus))
+        rate = learning_rate(self.config.schedule, progress.windows, progress.plateaus)
+        self._step(rate * progress.divergence.rate_factor)
         progress.windows += 1
         progress.cursor = window.cursor
 
@@ -118,10 +124,16 @@ class Trainer:
             loss = mean_nats(self._validation.losses(islice(stream, config.validate_windows)))
         return loss if math.isfinite(loss) else math.inf
 
-    def save(self, *, best: bool = False) -> str:
-        """Write a checkpoint; returns its path."""
-        tensors, header = pack(self.model, self.optimizer, self.state, self.progress, self.config, self.corpus)
-        return str(self.run_directory.save(self.progress.windows, tensors, header, best=best))
+    def pack(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Tensors and header of a checkpoint of now, in arrays of their own; waits for the device."""
+        return pack(self.model, self.optimizer, self.state, self.progress, self.config, self.corpus)
+
+    def go_back(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint of this run at a lower rate; what is the best one so far stays the best one."""
+        now = self.progress
+        self.restore(checkpoint)
+        self.progress.best, self.progress.best_window = now.best, now.best_window
+        self.progress.divergence = now.divergence.back(self.progress.divergence)
 
 
 def _tokens_per_char(corpus: Corpus) -> float | None:
