@@ -191,3 +191,20 @@ def test_float32_follows_float64(be: Backend, cell: str):
         assert all(array.dtype == dtype for name, array in results[dtype].items() if name != "loss")
     for name, expected in results["float64"].items():
         check_gradient(name, results["float32"][name], expected, 1e-5)
+
+
+def test_renewed_parameters_are_seen(be: Backend, cell: str):
+    """Nothing of the parameters, such as W transposed, is kept from window to window."""
+    p = make_problem(be, config(cell, embedding=3), WINDOWS["documents"])
+    p.model.forward(p.ws, p.state)
+    p.model.backward(p.ws)
+    for array in p.model.params.value.values():
+        be.from_host(0.5 - 0.7 * be.to_host(array), out=array)
+    fresh = p.model.workspace(3, 4, seed=5)
+    load(be, fresh.batch, p.window)
+    seen = []
+    for ws in (p.ws, fresh):
+        p.model.forward(ws, p.state)
+        p.model.backward(ws)
+        seen.append(be.to_host(p.model.params.gradients))
+    np.testing.assert_array_equal(seen[0], seen[1])
