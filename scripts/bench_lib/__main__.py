@@ -1,0 +1,175 @@
+"""The command behind `scripts/bench`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench_lib import cases, report
+from bench_lib.cases import Case
+from bench_lib.check import check
+from bench_lib.gemm import GemmRate
+from bench_lib.measure import as_json, measure
+from bench_lib.process import THREADS, Process, ProgramError
+from bench_lib.programs import PROGRAMS
+
+_PLOT = Path("runs/bench.png")
+_MEMORY_CASE = Case("lstm", 64, 128, 512, 100)
+_SAMPLING = {"hidden": 512, "symbols": 100, "length": 3000}
+
+
+def main() -> int:
+    """Run what the arguments ask for; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--quick", action="store_true", help="one shape for each cell, within two minutes")
+    what.add_argument("--check", action="store_true", help="compare losses and gradients of the programs; no timing")
+    what.add_argument("--memory", action="store_true", help=f"peak memory of a training process at {_MEMORY_CASE}")
+    what.add_argument("--sampling", action="store_true", help="symbols a second, LSTM H=512, one stream")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results of the timing there, too")
+    arguments = parser.parse_args()
+    if arguments.json and (arguments.check or arguments.memory or arguments.sampling):
+        parser.error("--json goes with the timing only")
+    try:
+        if arguments.check:
+            return _check()
+        if arguments.memory:
+            return _memory()
+        if arguments.sampling:
+            return _sampling()
+        return _timing(cases.quick() if arguments.quick else cases.grid(), arguments)
+    except ProgramError as error:
+        print(f"scripts/bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _start(stack: ExitStack, name: str) -> Process | None:
+    """The process of a program, closed with the stack; None, and said, for a peer that cannot be started."""
+    try:
+        process = Process(name)
+    except ProgramError as error:
+        if name == "gpurnn":
+            raise
+        print(f"{error}; left out", flush=True)
+        return None
+    stack.callback(process.close)
+    return process
+
+
+def _start_all(stack: ExitStack) -> dict[str, Process]:
+    """The programs that can be started, by name."""
+    started = {}
+    for name in PROGRAMS:
+        process = _start(stack, name)
+        if process:
+            started[name] = process
+            print(f"{name}: {process.versions}")
+    print(f"{THREADS} threads each, float32\n", flush=True)
+    return started
+
+
+def _timing(chosen: list[Case], arguments: argparse.Namespace) -> int:
+    start = time.monotonic()
+    with ExitStack() as stack:
+        processes = _start_all(stack)
+        peers = [name for name in processes if name != "gpurnn"]
+        ours = processes["gpurnn"]
+        gemm = GemmRate(lambda size, times: ours.ask("gemm", size=size, times=times)["gflops"])
+        results = []
+        for result in measure(processes, chosen, gemm, 0.4 if arguments.quick else 0.7):
+            results.append(result)
+            if sys.stderr.isatty():
+                print(f"{len(results)} of {len(chosen)} cases are done", file=sys.stderr)
+    rate = gemm.gflops
+    print(f"one large GEMM ({gemm.size} x {gemm.size}): {rate:.1f} GFLOP/s\n")
+    _print(report.main_table(results, peers, rate))
+    _print(report.summary(results, peers))
+    _print(report.stage_table(results))
+    try:
+        report.plot(results, peers, rate, _PLOT)
+        print(f"plot: {_PLOT}")
+    except ImportError as error:
+        print(f"no plot: {error}")
+    if arguments.json:
+        about = {"versions": {name: process.versions for name, process in processes.items()}, "threads": THREADS}
+        arguments.json.write_text(json.dumps(as_json(results, rate, about), indent=1) + "\n")
+        print(f"results: {arguments.json}")
+    print(f"{time.monotonic() - start:.0f} s")
+    return 0
+
+
+def _check() -> int:
+    agrees = True
+    with ExitStack() as stack:
+        for ok, line in check(_start_all(stack)):
+            agrees &= ok
+            print(f"{line}{'' if ok else ': NOT THE SAME'}", flush=True)
+    return 0 if agrees else 1
+
+
+def _memory() -> int:
+    """Every way in a process of its own, one after the other."""
+    peaks: dict[str, list[float]] = {}
+    for name, way in [(program, way) for program in PROGRAMS for way in _ways(program)]:
+        with ExitStack() as stack:
+            process = Process(name)
+            stack.callback(process.close)
+            found = process.ask("memory", case=asdict(_MEMORY_CASE), way=way)
+        peaks.setdefault(name, []).append(found["peak"])
+        print(
+            f"{f'{name} {way}'.strip():<18} peak {found['peak']:>6.0f} MiB, after the second window "
+            f"{found['second_window']:>6.0f}, before the model was made {found['before']:>4.0f}",
+            flush=True,
+        )
+    _compare(peaks, min, lambda mine, theirs: f"the peak of gpurnn is {mine / theirs:.0%} of that of")
+    return 0
+
+
+def _ways(name: str) -> list[str]:
+    """The ways of a program, none where it cannot be started."""
+    with ExitStack() as stack:
+        process = _start(stack, name)
+        return process.ways if process else []
+
+
+def _sampling() -> int:
+    rates: dict[str, list[float]] = {}
+    for name in ("gpurnn", "pytorch"):
+        with ExitStack() as stack:
+            process = _start(stack, name)
+            if process is None:
+                continue
+            found = process.ask("sample", **_SAMPLING)
+        for way, rate in found["symbols_per_second"].items():
+            print(f"{f'{name} {way}'.strip():<22}{rate:>9.0f} symbols/s")
+        print(f"{name}: peak memory grew by {found['growth']:.1f} MiB while sampling", flush=True)
+        rates[name] = list(found["symbols_per_second"].values())
+    _compare(rates, max, lambda mine, theirs: f"gpurnn makes {mine / theirs:.2f} times as many symbols a second as")
+    return 0
+
+
+def _compare(
+    found: dict[str, list[float]], best: Callable[[list[float]], float], words: Callable[[float, float], str]
+) -> None:
+    for name in found:
+        if name != "gpurnn":
+            print(f"{words(best(found['gpurnn']), best(found[name]))} {name}")
+
+
+def _print(lines: Any) -> None:
+    for line in lines:
+        print(line)
+    print(flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

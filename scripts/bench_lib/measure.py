@@ -1,0 +1,93 @@
+"""Times every program on every case, in turn."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bench_lib.cases import Case, window_flops
+from bench_lib.gemm import GemmRate
+from bench_lib.process import Process
+from bench_lib.stats import Ratio, ratio, warm_up, windows_in
+
+ROUNDS = 11
+
+
+@dataclass
+class Result:
+    """One case. seconds: of a window of gpurnn, the median. stages: seconds of a window, by stage.
+
+    peers: how many times as long each took; ways: in which way.
+    """
+
+    case: Case
+    seconds: float
+    stages: dict[str, float]
+    peers: dict[str, Ratio] = field(default_factory=dict)
+    ways: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Targets a second."""
+        return self.case.tokens / self.seconds
+
+    @property
+    def gflops(self) -> float:
+        """Useful operations, see `window_flops`, in 10^9 a second."""
+        return window_flops(self.case) / self.seconds / 1e9
+
+
+def measure(
+    processes: Mapping[str, Process], cases: list[Case], gemm: GemmRate, slice_seconds: float
+) -> Iterator[Result]:
+    """A result for each case as soon as it is there.
+
+    processes: by program, gpurnn among them. slice_seconds: how long a program computes at a time.
+    """
+    for case in cases:
+        times, ways = _alternate(processes, case, slice_seconds)
+        gemm.again()
+        ours = times.pop("gpurnn")
+        stages = processes["gpurnn"].ask("stages", case=asdict(case))["stages"]
+        peers = {peer: ratio(ours, theirs) for peer, theirs in times.items()}
+        yield Result(case, statistics.median(ours), stages, peers, ways)
+
+
+def _alternate(
+    processes: Mapping[str, Process], case: Case, slice_seconds: float
+) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """Seconds of a window by program, one value a round, and in which way each program worked."""
+    ready = {name: process.ask("prepare", case=asdict(case)) for name, process in processes.items()}
+    times: dict[str, list[float]] = {name: [] for name in processes}
+    for _ in range(ROUNDS):
+        for name, process in processes.items():
+            per_window = ready[name]["seconds"]
+            windows = windows_in(slice_seconds, per_window)
+            spent = process.ask("run", windows=windows, warm=warm_up(per_window))["seconds"]
+            times[name].append(spent / windows)
+    return times, {name: reply["way"] for name, reply in ready.items()}
+
+
+def as_json(results: list[Result], gemm_gflops: float, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--json` writes: `gemm_gflops`, `rows` (one a case and peer), `stages` (one a case), and `about`."""
+    rows, stages = [], []
+    for result in results:
+        described = asdict(result.case)
+        for peer, found in result.peers.items():
+            rows.append(
+                described
+                | {
+                    "peer": peer,
+                    "ratio": found.median,
+                    "ratio_low": found.low,
+                    "ratio_high": found.high,
+                    "tokens_per_second": result.tokens_per_second,
+                    "gflops": result.gflops,
+                    "share_of_gemm": result.gflops / gemm_gflops,
+                    "way": result.ways[peer],
+                }
+            )
+        stages.append(described | {"seconds": result.stages})
+    return {"gemm_gflops": gemm_gflops, "rows": rows, "stages": stages, **about}

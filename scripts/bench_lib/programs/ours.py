@@ -1,0 +1,95 @@
+"""gpurnn: its training step, fed as the trainer feeds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import numpy as np
+
+from bench_lib import inputs
+from bench_lib.cases import BETA1, BETA2, CLIP, EPSILON, RATE, Case
+from gpurnn import backend
+from gpurnn.backend import Backend
+from gpurnn.data.plan import Planner
+from gpurnn.data.stream import Cursor, Window
+from gpurnn.network import Model, ModelConfig
+from gpurnn.training.feed import Feed
+from gpurnn.training.optim import NATS, WEIGHT, Optimizer, OptimizerConfig
+from gpurnn.training.step import TrainingStep
+
+WAYS = ("",)
+
+
+def versions() -> str:
+    """Libraries and what the matrix products run on, for people."""
+    about = backend.get("cpu").describe()
+    return f"numpy {about['numpy']}, {about['blas']}"
+
+
+class Program:
+    """See `bench_lib.programs.Program`."""
+
+    def __init__(self, case: Case, way: str = "", be: Backend | None = None) -> None:
+        """be: the backend, another one where the stages are looked at."""
+        be = self._be = be or backend.get("cpu")
+        config = ModelConfig(symbols=case.symbols, cell=case.cell, hidden=case.hidden, layers=case.layers)
+        self.model = Model(be, config)
+        self.model.params.load(be, inputs.parameters(case), "benchmark")
+        self.workspace = self.model.workspace(case.lanes, case.bptt)
+        settings = OptimizerConfig("adam", clip_norm=CLIP, beta1=BETA1, beta2=BETA2, epsilon=EPSILON)
+        self._state = self.model.state(case.lanes)
+        self._optimizer = Optimizer(be, self.model.params, settings)
+        self._step = TrainingStep(self.model, self.workspace, self._state, self._optimizer)
+        self._pool = inputs.windows(case)
+        self._fed = Feed(be, self.workspace.batch).run(stream(self._pool))
+
+    def window(self) -> None:
+        next(self._fed)
+        self._step(RATE)
+
+    def read_loss(self) -> float:
+        control = self._be.to_host(self._optimizer.ctl)
+        self._optimizer.restart_sums()
+        return float(control[NATS] / control[WEIGHT])
+
+    def finish(self) -> None:
+        self._be.synchronize()
+
+    def gradients(self) -> dict[str, np.ndarray]:
+        Feed(self._be, self.workspace.batch).load(next(stream(self._pool)))
+        self.model.forward(self.workspace, self._state)
+        self.model.backward(self.workspace)
+        return {name: self._be.to_host(array) for name, array in self.model.params.gradient.items()}
+
+
+def stream(pool: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Window]:
+    """The windows of a pool in turn, without end, each with the plan that only gpurnn needs.
+
+    The plan is made here, so that it is timed; in training the prefetch thread makes it.
+    """
+    shape = pool[0][0].shape
+    size = shape[0] * shape[1]
+    planner = Planner(size)
+    tokens = [(t.astype(np.int32), u.astype(np.int32)) for t, u in pool]
+    ones = np.ones(shape, np.float32)
+    slots = [[np.zeros(size, np.int32) for _ in range(3)] for _ in range(4)]
+    for index in count():
+        inputs_, targets = tokens[index % len(tokens)]
+        order, starts, symbols = slots[index % len(slots)]
+        segments = planner.plan(inputs_.reshape(-1), order, starts, symbols)
+        yield Window(
+            index=index,
+            epoch=0,
+            tokens=inputs_,
+            targets=targets,
+            carry=ones,
+            weight=ones,
+            has_boundary=False,
+            uniform=True,
+            weight_sum=float(size),
+            order=order,
+            segment_starts=starts[:segments],
+            segment_symbols=symbols[:segments],
+            cursor=Cursor(index + 1, shape[1], shape[0], size),
+        )

@@ -1,0 +1,119 @@
+"""Where the time of one window of gpurnn goes: a backend that says which stage each operation belongs to.
+
+A stage lasts from the beginning of its operation until the next operation begins, so that the time between two
+operations is counted too. The products between layers are counted with the recurrent ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench_lib.cases import Case
+from bench_lib.programs.ours import Program
+from gpurnn.backend import Array, FusedOp, RowGradient
+from gpurnn.backend.cpu import CpuBackend
+from gpurnn.network.cells import CELLS
+
+FEED = "feed"
+GATHER = "input gather"
+RECURRENT = "recurrent products"
+POINTWISE = "pointwise"
+OUTPUT = "output"
+SOFTMAX = "softmax"
+WEIGHTS = "weight gradients"
+UPDATE = "clip and update"
+STAGES = (FEED, GATHER, RECURRENT, POINTWISE, OUTPUT, SOFTMAX, WEIGHTS, UPDATE)
+
+_MEASURED_SECONDS = 1.0
+
+
+class Clock:
+    """Seconds by stage; `enter` ends one stage and begins another."""
+
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self._now = now
+        self.restart()
+
+    def restart(self) -> None:
+        """Everything to zero."""
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self._stage, self._since = FEED, self._now()
+
+    def enter(self, stage: str) -> None:
+        """From now on it is this stage."""
+        now = self._now()
+        self.seconds[self._stage] += now - self._since
+        self._stage, self._since = stage, now
+
+
+class StagedBackend(CpuBackend):
+    """NumPy, with a clock that follows the operations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self._gradients: Array = None
+        self._o: Array = None
+
+    def watch(self, program: Program) -> None:
+        """Products are told apart by the arrays they read and write; those that are not named here are recurrent."""
+        self._gradients, self._o = _owner(program.model.params.gradients), _owner(program.workspace.o)
+
+    def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
+        target = _owner(out)
+        if target is self._gradients:
+            self.clock.enter(WEIGHTS)
+        else:
+            self.clock.enter(OUTPUT if self._o is target or self._o is _owner(a) else RECURRENT)
+        super().gemm(a, b, out, accumulate)
+
+    def gather_rows(self, table: Array, index: Array, out: Array) -> None:
+        self.clock.enter(GATHER)
+        super().gather_rows(table, index, out)
+
+    def row_gradient(self, n: int, rows: int, width: int, dtype: Any) -> RowGradient:
+        return self._in_stage(WEIGHTS, super().row_gradient(n, rows, width, dtype))
+
+    def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
+        return self._in_stage(_stage_of(op), super().bind(op, dtype, **dims))
+
+    def _in_stage(self, stage: str, work: Callable[..., None]) -> Callable[..., None]:
+        enter = self.clock.enter
+
+        def staged(*arguments: Any) -> None:
+            enter(stage)
+            work(*arguments)
+
+        return staged
+
+
+def _stage_of(op: FusedOp) -> str:
+    if any(op in (cell.forward, cell.backward) for cell in CELLS.values()):
+        return POINTWISE
+    return SOFTMAX if "xent" in op.name else UPDATE
+
+
+def _owner(array: Array) -> Array:
+    """The array that holds the memory of a view."""
+    while array.base is not None:
+        array = array.base
+    return array
+
+
+def measure(case: Case, seconds: float = _MEASURED_SECONDS) -> dict[str, float]:
+    """Seconds of one window by stage, the mean over at least three windows and `seconds`."""
+    be = StagedBackend()
+    program = Program(case, be=be)
+    be.watch(program)
+    for _ in range(2):
+        program.window()
+    be.clock.restart()
+    windows, start = 0, time.perf_counter()
+    while windows < 3 or time.perf_counter() - start < seconds:
+        be.clock.enter(FEED)
+        program.window()
+        windows += 1
+    be.clock.enter(FEED)
+    return {stage: spent / windows for stage, spent in be.clock.seconds.items()}

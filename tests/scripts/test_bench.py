@@ -1,0 +1,235 @@
+"""The benchmark's own logic: operations counted, statistics, what is written. No peer is needed."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import islice
+
+import numpy as np
+import pytest
+from bench_lib import cases, inputs, report
+from bench_lib.cases import Case, window_flops
+from bench_lib.check import difference
+from bench_lib.gemm import SIZES, GemmRate, square_product
+from bench_lib.measure import Result, as_json, measure
+from bench_lib.programs.ours import stream
+from bench_lib.stages import STAGES, Clock
+from bench_lib.stages import measure as measure_stages
+from bench_lib.stats import Ratio, geometric_mean, ratio, warm_up, windows_in
+
+from gpurnn.network import ModelConfig
+from gpurnn.network.cells import CELLS
+
+SMALL = Case("lstm", 2, 3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("case", "products"),
+    [
+        (Case("simple", 2, 3, 4, 5), [(6, 4, 4), (6, 4, 5)]),
+        (Case("lstm", 2, 3, 4, 5), [(6, 4, 16), (6, 4, 5)]),
+        (Case("gru", 2, 3, 4, 5), [(6, 4, 12), (6, 4, 5)]),
+        (Case("gru", 2, 3, 4, 5, 2), [(6, 4, 12), (6, 4, 12), (6, 4, 12), (6, 4, 5)]),
+    ],
+)
+def test_flops_are_those_of_each_forward_product_three_times(case: Case, products: list[tuple[int, int, int]]):
+    assert window_flops(case) == sum(3 * 2 * m * k * n for m, k, n in products)
+
+
+def test_grid_has_every_cell_at_every_shape_once_and_two_layers():
+    grid = cases.grid()
+    assert len(grid) == len(set(grid)) == 3 * 6 + 3
+    assert {c.cell for c in grid} == {"simple", "lstm", "gru"}
+    assert [c for c in grid if c.layers == 2] == [Case(cell, 32, 64, 256, 100, 2) for cell in ("simple", "lstm", "gru")]
+    assert set(cases.quick()) < set(grid)
+
+
+@pytest.mark.parametrize("case", cases.quick())
+def test_gates_and_parameters_are_those_of_gpurnn(case: Case):
+    assert case.gates == CELLS[case.cell].gates
+    specs = ModelConfig(symbols=case.symbols, cell=case.cell, hidden=case.hidden).specs()
+    assert {s.name: s.shape for s in specs} == {n: v.shape for n, v in inputs.parameters(case).items()}
+
+
+def test_ratio_is_the_median_over_rounds_between_its_quartiles():
+    assert ratio([1.0, 1.0, 1.0, 1.0, 1.0], [2.0, 5.0, 3.0, 1.0, 4.0]) == Ratio(3.0, 2.0, 4.0)
+
+
+def test_ratio_does_not_see_what_slows_a_whole_round():
+    assert ratio([1.0, 10.0, 2.0], [1.5, 15.0, 3.0]) == Ratio(1.5, 1.5, 1.5)
+
+
+def test_ratio_of_one_round_is_that_round():
+    assert ratio([2.0], [3.0]) == Ratio(1.5, 1.5, 1.5)
+
+
+def test_ratio_refuses_rounds_that_do_not_match():
+    with pytest.raises(ValueError, match="found 1 and 2"):
+        ratio([1.0, 2.0], [1.0])
+
+
+def test_geometric_mean():
+    assert geometric_mean([0.5, 2.0, 8.0]) == pytest.approx(2.0)
+    assert math.isnan(geometric_mean([]))
+
+
+def test_a_slice_holds_the_windows_that_fit_and_at_least_one():
+    assert windows_in(0.5, 0.01) == 50
+    assert windows_in(0.5, 3.0) == 1
+    assert warm_up(0.001) == 30
+    assert warm_up(0.1) == 1
+    assert warm_up(3.0) == 0
+
+
+def test_targets_follow_their_tokens_within_and_across_windows():
+    pool = inputs.windows(SMALL)
+    tokens = np.concatenate([t for t, _ in pool])
+    targets = np.concatenate([u for _, u in pool])
+    assert tokens.shape == (inputs.POOL * SMALL.bptt, SMALL.lanes)
+    assert np.array_equal(tokens[1:], targets[:-1])
+    assert tokens.min() >= 0 and tokens.max() < SMALL.symbols
+
+
+def test_windows_for_gpurnn_come_with_their_plan():
+    pool = inputs.windows(SMALL)
+    for number, window in enumerate(islice(stream(pool), inputs.POOL + 3)):
+        tokens = pool[number % inputs.POOL][0]
+        assert np.array_equal(window.tokens, tokens)
+        assert np.array_equal(window.targets, pool[number % inputs.POOL][1])
+        assert np.array_equal(window.order, np.argsort(tokens, axis=None, kind="stable"))
+        assert np.array_equal(window.segment_symbols, np.unique(tokens))
+        assert window.weight_sum == SMALL.tokens
+
+
+def test_large_products_are_measured_in_gflops():
+    rates = square_product(64, 3)
+    assert len(rates) == 3 and all(rate > 0 for rate in rates)
+
+
+def test_gemm_rate_is_the_median_at_the_fastest_size():
+    later = iter([[50.0], [20.0]])
+
+    def fake(size: int, times: int) -> list[float]:
+        return (
+            {SIZES[0]: [1.0, 9.0, 2.0], SIZES[1]: [30.0, 10.0, 40.0], SIZES[2]: [3.0] * 3}[size]
+            if times > 1
+            else next(later)
+        )
+
+    gemm = GemmRate(fake)
+    assert gemm.size == SIZES[1] and gemm.gflops == 30.0
+    gemm.again()
+    assert gemm.gflops == 35.0
+    gemm.again()
+    assert gemm.gflops == 30.0
+
+
+class FakeProcess:
+    """Answers like a program whose windows take `seconds`, and notes when it was asked."""
+
+    def __init__(self, name: str, seconds: float, order: list[str]) -> None:
+        self.name, self.seconds, self.order = name, seconds, order
+
+    def ask(self, do: str, **fields: object) -> dict[str, object]:
+        self.order.append(f"{self.name} {do}")
+        if do == "prepare":
+            return {"way": "one-hot" if self.name == "pytorch" else "", "seconds": 0.1}
+        if do == "run":
+            return {"seconds": self.seconds * int(str(fields["windows"]))}
+        return {"stages": {"output": 0.25, "softmax": 0.75}}
+
+
+@pytest.fixture
+def measured() -> tuple[list[Result], list[str]]:
+    """One case, timed on two fakes."""
+    order: list[str] = []
+    fakes = {"gpurnn": FakeProcess("gpurnn", 0.5, order), "pytorch": FakeProcess("pytorch", 1.0, order)}
+    gemm = GemmRate(lambda size, times: [100.0] * times)
+    return list(measure(fakes, [SMALL], gemm, 0.5)), order
+
+
+def test_programs_work_in_turn(measured: tuple[list[Result], list[str]]):
+    runs = [entry for entry in measured[1] if entry.endswith("run")]
+    assert len(runs) >= 10 and runs == ["gpurnn run", "pytorch run"] * (len(runs) // 2)
+
+
+def test_json_holds_a_row_for_each_case_and_peer(measured: tuple[list[Result], list[str]]):
+    written = json.loads(json.dumps(as_json(measured[0], 100.0, {"threads": 2})))
+    assert written["gemm_gflops"] == 100.0 and written["threads"] == 2
+    gflops = window_flops(SMALL) / 0.5 / 1e9
+    assert written["rows"] == [
+        {
+            "cell": "lstm",
+            "lanes": 2,
+            "bptt": 3,
+            "hidden": 4,
+            "symbols": 5,
+            "layers": 1,
+            "peer": "pytorch",
+            "ratio": 2.0,
+            "ratio_low": 2.0,
+            "ratio_high": 2.0,
+            "tokens_per_second": 12.0,
+            "gflops": pytest.approx(gflops),
+            "share_of_gemm": pytest.approx(gflops / 100),
+            "way": "one-hot",
+        }
+    ]
+    assert written["stages"][0]["seconds"] == {"output": 0.25, "softmax": 0.75}
+
+
+def test_tables_say_what_was_measured(measured: tuple[list[Result], list[str]]):
+    results = measured[0]
+    row = list(report.main_table(results, ["pytorch"], 100.0))[1]
+    assert row.split() == [
+        *str(SMALL).split(),
+        "500.00",
+        "12",
+        "0.0",
+        "0%",
+        "2.00",
+        "(2.00-2.00)",
+        "pytorch:",
+        "one-hot",
+    ]
+    assert list(report.summary(results, ["pytorch"])) == ["pytorch / gpurnn: geometric mean 2.00; at least: lstm 2.00"]
+    head, stages = report.stage_table(results)
+    assert head.split() == ["output", "softmax"] and stages.split()[-2:] == ["25.0%", "75.0%"]
+
+
+def test_a_stage_lasts_until_the_next_begins():
+    times = iter([0.0, 1.0, 3.0, 3.5, 10.0])
+    clock = Clock(lambda: next(times))
+    for stage in ("softmax", "output", "softmax", "feed"):
+        clock.enter(stage)
+    assert {s: t for s, t in clock.seconds.items() if t} == {"feed": 1.0, "softmax": 2.0 + 6.5, "output": 0.5}
+
+
+@pytest.mark.parametrize("symbols", [5, 300])
+@pytest.mark.parametrize("cell", cases.GATES)
+def test_every_stage_of_a_window_is_seen(cell: str, symbols: int):
+    seconds = measure_stages(Case(cell, 2, 3, 4, symbols, 2), seconds=0.0)
+    assert tuple(seconds) == STAGES
+    assert all(spent > 0 for spent in seconds.values())
+
+
+def test_difference_is_relative_to_the_largest_element():
+    wanted = {"gradients": {"W": [[4.0, 0.0], [0.0, 1.0]]}, "losses": [2.0, 2.0]}
+    found = {"gradients": {"W": [[4.0, 0.0], [0.0, 1.4]]}, "losses": [2.0, 2.1]}
+    assert difference(wanted, wanted) == 0
+    assert difference(wanted, found) == pytest.approx(0.1)
+    assert difference(wanted, found | {"losses": [2.0, 3.0]}) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"gradients": {"U": [1.0]}, "losses": [1.0]},
+        {"gradients": {"W": [1.0, 1.0]}, "losses": [1.0]},
+        {"gradients": {"W": [math.nan]}, "losses": [1.0]},
+        {"gradients": {"W": [1.0]}, "losses": [math.inf]},
+    ],
+)
+def test_difference_of_what_cannot_be_compared_is_infinite(found: dict):
+    assert difference({"gradients": {"W": [1.0]}, "losses": [1.0]}, found) == math.inf

@@ -1,0 +1,78 @@
+"""The benchmark's processes: what they answer, that they stand still in between, and what they say when they cannot."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from bench_lib.cases import Case
+from bench_lib.check import difference
+from bench_lib.process import THREADS, Process, ProgramError, environment
+
+CASE = Case("gru", 2, 3, 4, 5)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def ours(monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
+    """gpurnn in its process."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    process = Process("gpurnn")
+    yield process
+    process.close()
+
+
+def test_gpurnn_answers_every_request(ours: Process):
+    assert "numpy" in ours.versions and ours.ways == [""]
+    assert ours.ask("prepare", case=asdict(CASE))["seconds"] > 0
+    assert ours.ask("run", windows=120, warm=2)["seconds"] > 0
+    assert len(ours.ask("gemm", size=16, times=2)["gflops"]) == 2
+    drawn = ours.ask("sample", hidden=8, symbols=20, length=30)
+    assert drawn["symbols_per_second"][""] > 0 and drawn["growth"] < 8
+    memory = ours.ask("memory", case=asdict(CASE), way="")
+    assert 0 < memory["before"] <= memory["second_window"] <= memory["peak"]
+
+
+def test_traces_repeat_themselves_and_learn(ours: Process):
+    first, again = (ours.ask("trace", case=asdict(CASE), way="", windows=4) for _ in range(2))
+    assert difference(first, again) == 0
+    assert set(first["gradients"]) >= {"layers.0.U", "layers.0.W", "layers.0.b", "layers.0.b_h", "output.V", "output.c"}
+    assert len(set(first["losses"])) == 4
+
+
+def test_a_failed_request_is_told_and_the_next_one_answered(ours: Process):
+    with pytest.raises(ProgramError, match="gpurnn: UsageError: cell: expected one of"):
+        ours.ask("prepare", case=asdict(Case("simple", 2, 3, 4, 5)) | {"cell": "none"})
+    assert ours.ask("prepare", case=asdict(CASE))["way"] == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_is_stopped_between_requests(ours: Process):
+    ours.ask("prepare", case=asdict(CASE))
+    status = Path(f"/proc/{ours.pid}/status")
+    for _ in range(500):  # the signal is on its way
+        if "State:\tT" in status.read_text():
+            return
+        time.sleep(0.01)
+    pytest.fail(status.read_text())
+
+
+@pytest.mark.parametrize(("peer", "library"), [("pytorch", "torch"), ("jax", "jax")])
+def test_a_missing_peer_is_told(peer: str, library: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / f"{library}.py").write_text("raise ImportError('not here')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(ProgramError, match=f"{peer}: cannot be imported: not here"):
+        Process(peer)
+
+
+def test_the_users_environment_is_kept_but_for_the_threads():
+    inherited = {"HOME": "/h", "OPENBLAS_CORETYPE": "Zen", "OMP_NUM_THREADS": "64", "PYTHONPATH": "/mine"}
+    made = environment("gpurnn", inherited)
+    assert made["HOME"] == "/h" and made["OPENBLAS_CORETYPE"] == "Zen"
+    assert made["OMP_NUM_THREADS"] == made["OPENBLAS_NUM_THREADS"] == str(THREADS)
+    assert made["PYTHONPATH"].endswith(":/mine") and made["PYTHONPATH"].startswith(str(ROOT / "scripts"))
+    assert "OPENBLAS_CORETYPE" not in environment("jax", {})
