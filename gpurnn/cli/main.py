@@ -12,6 +12,7 @@ from gpurnn.exceptions import GpurnnError
 
 COMMANDS = {
     "prepare": "Turn text files into a corpus.",
+    "import-corpus": "Copy a corpus out of a file from a stranger.",
     "info": "Show what a corpus or a run is.",
     "train": "Train a network on a corpus, or go on with a run.",
     "evaluate": "Measure a run on a split of a corpus.",

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -34,3 +39,17 @@ def parse_escapes(ctx: click.Context, option: click.Parameter, value: str | None
         pieces.append(_ESCAPES.get(pair, pair[0]))
         index += 2 if pair in _ESCAPES else 1
     return "".join(pieces)
+
+
+@contextmanager
+def terminate_cleanly() -> Iterator[None]:
+    """Makes SIGTERM unwind like an exception, so that temporary files go; exit code 143."""
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,16 +1,13 @@
 """`gpurnn prepare`: turns text files into a corpus."""
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any, NoReturn, Self
+from types import TracebackType
+from typing import Any, Self
 
 import click
 
-from gpurnn.cli.options import parse_escapes
+from gpurnn.cli.options import parse_escapes, terminate_cleanly
 from gpurnn.data.prepare import PrepareReport
 from gpurnn.data.prepare import prepare as prepare_corpus
 from gpurnn.data.tokens import ERROR_MODES, KINDS, NEWLINES, NORMAL_FORMS
@@ -58,7 +55,7 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
     """
     names = ("encoding", "errors", "newline", "normalise", "lower")
     policy = {name: options[name] for name in names if options[name] is not None}
-    with _terminate_cleanly(), _Bars() as bars:
+    with terminate_cleanly(), _Bars() as bars:
         report = prepare_corpus(
             texts,
             output,
@@ -119,17 +116,3 @@ class _Bars:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._finish()
-
-
-@contextmanager
-def _terminate_cleanly() -> Iterator[None]:
-    """Makes SIGTERM unwind like an exception, so that the temporary file goes; exit code 143."""
-
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -26,8 +26,9 @@ from gpurnn.training.session import fitting_lanes, new_run, resumed_run
 from gpurnn.training.trainer import Outcome, Trainer
 
 _MINUTES = 10.0  # how long a run lasts when no limit is given
-_MAY_CHANGE = frozenset(
-    "corpus resume device threads epochs windows minutes log_every validate_every checkpoint_minutes allow_inexact".split()
+_MAY_CHANGE = (
+    *("corpus", "resume", "device", "threads", "allow_inexact"),
+    *("epochs", "windows", "minutes", "log_every", "validate_every", "checkpoint_minutes"),
 )
 """Parameters that may be given beside --resume."""
 _PLAIN_SETTINGS = (
@@ -92,7 +93,7 @@ _PLAIN_SETTINGS = (
     type=click.Choice(CHOICES),
     default="count",
     show_default=True,
-    help=f"After {HIGH_LINES} high log lines: count it, or go back at {FACTOR:g} x the rate; {LIMIT} such end training.",
+    help=f"After {HIGH_LINES} high log lines: count it, or go back at {FACTOR:g} x the rate; {LIMIT} end training.",
 )
 @click.option(
     "--divergence-nats",

@@ -1,0 +1,29 @@
+"""`gpurnn import-corpus`: copies a corpus out of a file from a stranger."""
+
+from pathlib import Path
+
+import click
+
+from gpurnn.cli.options import terminate_cleanly
+from gpurnn.data.importing import import_corpus as copy_corpus
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The corpus file to write.")
+@click.option("--force", is_flag=True, help="Replace an existing output.")
+def import_corpus(file: Path, output: Path, force: bool) -> None:
+    """Copy a corpus out of a FILE that you did not make yourself.
+
+    A child process with little memory and CPU time looks into it, and may open
+    no other file and write none. Use the copy from then on, not the FILE.
+
+    \b
+      gpurnn import-corpus downloaded.h5 -o news.h5
+    """
+    with terminate_cleanly():
+        manifest = copy_corpus(file, output, force=force)
+    click.echo(f"{output}: {manifest.symbols:,} {manifest.kind} in the vocabulary")
+    for name, size in manifest.splits.items():
+        documents = f"{size.documents:,} document{'' if size.documents == 1 else 's'}"
+        click.echo(f"  {name:<6}{size.tokens:>15,} tokens in {documents}")
