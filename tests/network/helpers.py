@@ -124,14 +124,19 @@ def objective(p: Problem, be: Backend) -> float:
     return float(nats @ p.window.weight.reshape(-1)) * p.window.scale
 
 
-def central_difference(be: Backend, f: Callable[[], float], array: Array) -> np.ndarray:
+def central_difference(
+    be: Backend, f: Callable[[], float], array: Array, where: np.ndarray | None = None
+) -> np.ndarray:
     """df/dv for each element v of an array that f reads; afterwards the array, and what f writes, are as before.
 
+    where: of the array's shape, for a large one: elements where it is False are left out, their result is 0.
     Four points, so that the step can be wide and rounding is far below the tolerance: the error is of order STEP**4.
     """
     host = be.to_host(array)
     result = np.zeros(host.shape)
     for place in np.ndindex(host.shape):
+        if where is not None and not where[place]:
+            continue
         value = host[place]
         ends = []
         for distance in (1, -1, 2, -2):
