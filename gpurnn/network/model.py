@@ -101,12 +101,9 @@ class Model:
 
     def _loss_and_error(self, ws: Workspace, n: int) -> None:
         """`ws.o` becomes its error; `ws.nats` and `ws.loss` are set."""
-        xp, batch = self.be.xp, ws.batch
+        batch = ws.batch
         ws.softmax_xent(ws.o[:n], batch.targets[:n], batch.weight[:n], batch.scale, ws.nats[:n])
-        weighted = ws.weighted[:n]
-        xp.multiply(ws.nats[:n], batch.weight[:n], out=weighted)
-        xp.multiply(weighted, batch.scale, out=weighted)
-        xp.sum(weighted, keepdims=True, dtype=ws.loss.dtype, out=ws.loss)
+        ws.weighted_loss(ws.nats[:n], batch.weight[:n], batch.scale, ws.loss)
 
     def _output_of(self, ws: Workspace, number: int) -> Array:
         """A layer's output as `forward` handed it on, (T B, H)."""

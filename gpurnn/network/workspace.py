@@ -9,7 +9,7 @@ import numpy as np
 from gpurnn.backend import Array, Backend, RowPlan
 from gpurnn.network.cells import CELLS
 from gpurnn.network.config import ModelConfig
-from gpurnn.network.heads import SOFTMAX_XENT, XENT
+from gpurnn.network.heads import SOFTMAX_XENT, WEIGHTED_LOSS, XENT
 from gpurnn.network.layers import RecurrentBuffers
 from gpurnn.network.params import Params
 
@@ -95,7 +95,7 @@ class Workspace:
         self.gradients = [_of_layer(params.gradient, layer) for layer in range(config.layers)]
         self.ones = be.empty((1, n), real)
         self.ones.fill(1)
-        self.weighted = be.empty((n,), real)
+        self.weighted_loss = be.bind(WEIGHTED_LOSS, real, N=n)
         self.dx = be.empty((n, config.embedding), real) if config.embedding else None
         width = config.embedding or cell.gates * hidden
         self.row_gradient = be.row_gradient(n, symbols, width, real)

@@ -16,25 +16,9 @@ static __device__ double block_sum(double x)
     return partial[0];
 }
 
-// total: each block's part of the sum of squares of g (P,).
-extern "C" __global__ void square_sum(const REAL* g, double* total)
+static __device__ void decide(double norm, const double* loss, double inverse, const double* settings, double* ctl)
 {
-    double sum = 0;
-    for (long long i = (long long)blockIdx.x * 256 + threadIdx.x; i < P; i += (long long)gridDim.x * 256)
-        sum += (double)g[i] * (double)g[i];
-    sum = block_sum(sum);
-    if (threadIdx.x == 0)
-        total[blockIdx.x] = sum;
-}
-
-// One block; all but the sum is done by its first thread.
-extern "C" __global__ void control(const double* total, const double* loss, const REAL* scale, const double* settings,
-                                   double* ctl)
-{
-    const double square = block_sum(total[threadIdx.x]);
-    if (threadIdx.x > 0)
-        return;
-    const double norm = sqrt(square), inverse = scale[0], clip = settings[CLIP_NORM];
+    const double clip = settings[CLIP_NORM];
     const bool ok = isfinite(norm) && isfinite(loss[0]);
     ctl[NORM] = norm;
     ctl[OK] = ok;
@@ -51,6 +35,32 @@ extern "C" __global__ void control(const double* total, const double* loss, cons
     if (inverse != 0) {
         ctl[NATS] += loss[0] / inverse;
         ctl[WEIGHT] += 1 / inverse;
+    }
+}
+
+// parts: 256 doubles, each block's part of the sum of squares of g (P,); tickets: how many blocks are done, 0 before
+// and after. 256 blocks of 256 threads; the last block to finish adds the parts up, in their order, and decides.
+extern "C" __global__ void control(const REAL* g, double* parts, int* tickets, const double* loss, const REAL* scale,
+                                   const double* settings, double* ctl)
+{
+    __shared__ bool last;
+    double sum = 0;
+    for (long long i = (long long)blockIdx.x * 256 + threadIdx.x; i < P; i += (long long)gridDim.x * 256)
+        sum += (double)g[i] * (double)g[i];
+    sum = block_sum(sum);
+    if (threadIdx.x == 0) {
+        parts[blockIdx.x] = sum;
+        __threadfence();  // the part is seen before the ticket
+        last = atomicAdd(tickets, 1) == gridDim.x - 1;
+    }
+    __syncthreads();
+    if (!last)
+        return;
+    __threadfence();
+    sum = block_sum(((volatile double*)parts)[threadIdx.x]);
+    if (threadIdx.x == 0) {
+        decide(sqrt(sum), loss, scale[0], settings, ctl);
+        tickets[0] = 0;
     }
 }
 

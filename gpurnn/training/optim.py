@@ -72,20 +72,17 @@ class OptimizerConfig:
             raise UsageError(f"epsilon: expected a value above 0, found {self.epsilon}")
 
 
-def square_sum(xp: Any, gradient: Array, total: Array) -> None:
-    """total: (PARTS,) float64, overwritten with parts of the sum of squares of gradient (P,)."""
-    total.fill(0)
-    for start in range(0, len(gradient), _BLOCK):
-        part = gradient[start : start + _BLOCK]
-        total[0] += xp.dot(part, part)
+def control(
+    xp: Any, gradient: Array, parts: Array, tickets: Array, loss: Array, scale: Array, settings: Array, ctl: Array
+) -> None:
+    """ctl: what this window does to the parameters, decided from the norm of gradient (P,) and from loss (1,).
 
-
-def control(xp: Any, total: Array, loss: Array, scale: Array, settings: Array, ctl: Array) -> None:
-    """ctl: what this window does to the parameters, decided from total (PARTS,), the squared norm, and loss (1,).
-
-    scale: (1,), 1 over the window's summed weights. settings: read only.
+    scale: (1,), 1 over the window's summed weights. settings: read only. parts: (PARTS,) float64, and tickets: (1,),
+    which holds 0, are what CUDA blocks add up their parts of the norm in.
     """
-    norm, j, inverse = math.sqrt(float(total.sum())), float(loss[0]), float(scale[0])
+    blocks = (gradient[start : start + _BLOCK] for start in range(0, len(gradient), _BLOCK))
+    square = sum(float(xp.dot(block, block)) for block in blocks)
+    norm, j, inverse = math.sqrt(square), float(loss[0]), float(scale[0])
     ok = math.isfinite(norm) and math.isfinite(j)
     ctl[NORM], ctl[OK] = norm, ok
     if not ok:
@@ -194,23 +191,21 @@ _ONE = Argument(("1",), "double")
 _CONTROL = Argument((f"{CONTROL_SIZE}",), "double")
 _SETTINGS = Argument((f"{SETTINGS_SIZE}",), "double")
 
-_TOTAL = Argument((f"{PARTS}",), "double")
-
-SQUARE_SUM = FusedOp(
-    "square_sum",
-    {"g": Argument(("P",)), "total": _TOTAL},
-    square_sum,
+CONTROL = FusedOp(
+    "control",
+    {
+        "g": Argument(("P",)),
+        "parts": Argument((f"{PARTS}",), "double"),
+        "tickets": Argument(("1",), "index"),
+        "loss": _ONE,
+        "scale": Argument(("1",)),
+        "settings": _SETTINGS,
+        "ctl": _CONTROL,
+    },
+    control,
     source=_SOURCE,
     threads=f"{PARTS * _THREADS}",
     block=_THREADS,
-)
-CONTROL = FusedOp(
-    "control",
-    {"total": _TOTAL, "loss": _ONE, "scale": Argument(("1",)), "settings": _SETTINGS, "ctl": _CONTROL},
-    control,
-    source=_SOURCE,
-    threads=f"{PARTS}",
-    block=PARTS,
 )
 OPTIMIZERS: dict[str, FusedOp] = {
     "sgd": _update("sgd", ("m",), sgd),
@@ -233,17 +228,15 @@ class Optimizer:
         dtype = params.values.dtype
         self.moments = {name: be.zeros((params.size,), dtype) for name in ("m", "v") if name in update.arguments}
         self.ctl = be.zeros((CONTROL_SIZE,), np.float64)
-        self._total = be.zeros((PARTS,), np.float64)
+        self._parts, self._tickets = be.zeros((PARTS,), np.float64), be.zeros((1,), be.index_dtype)
         self._settings = be.from_host(_settings(config, params))
-        self._square_sum = be.bind(SQUARE_SUM, dtype, P=params.size)
         self._control = be.bind(CONTROL, dtype, P=params.size)
         self._update = be.bind(update, dtype, P=params.size)
 
     def step(self, loss: Array, scale: Array) -> None:
         """One update with `params.gradients`, at the rate in `ctl[RATE]`. loss: (1,) float64; scale: (1,)."""
         params = self._params
-        self._square_sum(params.gradients, self._total)
-        self._control(self._total, loss, scale, self._settings, self.ctl)
+        self._control(params.gradients, self._parts, self._tickets, loss, scale, self._settings, self.ctl)
         self._update(params.values, params.gradients, *self.moments.values(), self._settings, self.ctl)
 
     def restart_sums(self) -> None:

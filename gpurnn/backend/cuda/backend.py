@@ -44,7 +44,7 @@ class CudaBackend(Backend):
         self._device.use()
         self._kernels = Kernels()
         self._blas = self._within_memory(lambda: Blas(tf32))
-        self._rows = Rows(self._kernels, self._blas)
+        self._rows = Rows(self._kernels)
 
     def _allocate(self, make: Callable[..., Array], shape: tuple[int, ...], dtype: Any) -> Array:
         def made(shape: tuple[int, ...], dtype: Any) -> Array:

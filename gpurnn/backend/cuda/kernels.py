@@ -33,6 +33,7 @@ class Kernels:
 
     def __init__(self) -> None:
         self._modules: dict[str, Any] = {}
+        self._kernels: dict[tuple[Any, ...], Any] = {}
 
     def get(
         self,
@@ -43,7 +44,12 @@ class Kernels:
         prelude: Path | None = None,
     ) -> Any:
         """The kernel `name` of a file; compiled and loaded on return."""
-        text = specialised(source, dtype, dims or {}, prelude)
+        key = (source, name, np.dtype(dtype), tuple((dims or {}).items()))
+        if key not in self._kernels:
+            self._kernels[key] = self._load(specialised(source, dtype, dims or {}, prelude), name, source)
+        return self._kernels[key]
+
+    def _load(self, text: str, name: str, source: Path) -> Any:
         if text not in self._modules:
             self._modules[text] = cupy.RawModule(code=text, backend="nvrtc")
         try:
@@ -66,12 +72,12 @@ class Kernels:
                 kernel(grid, block, arguments)
 
             return call
-        threads = extent(op.threads, {**dims, "N": 1})
 
         def call_rows(*arguments: Array) -> None:
             n = check(arguments)
             if n:
-                kernel((-(-n * threads // op.block),), block, (*arguments, np.int32(n)))
+                threads = extent(op.threads, {**dims, "N": n})
+                kernel((-(-threads // op.block),), block, (*arguments, np.int32(n)))
 
         return call_rows
 

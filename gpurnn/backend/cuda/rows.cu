@@ -9,23 +9,14 @@ extern "C" __global__ void gather_rows(const REAL* table, const int* index, REAL
         target[column] = source[column];
 }
 
-// out (n, rows): 1 where the column is index[i], else 0. One block a row of out.
-extern "C" __global__ void one_hot(const int* index, REAL* out, int rows)
-{
-    REAL* target = out + (long long)blockIdx.x * rows;
-    const int hot = index[blockIdx.x];
-    for (int column = threadIdx.x; column < rows; column += blockDim.x)
-        target[column] = column == hot ? REAL(1) : REAL(0);
-}
-
 // d_table[rows[r]] = the sum of d_out[order[j]] over run r of equal rows; other rows are left alone.
-// Grid (column tiles, at least runs[0]), block (32 columns, PARTS): each part takes every PARTS-th position of the
+// Grid (at least runs[0], column tiles), block (32 columns, PARTS): each part takes every PARTS-th position of the
 // run, then the parts are added up in their order.
 extern "C" __global__ void sum_runs(const REAL* d_out, const int* order, const int* starts, const int* rows,
                                     const int* runs, REAL* d_table, int n, int width)
 {
     __shared__ REAL partial[PARTS][32];
-    const int run = blockIdx.y, column = blockIdx.x * 32 + threadIdx.x;
+    const int run = blockIdx.x, column = blockIdx.y * 32 + threadIdx.x;
     if (run >= runs[0])
         return;
     const int end = run + 1 < runs[0] ? starts[run + 1] : n;

@@ -5,24 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cupy
-
 from gpurnn.backend.base import Array, RowGradient, RowPlan
-from gpurnn.backend.cuda.blas import Blas
 from gpurnn.backend.cuda.kernels import INDEX, Kernels
 from gpurnn.exceptions import BackendError
 
 _SOURCE = Path(__file__).with_name("rows.cu")
-_ONE_HOT_ROWS = 256  # up to this size of table the gradient is a product with one-hot rows
-_PARTS = 8  # of a run of equal rows, summed at the same time
+_PARTS = 16  # of a run of equal rows, summed at the same time
 _DIMS = {"PARTS": _PARTS}
 
 
 class Rows:
     """`gather_rows` and `row_gradient` of the contract."""
 
-    def __init__(self, kernels: Kernels, blas: Blas) -> None:
-        self._kernels, self._blas = kernels, blas
+    def __init__(self, kernels: Kernels) -> None:
+        self._kernels = kernels
 
     def gather(self, table: Array, index: Array, out: Array) -> None:
         """See `Backend.gather_rows`."""
@@ -38,25 +34,10 @@ class Rows:
             kernel((len(index),), (_threads(width),), (table, index, out, INDEX.type(width)))
 
     def gradient(self, n: int, rows: int, width: int, dtype: Any) -> RowGradient:
-        """See `Backend.row_gradient`."""
-        make = self._one_hot_gradient if rows <= _ONE_HOT_ROWS else self._run_gradient
-        return make(n, rows, width, dtype)
+        """See `Backend.row_gradient`: a sum for each run of equal rows in the plan's order.
 
-    def _one_hot_gradient(self, n: int, rows: int, width: int, dtype: Any) -> RowGradient:
-        """For small tables: one product with the one-hot rows of the index."""
-        kernel = self._kernels.get(_SOURCE, "one_hot", dtype, _DIMS)
-        hot = cupy.empty((n, rows), dtype)
-
-        def gradient(d_out: Array, index: Array, plan: RowPlan, d_table: Array) -> None:
-            m = len(d_out)
-            _expect_contiguous("row_gradient", index=index)
-            kernel((m,), (_threads(rows),), (index, hot, INDEX.type(rows)))
-            self._blas.gemm(hot[:m].T, d_out, d_table, accumulate=False)
-
-        return gradient
-
-    def _run_gradient(self, n: int, rows: int, width: int, dtype: Any) -> RowGradient:
-        """For large tables: a sum for each run of equal rows in the plan's order."""
+        It reads `d_out` once, whatever the table's size; a product with one-hot rows would be K times the arithmetic.
+        """
         kernel = self._kernels.get(_SOURCE, "sum_runs", dtype, _DIMS)
         tiles = -(-width // 32)
 
@@ -66,7 +47,7 @@ class Rows:
             d_table.fill(0)
             arguments = (d_out, plan.order, plan.starts, plan.rows, plan.runs, d_table)
             sizes = (INDEX.type(m), INDEX.type(width))
-            kernel((tiles, min(m, rows)), (32, _PARTS), (*arguments, *sizes))
+            kernel((min(m, rows), tiles), (32, _PARTS), (*arguments, *sizes))
 
         return gradient
 

@@ -18,7 +18,6 @@ class RecurrentBuffers:
     states: by name, (T+1, B, H); slot 0 is what the last window left. Forward masks slots 0..T-1 of all but h by carry,
     as the step saw them; h stays as it was, since the layer above reads it too.
     da_rec: (T, B, GH), the errors of the recurrent projection: `a` itself unless the cell keeps its projections apart.
-    d_first: by state name, (B, H), overwritten by backward: the error at slot 0, what would cross the seam.
     """
 
     def __init__(
@@ -50,7 +49,9 @@ class RecurrentBuffers:
         named |= {name: [parameters[name]] * steps for name in ("b", *cell.biases)}
         whole |= {"a": self.a, "r": recurrent, **parameters}
         whole_forward, whole_backward = WINDOW_OPS[cell.name]
-        self._whole_forward = bind_whole(be, whole_forward, whole, shape, dtype)
+        self._whole_forward = bind_whole(be, whole_forward, whole, shape, dtype) or be.bind_loop(
+            cell.forward, dtype, whole, backward=False
+        )
         self._forward = be.bind(cell.forward, dtype, B=lanes, H=hidden)
         self._forward_arguments = _by_step(cell.forward.arguments, named, steps)
         named["h_prev"] = [self._h_masked] * steps
@@ -64,13 +65,22 @@ class RecurrentBuffers:
         self._Wt = be.empty((columns, hidden), dtype)
         self._dh_rec = be.empty((lanes, hidden), dtype)
         self._e = be.empty((lanes, hidden), dtype)
-        self.d_first = dict(zip(cell.states, (self._dh_rec, self._e), strict=False))
         named |= {"dh_out": list(dh), "dh_rec": [self._dh_rec] * steps, "e": [self._e] * steps}
         whole |= {"dh_out": dh, "dh_rec": self._dh_rec, "e": self._e}
-        self._whole_backward = bind_whole(be, whole_backward, whole, shape, dtype)
+        whole["da_rec"] = self.da_rec
+        self._whole_backward = bind_whole(be, whole_backward, whole, shape, dtype) or be.bind_loop(
+            cell.backward, dtype, whole, backward=True
+        )
         self._backward = be.bind(cell.backward, dtype, B=lanes, H=hidden)
         self._backward_masked_arguments = _by_step(cell.backward.arguments, named, steps)
         self._backward_arguments = _by_step(cell.backward.arguments, named | {"h_prev": self._h}, steps)
+
+    @property
+    def d_first(self) -> dict[str, Array]:
+        """The errors at slot 0 that `backward` has left, what would cross the seam: by state name, (B, H)."""
+        if self.cell.e_is_h:
+            return {"h": self.be.xp.add(self._dh_rec, self._e)}
+        return dict(zip(self.cell.states, (self._dh_rec, self._e), strict=False))
 
     def forward(self, steps: int, carry: Array, boundary: Sequence[bool] | None) -> None:
         """States 1..steps and the gates, from slot 0 and `a` = x U.
@@ -112,8 +122,6 @@ class RecurrentBuffers:
             self._whole_backward(steps, None if boundary is None else carry)
         else:
             self._backward_by_step(steps, carry, boundary)
-        if self.cell.e_is_h:
-            self.be.xp.add(self._dh_rec, self._e, out=self._dh_rec)
 
     def _backward_by_step(self, steps: int, carry: Array, boundary: Sequence[bool] | None) -> None:
         xp, gemm, cell = self.be.xp, self.be.gemm, self.cell
