@@ -198,6 +198,20 @@ class Backend(ABC):
         """Like `bind`; None where this device cannot keep the weights of `op` on its chip, and always on the CPU."""
         return None
 
+    def bind_loop(
+        self, op: FusedOp, dtype: Any, arrays: Mapping[str, Array], *, backward: bool
+    ) -> Callable[[int, Array | None], None] | None:
+        """All steps of a window of a per-step operation as one call; None where this backend has no such thing.
+
+        The callable takes the number of steps and carry (T, B, 1), None for all ones. Forward, for each step:
+        `r = h_prev @ W`, then `op`; backward, for each step from the last: `op`, then `dh_rec = da_rec @ W.T`. Where
+        carry is 0, a step sees zeros for h_prev and c_prev, and dh_rec and e are 0 after it.
+
+        arrays: the arguments of `op` by name, and W (H, n), h_prev, and r, or da_rec and dh_rec: (T, B, n) through
+        time, (1, B, n) or (B, n) for what all steps share, (n,) for biases. They keep their places.
+        """
+        return None
+
     @abstractmethod
     def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
         """A callable `(out, window)` that fills `out` with a dropout mask: 0 with probability `p`, else 1/(1-p).

@@ -20,6 +20,7 @@ try:
 except ImportError:  # installed without a C compiler: NumPy does the same work, slower
     _native = None
 
+_C_NAMES = {"f": "float", "d": "double"}  # of the dtypes that compiled bodies are there for
 _MASK_BLOCK = 1 << 16  # uniforms drawn at a time
 _ONE_HOT_ROWS = 256  # up to this size of table the gradient of a row gather is a product with one-hot rows
 
@@ -81,12 +82,11 @@ class CpuBackend(Backend):
 
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
         if self._native is not None:
-            real = {"f": "float", "d": "double"}[np.dtype(dtype).char]
             letters = sorted(dims)
             rows_at = letters.index("N") if "N" in dims else -1
             sizes = tuple(dims[letter] for letter in letters)
             call: Callable[..., None] | None
-            call = self._native.bind(f"{op.name}_{real}", len(op.arguments), rows_at, sizes)
+            call = self._native.bind(f"{op.name}_{_C_NAMES[np.dtype(dtype).char]}", len(op.arguments), rows_at, sizes)
             if call is not None:
                 return call
         scratch = tuple(allocate_scratch(self, argument, dtype, dims) for argument in op.scratch.values())
@@ -96,6 +96,33 @@ class CpuBackend(Backend):
             body(np, *arguments, *scratch)
 
         return run
+
+    def bind_loop(
+        self, op: FusedOp, dtype: Any, arrays: Mapping[str, Array], *, backward: bool
+    ) -> Callable[[int, Array | None], None] | None:
+        if self._native is None:
+            return None
+        steps, lanes, _ = arrays["h_prev"].shape
+        ends = ("da_rec", "dh_rec", "h_prev") if backward else ("h_prev", "r", "h_prev")
+        cuts = [arrays[name] for name in (("dh_rec", "e") if backward else ("c_prev",)) if name in op.arguments]
+        run: Callable[[int, Array | None], None] | None = self._native.loop(
+            f"{op.name}_{_C_NAMES[np.dtype(dtype).char]}",
+            backward,
+            steps,
+            lanes,
+            np.dtype(dtype).itemsize,
+            self._threads(),
+            arrays["W"],
+            tuple(arrays[name] for name in ends),
+            tuple(arrays[name] for name in op.arguments),
+            tuple(cuts),
+        )
+        return run
+
+    @staticmethod
+    def _threads() -> int:
+        """As many as matrix products use."""
+        return max((lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"), default=1)
 
     def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
         uniforms = np.empty(_MASK_BLOCK, np.float32)

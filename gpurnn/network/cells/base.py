@@ -36,5 +36,5 @@ class Cell:
     saved: tuple[str, ...] = ()
     carries_error: bool = False
     e_is_h: bool = False
-    recurrent_init: str = "orthogonal"
+    recurrent_init: str = "uniform"
     forget_gate: bool = False

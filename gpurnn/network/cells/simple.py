@@ -54,6 +54,7 @@ SIMPLE = Cell(
     name="simple",
     gates=1,
     states=("h",),
+    recurrent_init="orthogonal",
     forward=FusedOp("simple_forward", _FORWARD, simple_forward, source=_SOURCE, threads="BH"),
     backward=FusedOp("simple_backward", _BACKWARD, simple_backward, {"s": _BH}, source=_SOURCE, threads="BH"),
 )

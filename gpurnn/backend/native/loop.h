@@ -1,0 +1,42 @@
+/* The loop over the steps of a window, for any cell that has a compiled body. */
+#ifndef GPURNN_LOOP_H
+#define GPURNN_LOOP_H
+
+#include <stdint.h>
+
+#define MOST_ARGUMENTS 16
+#define MOST_STATES 4
+
+typedef void (*Body)(void *const *arg, const int64_t *dim);
+
+/* An array through time: where step 0 of lane 0 begins, and how many bytes the next step and the next lane are away. */
+typedef struct {
+    char *base;
+    int64_t step, lane;
+} Through;
+
+/* forward: for each step r = h(t-1) W, then the body. backward: for each step, the last first, the body, then
+   dh_rec = da_rec W^T. Where carry (T, B) is 0, a step sees zeros for the states before it, and no error leaves it.
+
+   x, y: what the product reads and writes. packed: the matrix, (rows, columns). masked: of the size of h, scratch.
+   arg: the body's arguments; those with `sees_h[i]` are h(t-1). cut: what else is set to 0 where carry is, forward
+   before the step (the other states), backward after it (the errors). */
+typedef struct {
+    Body body;
+    int arguments, cuts, backward;
+    Through arg[MOST_ARGUMENTS], cut[MOST_STATES], x, y, h_prev;
+    int sees_h[MOST_ARGUMENTS];
+    void *packed, *masked;
+    int64_t rows, columns, steps, hidden;
+    const void *carry;
+    int64_t carry_lanes; /* B, the distance between two steps of carry */
+} Loop;
+
+void run_loop_float(const Loop *loop, int64_t first, int64_t end);
+void run_loop_double(const Loop *loop, int64_t first, int64_t end);
+int64_t packed_bytes_float(int64_t rows, int64_t columns);
+int64_t packed_bytes_double(int64_t rows, int64_t columns);
+void pack_matrix_float(int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed);
+void pack_matrix_double(int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed);
+
+#endif

@@ -1,0 +1,96 @@
+/* Products of a few rows with a matrix that was packed beforehand, for one thread.
+
+A packed matrix stands in blocks of DEPTH of its rows; each block in panels of WIDTH columns, the last one filled up with
+zeros, and each panel row by row. Every element of a product is summed in the order of k within a block and over the
+blocks, whatever rows it is computed together with: how lanes are shared among threads changes no bit.
+
+Included once for each REAL.
+*/
+
+#ifndef GPURNN_MATRIX_H
+#define GPURNN_MATRIX_H
+#define DEPTH 256
+#define ROWS 6 /* of a tile: 6 x 2 vectors of sums, 2 of the matrix and 1 of x fit the registers of most processors */
+#endif
+
+#define VECTOR PASTE(vector, REAL)
+typedef REAL VECTOR __attribute__((vector_size(32), aligned(sizeof(REAL)), may_alias));
+#define LANES ((int64_t)(32 / sizeof(REAL)))
+#define WIDTH (2 * LANES)
+
+static int64_t PASTE(packed_size, REAL)(int64_t rows, int64_t columns) {
+    return rows * ((columns + WIDTH - 1) / WIDTH) * WIDTH;
+}
+
+/* packed: overwritten with the (rows, columns) matrix whose element (k, j) is w[k * down + j * right]. */
+FASTEST static void PASTE(pack, REAL)(
+    int64_t rows, int64_t columns, const REAL *w, int64_t down, int64_t right, REAL *packed) {
+    for (int64_t k0 = 0; k0 < rows; k0 += DEPTH) {
+        int64_t depth = rows - k0 < DEPTH ? rows - k0 : DEPTH;
+        for (int64_t j0 = 0; j0 < columns; j0 += WIDTH)
+            for (int64_t k = 0; k < depth; k++)
+                for (int64_t j = j0; j < j0 + WIDTH; j++)
+                    *packed++ = j < columns ? w[(k0 + k) * down + j * right] : 0;
+    }
+}
+
+/* y (rows, up to WIDTH columns): overwritten with x (rows, depth) times a panel, or added to. rows is a constant where
+   this is called, so that the sums stay in registers. */
+INLINE void PASTE(tile, REAL)(
+    int rows, int64_t depth, const REAL *x, int64_t x_row, const REAL *panel, REAL *y, int64_t y_row, int64_t columns,
+    int add) {
+    VECTOR sum[ROWS][2];
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+        sum[r][0] = sum[r][1] = (VECTOR){0};
+    for (int64_t k = 0; k < depth; k++, panel += WIDTH) {
+        VECTOR left = *(const VECTOR *)panel, right = *(const VECTOR *)(panel + LANES);
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; r++) {
+            REAL xk = x[r * x_row + k];
+            sum[r][0] += xk * left;
+            sum[r][1] += xk * right;
+        }
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++) {
+        REAL *to = y + r * y_row;
+        if (columns == WIDTH) {
+            VECTOR *whole = (VECTOR *)to, *rest = (VECTOR *)(to + LANES);
+            if (add) {
+                sum[r][0] += *whole;
+                sum[r][1] += *rest;
+            }
+            *whole = sum[r][0];
+            *rest = sum[r][1];
+        } else {
+            for (int64_t j = 0; j < columns; j++) {
+                REAL s = sum[r][j / LANES][j % LANES];
+                to[j] = add ? to[j] + s : s;
+            }
+        }
+    }
+}
+
+/* y (B, columns): overwritten with x (B, rows) times the packed (rows, columns) matrix. x and y have no gaps. */
+FASTEST static void PASTE(product, REAL)(
+    int64_t B, int64_t rows, int64_t columns, const REAL *x, const REAL *packed, REAL *y) {
+    for (int64_t k0 = 0; k0 < rows; k0 += DEPTH) {
+        int64_t depth = rows - k0 < DEPTH ? rows - k0 : DEPTH;
+        for (int64_t j0 = 0; j0 < columns; j0 += WIDTH, packed += depth * WIDTH) {
+            int64_t width = columns - j0 < WIDTH ? columns - j0 : WIDTH;
+            int64_t b = 0;
+#define TILE(n) PASTE(tile, REAL)(n, depth, x + b * rows + k0, rows, packed, y + b * columns + j0, columns, width, k0 > 0)
+            for (; b + ROWS <= B; b += ROWS)
+                TILE(ROWS);
+            switch (B - b) {
+            case 5: TILE(5); break;
+            case 4: TILE(4); break;
+            case 3: TILE(3); break;
+            case 2: TILE(2); break;
+            case 1: TILE(1); break;
+            }
+#undef TILE
+        }
+    }
+}
