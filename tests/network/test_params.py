@@ -177,8 +177,8 @@ def test_biases_start_at_zero_but_for_the_forget_gate(be: Backend, cell: str, fo
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_which_initialiser(be: Backend, cell: str):
     """W by the cell's own unless another is named; all other matrices by `init`; the table always normal."""
-    own = {"simple": "orthogonal", "simple-relu": "identity", "lstm": "orthogonal", "gru": "orthogonal"}[cell]
-    for init, recurrent, expected in (("uniform", "", own), ("glorot", "uniform", "uniform")):
+    own = {"simple": "orthogonal", "simple-relu": "identity", "lstm": "uniform", "gru": "uniform"}[cell]
+    for init, recurrent, expected in (("glorot", "", own), ("uniform", "normal", "normal")):
         specs = {s.name: s.init for s in ModelConfig(K, cell, H, 2, E, init=init, recurrent_init=recurrent).specs()}
         assert specs["embedding.table"] == "normal"
         for name, found in specs.items():
