@@ -201,6 +201,18 @@ def test_staging_holds_two_sets_and_says_so(be: Backend) -> None:
     staging.push({"window": np.array([2])})
 
 
+def test_staging_that_is_dropped_does_not_disturb_the_next(be: Backend) -> None:
+    for number in range(6):
+        into = buffers(be, steps=6 + 40 * (number % 2))
+        staging = be.staging(into)
+        tokens = np.full(len(into["tokens"]), number)
+        staging.push({"tokens": tokens})
+        staging.pop()
+        staging.push({"tokens": tokens + 1})
+        del staging
+    np.testing.assert_array_equal(be.to_host(into["tokens"]), tokens)
+
+
 def test_copies_do_not_share_memory_with_their_source(be: Backend) -> None:
     host = np.arange(6, dtype=np.float32).reshape(2, 3)
     array = be.from_host(host)

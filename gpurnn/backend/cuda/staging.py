@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class _Slot:
         self.device = cupy.empty(size, np.uint8)
         self.uploaded = cupy.cuda.Event(block=True, disable_timing=True)
         self.unpacked = cupy.cuda.Event(block=True, disable_timing=True)
+        self.unpacked.record()  # whatever used this memory before is done when the first upload begins
 
 
 class CudaStaging(Staging):
@@ -57,6 +59,11 @@ class CudaStaging(Staging):
         self._views = [self._host_views(slot) for slot in self._slots]
         self._lengths = [np.frombuffer(slot.pinned, np.int64, len(buffers)) for slot in self._slots]
         self._pushed = self._popped = 0
+
+    def __del__(self) -> None:
+        """The blocks may be given to others only when uploads on their way no longer read and write them."""
+        with suppress(Exception):
+            self._stream.synchronize()
 
     def push(self, host: Mapping[str, np.ndarray]) -> None:
         if self._pushed - self._popped == len(self._slots):

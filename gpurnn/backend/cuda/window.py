@@ -13,7 +13,7 @@ from gpurnn.backend.base import Array, WindowOp, extent
 from gpurnn.backend.cuda.kernels import Kernels, checker
 
 PRELUDE = Path(__file__).with_name("window.cu")
-_WORKING_REGISTERS = 40  # of a thread, for all but its weights
+_WORKING_REGISTERS = 44  # of a thread, for all but its weights
 _MOST_REGISTERS = 255  # that an instruction can name
 _MOST_THREADS = 1024
 
