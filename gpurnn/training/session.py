@@ -62,7 +62,7 @@ def resumed_run(
 ) -> Trainer:
     """A trainer that goes on exactly where the last checkpoint of a run stood.
 
-    corpus: where it has moved; the run's own path otherwise. log_every, validate_every: other cadences.
+    corpus: where it has moved; the run's own path otherwise. log_every, validate_every: cadences from now on.
     Raises RunError where the bits would not be the same as without the stop, naming what differs; `allow_inexact` turns
     that into a warning.
     """
@@ -70,7 +70,6 @@ def resumed_run(
     checkpoint = run.load("last")
     config = load_config(checkpoint)
     wanted = TrainConfig.from_json(run.read_config().get("training"), f"{path / 'config.json'}: training")
-    config = replace(config, log_every=wanted.log_every, validate_every=wanted.validate_every)
     differences = [f"{d} (checkpoint, config.json)" for d in config.differences(wanted)]
     header = checkpoint.header
     was = header.get("versions")

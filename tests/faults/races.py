@@ -53,7 +53,8 @@ def _race(folder: Path) -> list[str]:
             text = os.read(reader, 4096).decode()
             if text:
                 told.append(text)
-                os.write(release, b"x")  # for the winner, which waits at its first window until the other was told
+                if text != "won":
+                    os.write(release, b"x")  # for the winner, which waits at its first window until the other was told
             else:
                 readers.remove(reader)
                 os.close(reader)
