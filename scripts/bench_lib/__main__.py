@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from bench_lib.process import THREADS, Process, ProgramError
 from bench_lib.programs import PROGRAMS
 
 _PLOT = Path("runs/bench.png")
+_BUSY = 0.5
 _MEMORY_CASE = Case("lstm", 64, 128, 512, 100)
 _SAMPLING = {"hidden": 512, "symbols": 100, "length": 3000}
 
@@ -79,6 +81,9 @@ def _start_all(stack: ExitStack) -> dict[str, Process]:
 
 def _timing(chosen: list[Case], arguments: argparse.Namespace) -> int:
     start = time.monotonic()
+    load = os.getloadavg()[0]
+    if load > _BUSY:
+        print(f"the load average is {load:.1f}: where other programs run, these numbers do not repeat themselves")
     with ExitStack() as stack:
         processes = _start_all(stack)
         peers = [name for name in processes if name != "gpurnn"]

@@ -206,9 +206,12 @@ def test_a_stage_lasts_until_the_next_begins():
     assert {s: t for s, t in clock.seconds.items() if t} == {"feed": 1.0, "softmax": 2.0 + 6.5, "output": 0.5}
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("symbols", [5, 300])
 @pytest.mark.parametrize("cell", cases.GATES)
-def test_every_stage_of_a_window_is_seen(cell: str, symbols: int):
+def test_every_stage_of_a_window_is_seen(cell: str, symbols: int, compiled: bool, monkeypatch: pytest.MonkeyPatch):
+    if not compiled:
+        monkeypatch.setattr("gpurnn.backend.cpu._native", None)
     seconds = measure_stages(Case(cell, 2, 3, 4, symbols, 2), seconds=0.0)
     assert tuple(seconds) == STAGES
     assert all(spent > 0 for spent in seconds.values())

@@ -23,8 +23,7 @@ WAYS = ("",)
 
 def versions() -> str:
     """Libraries and what the matrix products run on, for people."""
-    about = backend.get("cpu").describe()
-    return f"numpy {about['numpy']}, {about['blas']}"
+    return ", ".join(f"{name} {value}" for name, value in backend.get("cpu").describe().items())
 
 
 class Program:
