@@ -32,6 +32,8 @@ extern "C" __global__ void dropout_mask(REAL* out, const long long* window, word
         return;
     word words[4] = {(word)block + 1, (word)window[0], 0, 0};
     philox(words, seed, layer);
-    for (int i = 0; i < 8 && 8 * block + i < n; i++)
-        out[8 * block + i] = kept((unsigned int)(words[i / 2] >> (i % 2 * 32)), p, (REAL)scale);
+#pragma unroll
+    for (int i = 0; i < 8; i++)  // unrolled, so that the words stay in registers
+        if (8 * block + i < n)
+            out[8 * block + i] = kept((unsigned int)(words[i / 2] >> (i % 2 * 32)), p, (REAL)scale);
 }

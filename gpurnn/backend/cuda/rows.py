@@ -11,7 +11,7 @@ from gpurnn.exceptions import BackendError
 
 _SOURCE = Path(__file__).with_name("rows.cu")
 _PARTS = 16  # of a run of equal rows, summed at the same time
-_DIMS = {"PARTS": _PARTS}
+DIMS = {"PARTS": _PARTS}
 
 
 class Rows:
@@ -30,7 +30,7 @@ class Rows:
             )
         _expect_contiguous("gather_rows", table=table, index=index, out=out)
         if out.size:
-            kernel = self._kernels.get(_SOURCE, "gather_rows", table.dtype, _DIMS)
+            kernel = self._kernels.get(_SOURCE, "gather_rows", table.dtype, DIMS)
             kernel((len(index),), (_threads(width),), (table, index, out, INDEX.type(width)))
 
     def gradient(self, n: int, rows: int, width: int, dtype: Any) -> RowGradient:
@@ -38,7 +38,7 @@ class Rows:
 
         It reads `d_out` once, whatever the table's size; a product with one-hot rows would be K times the arithmetic.
         """
-        kernel = self._kernels.get(_SOURCE, "sum_runs", dtype, _DIMS)
+        kernel = self._kernels.get(_SOURCE, "sum_runs", dtype, DIMS)
         tiles = -(-width // 32)
 
         def gradient(d_out: Array, index: Array, plan: RowPlan, d_table: Array) -> None:

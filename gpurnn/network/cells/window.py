@@ -1,6 +1,7 @@
 """Cells over a whole window in one launch, for the sizes whose recurrent weights a GPU can keep on its chip.
 
 They are another body of the loop in `layers.recurrent`: the same buffers, read and overwritten in the same way.
+window.md says which sizes which devices hold, and what they take there.
 """
 
 from __future__ import annotations
