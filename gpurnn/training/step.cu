@@ -12,10 +12,8 @@ static __device__ __forceinline__ void check(const REAL* last, int lane, REAL* b
 
 static __device__ __forceinline__ void carry(const double* ctl, const REAL* bad, const REAL* last, REAL* carried, int i)
 {
-    if (ctl[OK] != 0)
-        carried[i] = last[i];
-    else if (bad[i / H] > 0)
-        carried[i] = 0;
+    REAL value = ctl[OK] != 0 ? last[i] : bad[i / H] > 0 ? (REAL)0 : carried[i];
+    carried[i] = isfinite(value) ? value : (REAL)0;
 }
 
 // One thread a lane; in a window that counts it does nothing.

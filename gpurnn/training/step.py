@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ def lane_check(xp: Any, ctl: Array, bad: Array, *last: Array) -> None:
 def carry_out(xp: Any, ctl: Array, bad: Array, *states: Array) -> None:
     """The second half of states is what is carried, the first what the window left: all (B, H).
 
-    Overwritten with what the window left; where it is skipped they stay, but for bad lanes: zeros.
+    Overwritten with what the window left; where it is skipped they stay, but for bad lanes: zeros. What of it is not
+    finite becomes zero in any case: a window's loss and gradient do not depend on all that it carries out.
     """
     half = len(states) // 2
     for last, carried in zip(states[:half], states[half:], strict=True):
@@ -33,6 +35,8 @@ def carry_out(xp: Any, ctl: Array, bad: Array, *states: Array) -> None:
             carried[...] = last
         else:
             carried[bad > 0] = 0
+        if not math.isfinite(carried.sum()):
+            carried[~xp.isfinite(carried)] = 0
 
 
 def _operations(states: tuple[str, ...]) -> tuple[FusedOp, FusedOp]:
@@ -55,7 +59,7 @@ class TrainingStep:
     """Runs the window in a workspace's batch: parameters, moments, control array and carried state move on by one.
 
     A window whose loss or gradient is not finite is skipped: nothing it computed is kept, its lanes go on from the
-    state they came with, and those that it left non-finite start from zero.
+    state they came with, and those that it left non-finite start from zero. What is carried is always finite.
     """
 
     def __init__(self, model: Model, ws: Workspace, state: State, optimizer: Optimizer) -> None:

@@ -102,7 +102,7 @@ def differences(one: Path, other: Path) -> list[str]:
 
 
 def cut(cell: str, windows: int, scratch: str, device: str = "cpu", most: int = 0) -> dict[str, Any]:
-    """Compare `windows` windows with as many that were killed and resumed, at each cut point (at most `most`, if given).
+    """Compare `windows` windows with as many that were killed and resumed, at each cut point (`most`: at most so many).
 
     Every run is a process of its own, so that a device starts anew too.
 

@@ -1,6 +1,6 @@
 """Every key of a checkpoint matters: a loader that ignores one of them cannot pass.
 
-A loader ignores a key where it goes on with what a new run has there (a tensor as it was initialised, a count of 0), or,
+A loader ignores a key where it goes on with what a new run has there (a tensor as it was initialised, a count of 0) or,
 for keys that only say what must not have changed, where it goes on although they are others than they were. Ignoring is
 noticed where the resume is refused, or where what follows differs: tensors, progress, log, or what is sampled.
 """

@@ -16,7 +16,7 @@ TOLD = re.compile(r".* is being written by (process [0-9]+ on \S+|another proces
 
 
 def race(count: int, scratch: str) -> dict[str, Any]:
-    """Let two processes go on with one run at the same moment, `count` times; the winner goes on until the other is told.
+    """Let two processes go on with one run at once, `count` times; the winner goes on until the other is told.
 
     Returns {"cases", "violations"}.
     """
