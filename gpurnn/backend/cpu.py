@@ -54,6 +54,7 @@ class CpuBackend(Backend):
         """compiled: whether fused operations use their compiled bodies, where this installation has them."""
         self.reason = reason
         self._native = _native if compiled else None
+        self._threads = max((lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"), default=1)
 
     def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
         if out is None:
@@ -68,7 +69,9 @@ class CpuBackend(Backend):
         return _HostStaging(buffers)
 
     def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
-        if accumulate:
+        if self._native is not None:
+            self._native.gemm(a, b, out, accumulate, self._threads)
+        elif accumulate:
             np.add(out, a @ b, out=out)
         else:
             np.matmul(a, b, out=out)
@@ -77,8 +80,9 @@ class CpuBackend(Backend):
         np.take(table, index, axis=0, out=out, mode="clip")  # "clip" writes straight into out; indices are checked
 
     def row_gradient(self, n: int, rows: int, width: int, dtype: Any) -> RowGradient:
-        make = _one_hot_gradient if rows <= _ONE_HOT_ROWS else _segment_gradient
-        return make(n, rows, width, dtype)
+        if rows <= _ONE_HOT_ROWS:
+            return _one_hot_gradient(self.gemm, n, rows, width, dtype)
+        return _segment_gradient(n, rows, width, dtype)
 
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
         if self._native is not None:
@@ -111,18 +115,13 @@ class CpuBackend(Backend):
             steps,
             lanes,
             np.dtype(dtype).itemsize,
-            self._threads(),
+            self._threads,
             arrays["W"],
             tuple(arrays[name] for name in ends),
             tuple(arrays[name] for name in op.arguments),
             tuple(cuts),
         )
         return run
-
-    @staticmethod
-    def _threads() -> int:
-        """As many as matrix products use."""
-        return max((lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"), default=1)
 
     def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
         uniforms = np.empty(_MASK_BLOCK, np.float32)
@@ -171,7 +170,7 @@ class CpuBackend(Backend):
         return work
 
 
-def _one_hot_gradient(n: int, rows: int, width: int, dtype: Any) -> RowGradient:
+def _one_hot_gradient(gemm: Callable[[Array, Array, Array], None], n: int, rows: int, width: int, dtype: Any) -> RowGradient:
     """For small tables: one product with the one-hot rows of the index."""
     one_hot = np.zeros((n, rows), dtype)
     first = np.arange(n, dtype=np.intp) * rows
@@ -182,7 +181,7 @@ def _one_hot_gradient(n: int, rows: int, width: int, dtype: Any) -> RowGradient:
         where = np.add(first[:m], index, out=position[:m])
         flat = one_hot.reshape(-1)
         flat[where] = 1
-        np.matmul(one_hot[:m].T, d_out, out=d_table)
+        gemm(one_hot[:m].T, d_out, d_table)
         flat[where] = 0
 
     return gradient

@@ -14,12 +14,13 @@ int64_t PASTE(packed_bytes, REAL)(int64_t rows, int64_t columns) {
     return PASTE(packed_size, REAL)(rows, columns) * (int64_t)sizeof(REAL);
 }
 
-void PASTE(pack_matrix, REAL)(int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed) {
+FASTEST void PASTE(pack_matrix, REAL)(
+    int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed) {
     PASTE(pack, REAL)(rows, columns, w, down, right, packed);
 }
 
 /* Whether a lane from `first` to `end` begins anew at this step. */
-static int PASTE(begins, REAL)(const Loop *loop, int64_t t, int64_t first, int64_t end) {
+INLINE int PASTE(begins, REAL)(const Loop *loop, int64_t t, int64_t first, int64_t end) {
     const REAL *carry = (const REAL *)loop->carry + t * loop->carry_lanes;
     if (loop->carry != NULL)
         for (int64_t b = first; b < end; b++)
@@ -29,7 +30,7 @@ static int PASTE(begins, REAL)(const Loop *loop, int64_t t, int64_t first, int64
 }
 
 /* Sets rows of `what` to 0 in the lanes that begin anew at step t. */
-static void PASTE(cut, REAL)(const Loop *loop, const Through *what, int64_t t, int64_t first, int64_t end) {
+INLINE void PASTE(cut, REAL)(const Loop *loop, const Through *what, int64_t t, int64_t first, int64_t end) {
     const REAL *carry = (const REAL *)loop->carry + t * loop->carry_lanes;
     for (int64_t b = first; b < end; b++)
         if (carry[b] == 0)
@@ -37,7 +38,7 @@ static void PASTE(cut, REAL)(const Loop *loop, const Through *what, int64_t t, i
 }
 
 /* h(t-1) as the step sees it. */
-static char *PASTE(seen, REAL)(const Loop *loop, int64_t t, int begins, int64_t first, int64_t end) {
+INLINE char *PASTE(seen, REAL)(const Loop *loop, int64_t t, int begins, int64_t first, int64_t end) {
     const Through *h = &loop->h_prev;
     char *from = h->base + t * h->step + first * h->lane;
     if (!begins)
@@ -49,7 +50,7 @@ static char *PASTE(seen, REAL)(const Loop *loop, int64_t t, int begins, int64_t 
     return to;
 }
 
-static void PASTE(step, REAL)(const Loop *loop, int64_t t, int64_t first, int64_t end) {
+INLINE void PASTE(step, REAL)(const Loop *loop, int64_t t, int64_t first, int64_t end) {
     int begins = PASTE(begins, REAL)(loop, t, first, end);
     char *h = PASTE(seen, REAL)(loop, t, begins, first, end);
     void *arg[MOST_ARGUMENTS];
@@ -74,7 +75,7 @@ static void PASTE(step, REAL)(const Loop *loop, int64_t t, int64_t first, int64_
     }
 }
 
-void PASTE(run_loop, REAL)(const Loop *loop, int64_t first, int64_t end) {
+FASTEST void PASTE(run_loop, REAL)(const Loop *loop, int64_t first, int64_t end) {
     for (int64_t n = 0; n < loop->steps; n++)
         PASTE(step, REAL)(loop, loop->backward ? loop->steps - 1 - n : n, first, end);
 }

@@ -18,38 +18,54 @@ typedef REAL VECTOR __attribute__((vector_size(32), aligned(sizeof(REAL)), may_a
 #define LANES ((int64_t)(32 / sizeof(REAL)))
 #define WIDTH (2 * LANES)
 
-static int64_t PASTE(packed_size, REAL)(int64_t rows, int64_t columns) {
+INLINE int64_t PASTE(packed_size, REAL)(int64_t rows, int64_t columns) {
     return rows * ((columns + WIDTH - 1) / WIDTH) * WIDTH;
 }
 
-/* packed: overwritten with the (rows, columns) matrix whose element (k, j) is w[k * down + j * right]. */
-FASTEST static void PASTE(pack, REAL)(
-    int64_t rows, int64_t columns, const REAL *w, int64_t down, int64_t right, REAL *packed) {
-    for (int64_t k0 = 0; k0 < rows; k0 += DEPTH) {
-        int64_t depth = rows - k0 < DEPTH ? rows - k0 : DEPTH;
-        for (int64_t j0 = 0; j0 < columns; j0 += WIDTH)
+/* packed: overwritten with one block, the (depth, columns) matrix whose element (k, j) is w[k * down + j * right]. */
+INLINE void PASTE(pack_block, REAL)(
+    int64_t depth, int64_t columns, const REAL *w, int64_t down, int64_t right, REAL *packed) {
+    for (int64_t j0 = 0; j0 < columns; j0 += WIDTH, packed += depth * WIDTH, w += WIDTH * right) {
+        int64_t width = columns - j0 < WIDTH ? columns - j0 : WIDTH;
+        if (width == WIDTH && right == 1)
             for (int64_t k = 0; k < depth; k++)
-                for (int64_t j = j0; j < j0 + WIDTH; j++)
-                    *packed++ = j < columns ? w[(k0 + k) * down + j * right] : 0;
+                memcpy(packed + k * WIDTH, w + k * down, WIDTH * sizeof(REAL));
+        else if (width == WIDTH)
+            for (int64_t j = 0; j < WIDTH; j++)
+                for (int64_t k = 0; k < depth; k++)
+                    packed[k * WIDTH + j] = w[k * down + j * right];
+        else
+            for (int64_t k = 0; k < depth; k++)
+                for (int64_t j = 0; j < WIDTH; j++)
+                    packed[k * WIDTH + j] = j < width ? w[k * down + j * right] : 0;
     }
 }
 
-/* y (rows, up to WIDTH columns): overwritten with x (rows, depth) times a panel, or added to. rows is a constant where
-   this is called, so that the sums stay in registers. */
+/* packed: overwritten with the whole (rows, columns) matrix. */
+static inline void PASTE(pack, REAL)(
+    int64_t rows, int64_t columns, const REAL *w, int64_t down, int64_t right, REAL *packed) {
+    for (int64_t k0 = 0; k0 < rows; k0 += DEPTH) {
+        int64_t depth = rows - k0 < DEPTH ? rows - k0 : DEPTH;
+        PASTE(pack_block, REAL)(depth, columns, w + k0 * down, down, right, packed + k0 * PASTE(packed_size, REAL)(1, columns));
+    }
+}
+
+/* y (rows, up to WIDTH columns): overwritten with x (rows, depth) times a panel, or added to. The element (r, k) of x is
+   x[r * down + k * right]. rows is a constant where this is called, so that the sums stay in registers. */
 INLINE void PASTE(tile, REAL)(
-    int rows, int64_t depth, const REAL *x, int64_t x_row, const REAL *panel, REAL *y, int64_t y_row, int64_t columns,
-    int add) {
+    int rows, int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel, REAL *y, int64_t y_row,
+    int64_t columns, int add) {
     VECTOR sum[ROWS][2];
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++)
         sum[r][0] = sum[r][1] = (VECTOR){0};
     for (int64_t k = 0; k < depth; k++, panel += WIDTH) {
-        VECTOR left = *(const VECTOR *)panel, right = *(const VECTOR *)(panel + LANES);
+        VECTOR head = *(const VECTOR *)panel, tail = *(const VECTOR *)(panel + LANES);
 #pragma GCC unroll 6
         for (int r = 0; r < rows; r++) {
-            REAL xk = x[r * x_row + k];
-            sum[r][0] += xk * left;
-            sum[r][1] += xk * right;
+            REAL xk = x[r * down + k * right];
+            sum[r][0] += xk * head;
+            sum[r][1] += xk * tail;
         }
     }
 #pragma GCC unroll 6
@@ -73,14 +89,15 @@ INLINE void PASTE(tile, REAL)(
 }
 
 /* y (B, columns): overwritten with x (B, rows) times the packed (rows, columns) matrix. x and y have no gaps. */
-FASTEST static void PASTE(product, REAL)(
+INLINE void PASTE(product, REAL)(
     int64_t B, int64_t rows, int64_t columns, const REAL *x, const REAL *packed, REAL *y) {
     for (int64_t k0 = 0; k0 < rows; k0 += DEPTH) {
         int64_t depth = rows - k0 < DEPTH ? rows - k0 : DEPTH;
         for (int64_t j0 = 0; j0 < columns; j0 += WIDTH, packed += depth * WIDTH) {
             int64_t width = columns - j0 < WIDTH ? columns - j0 : WIDTH;
             int64_t b = 0;
-#define TILE(n) PASTE(tile, REAL)(n, depth, x + b * rows + k0, rows, packed, y + b * columns + j0, columns, width, k0 > 0)
+#define TILE(n)                                                                                                        \
+    PASTE(tile, REAL)(n, depth, x + b * rows + k0, rows, 1, packed, y + b * columns + j0, columns, width, k0 > 0)
             for (; b + ROWS <= B; b += ROWS)
                 TILE(ROWS);
             switch (B - b) {

@@ -7,11 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gemm.h"
 #include "loop.h"
 
 #define MOST_DIMENSIONS 4
 #define MOST_THREADS 64
-#define SMALL_WORK 4e6 /* operations: below it another thread costs more than it does */
+#define SMALL_WORK 2e7 /* operations: below it another thread costs more than it does */
 
 typedef struct {
     PyObject_HEAD
@@ -281,7 +282,125 @@ static PyObject *make_loop(PyObject *module, PyObject *args) {
     return (PyObject *)bound;
 }
 
+typedef struct {
+    Gemm gemm;
+    int64_t first, end, item;
+    void *scratch;
+} Part;
+
+static void *run_part(void *given) {
+    const Part *part = given;
+    (part->item == sizeof(float) ? run_gemm_float : run_gemm_double)(&part->gemm, part->first, part->end, part->scratch);
+    return NULL;
+}
+
+/* Part n of a product: some of its columns, or where those are few some of its rows. */
+static Part part_of(const Gemm *gemm, int64_t item, int n, int threads, void *scratch) {
+    Part part = {*gemm, 0, gemm->columns, item, scratch};
+    int64_t panels = (gemm->columns + 15) / 16, tiles = (gemm->rows + 5) / 6;
+    if (panels >= 8 * threads || tiles < threads) {
+        part.first = panels * n / threads * 16;
+        part.end = n + 1 == threads ? gemm->columns : panels * (n + 1) / threads * 16;
+    } else {
+        int64_t first = tiles * n / threads * 6, end = n + 1 == threads ? gemm->rows : tiles * (n + 1) / threads * 6;
+        part.gemm.rows = end - first;
+        part.gemm.a = (const char *)gemm->a + first * gemm->a_down * item;
+        part.gemm.out = (char *)gemm->out + first * gemm->out_down * item;
+    }
+    return part;
+}
+
+/* 0; -1 where there is no memory for what the threads need. */
+static int run_gemm(const Gemm *gemm, int64_t item, int threads) {
+    double work = 2.0 * (double)gemm->rows * (double)gemm->depth * (double)gemm->columns;
+    int64_t panels = (gemm->columns + 15) / 16, tiles = (gemm->rows + 5) / 6;
+    if (threads > MOST_THREADS)
+        threads = MOST_THREADS;
+    if (work < SMALL_WORK || threads < 1)
+        threads = 1;
+    if (threads > panels && threads > tiles)
+        threads = (int)(panels > tiles ? panels : tiles);
+    char *scratch = PyMem_RawMalloc((size_t)threads * GEMM_SCRATCH);
+    if (scratch == NULL)
+        return -1;
+    Part part[MOST_THREADS];
+    pthread_t thread[MOST_THREADS];
+    for (int n = 0; n < threads; n++)
+        part[n] = part_of(gemm, item, n, threads, scratch + n * GEMM_SCRATCH);
+    int started = 1;
+    while (started < threads && pthread_create(&thread[started], NULL, run_part, &part[started]) == 0)
+        started++;
+    run_part(&part[0]);
+    for (int n = started; n < threads; n++) /* no thread to be had: this one does its part */
+        run_part(&part[n]);
+    for (int n = 1; n < started; n++)
+        pthread_join(thread[n], NULL);
+    PyMem_RawFree(scratch);
+    return 0;
+}
+
+/* A matrix of float or double; strides in elements. */
+static int matrix(PyObject *array, Py_buffer *view, int64_t *down, int64_t *right, int flags) {
+    if (PyObject_GetBuffer(array, view, PyBUF_STRIDES | flags) != 0)
+        return -1;
+    if (view->ndim != 2 || (view->itemsize != sizeof(float) && view->itemsize != sizeof(double))) {
+        PyErr_SetString(PyExc_ValueError, "gemm: expected matrices of float32 or float64");
+        PyBuffer_Release(view);
+        return -1;
+    }
+    *down = view->strides[0] / view->itemsize;
+    *right = view->strides[1] / view->itemsize;
+    return 0;
+}
+
+static PyObject *gemm(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    Py_buffer a, b, out;
+    Gemm g;
+    int64_t right;
+    if (n != 5)
+        return PyErr_Format(PyExc_TypeError, "gemm: expected a, b, out, accumulate, threads");
+    g.add = PyObject_IsTrue(args[3]);
+    long threads = PyLong_AsLong(args[4]);
+    if (g.add < 0 || (threads == -1 && PyErr_Occurred()))
+        return NULL;
+    if (matrix(args[0], &a, &g.a_down, &g.a_right, 0) != 0)
+        return NULL;
+    if (matrix(args[1], &b, &g.b_down, &g.b_right, 0) != 0) {
+        PyBuffer_Release(&a);
+        return NULL;
+    }
+    if (matrix(args[2], &out, &g.out_down, &right, PyBUF_WRITABLE) != 0) {
+        PyBuffer_Release(&a);
+        PyBuffer_Release(&b);
+        return NULL;
+    }
+    g.rows = a.shape[0];
+    g.depth = a.shape[1];
+    g.columns = b.shape[1];
+    g.a = a.buf;
+    g.b = b.buf;
+    g.out = out.buf;
+    int fits = b.shape[0] == g.depth && out.shape[0] == g.rows && out.shape[1] == g.columns && g.depth > 0 &&
+               (right == 1 || g.columns == 1) && a.itemsize == b.itemsize && a.itemsize == out.itemsize;
+    int failed = 0;
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS;
+        failed = run_gemm(&g, a.itemsize, (int)threads);
+        Py_END_ALLOW_THREADS;
+    }
+    PyBuffer_Release(&a);
+    PyBuffer_Release(&b);
+    PyBuffer_Release(&out);
+    if (!fits)
+        return PyErr_Format(PyExc_ValueError, "gemm: the shapes, dtypes or layouts do not fit together");
+    if (failed)
+        return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
+    {"gemm", (PyCFunction)(void (*)(void))gemm, METH_FASTCALL,
+     PyDoc_STR("gemm(a, b, out, accumulate, threads): out = a @ b, or added to; float32 or float64 matrices.")},
     {"loop", make_loop, METH_VARARGS,
      PyDoc_STR("loop(name, backward, steps, lanes, itemsize, threads, W, (x, y, h_prev), arguments, cuts): see loop.h; "
                "None where there is no such body.")},
