@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from faults import devices
 from faults.cases import Context, Outcome, Scenario, run_child
 from faults.training import refuse, settings, without_clock, write_corpus
 from gpurnn import backend
@@ -65,7 +66,7 @@ def _poisoned(trainer: Trainer, windows: Collection[int]) -> Trainer:
 
 def _work(folder: Path, run: str, cell: str, device: str, windows: int, cut: int = 0, beyond: int = 0) -> None:
     """Train to the end and sample; or with `cut`, save there and be killed so many windows later."""
-    be = backend.get(device)
+    be = devices.get(device)
     with Corpus.open(folder / "corpus.h5") as corpus:
         if (folder / run).exists():
             trainer = resumed_run(be, folder / run, refuse)

@@ -2,11 +2,19 @@
 
 import hashlib
 import json
+import os
+import re
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 from h5py import h5a, h5d, h5p, h5s, h5t
+
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.importing import import_corpus
+from gpurnn.data.prepare import prepare
+from gpurnn.exceptions import CorpusError
 
 
 def write_plain(folder, name, values):
@@ -228,3 +236,51 @@ HOSTILE = {
     "odd policy": ({"manifest": {"policy": {"encoding": "../x"}}}, "text policy"),
     "user block": ({"userblock_size": 512}, "not an HDF5 file"),
 }
+
+
+SPECIAL = {
+    "a FIFO": (lambda path: os.mkfifo(path), "a FIFO, expected a file"),
+    "a folder": (lambda path: path.mkdir(), "a folder, expected a file"),
+    "an empty file": (lambda path: path.write_bytes(b""), "an empty file"),
+    "a signature and nothing more": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" * 20), "damaged"),
+    "a shape that the file cannot hold": (lambda path: None, "bytes of data, the file has only"),
+}
+"""How to make each at a path, and the reason it is refused with."""
+
+
+def refuse_all(scratch: str) -> dict[str, Any]:
+    """Open every hostile file, and import it, in this process's working folder.
+
+    Returns {"cases", "violations": each that was not refused with its reason in one line}.
+    """
+    os.chdir(scratch)
+    Path("text.txt").write_text("To be, or not to be, that is the question.\n" * 500)
+    prepare([Path("text.txt")], Path("good.h5"), split=(0.8, 0.1, 0.1))
+    violations = []
+    for name, (options, reason) in HOSTILE.items():
+        path = forge(Path("good.h5"), Path("hostile.h5"), **options)
+        violations += [f"{name}: {each}" for each in _accepts(path, reason)]
+        path.unlink()
+    for name, (make, reason) in SPECIAL.items():
+        path = Path(f"{name}.h5")
+        make(path)
+        if not path.exists():
+            fields = json.loads(h5py.File("good.h5").attrs["gpurnn"])
+            fields["splits"]["train"]["tokens"] = 2**50
+            forge(Path("good.h5"), path, manifest={"splits": fields["splits"]})
+        violations += [f"{name}: {each}" for each in _accepts(path, reason)]
+    return {"cases": len(HOSTILE) + len(SPECIAL), "violations": violations}
+
+
+def _accepts(path: Path, reason: str) -> list[str]:
+    """What is wrong with how a file is refused, by the reader and by the import."""
+    found = []
+    for what, act in (("open", Corpus.open), ("import", lambda path: import_corpus(path, Path("imported.h5"), force=True))):
+        try:
+            act(path)
+        except CorpusError as error:
+            if not re.search(reason, str(error)) or "\n" in str(error):
+                found.append(f"{what}: {error}")
+        else:
+            found.append(f"{what}: not refused")
+    return found

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from faults import devices
 from faults.training import settings, write_corpus
-from gpurnn import backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import WindowStream
 from gpurnn.network.cells import CELLS
@@ -89,7 +89,7 @@ def poison(count: int, seed: int, scratch: str, device: str = "cpu") -> dict[str
 
     Returns {"cases", "skipped": windows that were, "kinds": what was struck, how often, "violations"}.
     """
-    be = backend.get(device)
+    be = devices.get(device)
     report: dict[str, Any] = {"cases": 0, "skipped": 0, "kinds": {}, "violations": []}
     with Corpus.open(write_corpus(Path(scratch))) as corpus:
         for number, cell in enumerate(CELLS):

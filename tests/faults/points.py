@@ -1,0 +1,214 @@
+"""The points that the soak shows: what each runs, how often, and what it counts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from faults import devices, fulldisk
+from faults.shim import call, scratch_folder
+from faults.walk import ACTIONS
+from gpurnn.network.cells import CELLS
+
+ERRORS = [name for name in ACTIONS if name not in ("kill", "torn")]
+CHUNK = 50_000  # fuzzed checkpoints a process
+
+
+@dataclass
+class Tally:
+    """What a point has counted.
+
+    counts: by name, added up over runs. fixed: by name, of lists that are run whole. peaks: the largest seen, in bytes.
+    facts: other findings. violations: one line each.
+    """
+
+    seed: int
+    scale: float
+    counts: dict[str, int] = field(default_factory=dict)
+    fixed: dict[str, int] = field(default_factory=dict)
+    peaks: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+
+    def share(self, count: int) -> int:
+        """So many of a count at this scale, at least 1."""
+        return max(1, round(count * self.scale))
+
+    def run(self, function: str, **arguments: Any) -> dict[str, Any]:
+        """Call a function of the harness in a new process with a scratch folder, and keep its violations."""
+        with scratch_folder() as scratch:
+            report: dict[str, Any] = call(function, scratch=scratch, **arguments)
+        return self.keep(report)
+
+    def keep(self, report: dict[str, Any]) -> dict[str, Any]:
+        """Keep the violations of a report."""
+        self.violations += report["violations"]
+        return report
+
+    def add(self, name: str, count: int) -> None:
+        """Count."""
+        self.counts[name] = self.counts.get(name, 0) + count
+
+
+def kills(tally: Tally) -> None:
+    """kill -9: whole or in the middle of a write, at every call of a save and of training; then at random."""
+    for scenario in ("faults.scenarios:SAVE", "faults.training:SHORT"):
+        every = 1 if scenario.endswith("SAVE") or tally.scale >= 0.1 else 9
+        report = tally.run("faults.walk:walk", scenario=scenario, actions=["kill", "torn"], every=every)
+        tally.fixed[f"kills at calls, {scenario[7:]}"] = report["fired"]
+    report = tally.run(
+        "faults.cases:kill_randomly",
+        scenario="faults.training:GOING",
+        count=tally.share(3000),
+        seed=tally.seed,
+        longest=0.25,
+    )
+    tally.add("random kills", report["cases"])
+
+
+def faults(tally: Tally) -> None:
+    """Errors at calls, once and from then on; and disks that are full for good."""
+    tally.add("injected faults", 0)
+    for scenario, every in (
+        ("scenarios:SAVE", 1),
+        ("scenarios:CREATE", 1),
+        ("preparing:OVER", 2),
+        ("training:SHORT", 5),
+    ):
+        every = every if tally.scale >= 0.1 or every == 1 else 29
+        report = tally.run("faults.walk:walk", scenario=f"faults.{scenario}", actions=ERRORS, every=every)
+        tally.add("injected faults", report["fired"])
+    for scenario, count in (("scenarios:SAVES", 100), ("training:LARGE", 50)):
+        report = tally.run(
+            "faults.fulldisk:fill",
+            preload=False,
+            prefix=fulldisk.prefix(),
+            scenario=f"faults.{scenario}",
+            count=tally.share(count),
+            seed=tally.seed,
+        )
+        tally.add("full disks", report["cases"])
+        tally.add("full disks reported", report["reported"])
+
+
+def power(tally: Tally) -> None:
+    """States that a loss of power may leave, of a series of saves and of training."""
+    for scenario, count in (("scenarios:HISTORY", 6000), ("training:HISTORY", 4000)):
+        report = tally.run(
+            "faults.powerloss:replay", scenario=f"faults.{scenario}", count=tally.share(count), seed=tally.seed
+        )
+        tally.add("states", report["states"])
+
+
+def cuts(tally: Tally) -> None:
+    """Killed and resumed against not killed, for each cell on each device that is here."""
+    windows = max(120, round(1000 * tally.scale))
+    tally.facts["windows"] = windows
+    for device, what in devices.available().items():
+        for cell in CELLS:
+            report = tally.run("faults.cuts:cut", preload=False, cell=cell, windows=windows, device=device)
+            tally.fixed[f"cut points, {cell}, {what}"] = report["cases"]
+            tally.facts["kinds"] = report["kinds"]
+
+
+def leave_out(tally: Tally) -> None:
+    """Each key of a checkpoint ignored by the loader."""
+    report = tally.run("faults.leaveout:leave_out", preload=False)
+    tally.fixed |= {
+        "keys": report["keys"],
+        "keys whose absence was noticed": report["cases"] - len(report["violations"]),
+    }
+
+
+def cadences(tally: Tally) -> None:
+    """Saving and validating after every window and never."""
+    windows = tally.share(1000)
+    tally.facts["windows"] = windows
+    tally.fixed["comparisons"] = sum(
+        tally.run("faults.cuts:cadences", preload=False, windows=max(40, windows), cell=cell)["cases"] for cell in CELLS
+    )
+
+
+def fuzzing(tally: Tally) -> None:
+    """Flipped bits, every truncation, and changed checkpoints and corpora."""
+    report = tally.keep(call("faults.fuzz:flip_and_cut", preload=False, flips=tally.share(10_000), seed=tally.seed))
+    tally.add("bit flips", report["flips"])
+    tally.fixed["truncations"] = report["lengths"]
+    left = tally.share(1_000_000)
+    for number, count in enumerate([CHUNK] * (left // CHUNK) + [left % CHUNK] * bool(left % CHUNK)):
+        report = tally.run("faults.fuzz:fuzz_checkpoints", preload=False, count=count, seed=tally.seed * 1000 + number)
+        _fuzzed(tally, "checkpoints", report)
+    report = tally.run("faults.fuzzcorpora:fuzz_corpora", preload=False, count=tally.share(100_000), seed=tally.seed)
+    _fuzzed(tally, "corpora", report)
+    tally.add("corpora that ended their child", report["died"])
+    if max(tally.peaks.values()) > 64 << 20:
+        tally.violations.append(f"memory grew by {max(tally.peaks.values())} bytes")
+
+
+def _fuzzed(tally: Tally, what: str, report: dict[str, Any]) -> None:
+    tally.add(f"fuzzed {what}", report["cases"])
+    tally.add(f"fuzzed {what} with digests that fit", report["sealed"])
+    tally.add(f"fuzzed {what} that were still one", report["accepted"])
+    peak = f"memory, {what}"
+    tally.peaks[peak] = max(tally.peaks.get(peak, 0), report["peak_growth"])
+
+
+def hostile(tally: Tally) -> None:
+    """Files made by hand, opened and imported."""
+    report = tally.run("faults.hostile:refuse_all", preload=False)
+    tally.fixed["hostile files refused"] = report["cases"] - len(report["violations"])
+
+
+def signals(tally: Tally) -> None:
+    """SIGINT and SIGTERM at random during training."""
+    report = tally.run("faults.training:stop", count=tally.share(500), seed=tally.seed, longest=0.25)
+    tally.add("signals", report["cases"])
+
+
+def poison(tally: Tally) -> None:
+    """NaN and infinity at random places of random windows."""
+    for device, what in devices.available().items():
+        report = tally.run(
+            "faults.poison:poison", preload=False, count=tally.share(200), seed=tally.seed, device=device
+        )
+        tally.add(f"injections, {what}", report["cases"])
+        tally.add(f"windows skipped, {what}", report["skipped"])
+        tally.facts["kinds"] = report["kinds"]
+
+
+def races(tally: Tally) -> None:
+    """Two processes on one run directory."""
+    tally.add("races", tally.run("faults.races:race", preload=False, count=tally.share(100))["cases"])
+
+
+@dataclass(frozen=True)
+class Point:
+    """A line of the list. needed: least counts (at full scale). fixed: least entries of lists that are run whole."""
+
+    title: str
+    work: Callable[[Tally], None]
+    needed: dict[str, int] = field(default_factory=dict)
+    fixed: dict[str, int] = field(default_factory=dict)
+
+
+POINTS = {
+    "1": Point("kills: unreadable or lost runs", kills, {"random kills": 3000}, {"kills at calls, scenarios:SAVE": 40}),
+    "2": Point(
+        "faults and full disks: unreported, corrupt, dead",
+        faults,
+        {"injected faults": 100, "full disks": 150, "full disks reported": 150},
+    ),
+    "3": Point("power losses: neither old nor new", power, {"states": 10_000}),
+    "4": Point("killed and resumed: other bits", cuts, fixed={f"cut points, {cell}, NumPy": 20 for cell in CELLS}),
+    "5": Point("keys left out: unnoticed", leave_out, fixed={"keys": 60, "keys whose absence was noticed": 60}),
+    "6": Point("saving, validating often or never: other bits", cadences, fixed={"comparisons": 3 * len(CELLS)}),
+    "7": Point(
+        "damaged and fuzzed files: silent or untyped",
+        fuzzing,
+        {"bit flips": 10_000, "fuzzed checkpoints": 1_000_000, "fuzzed corpora": 100_000},
+        {"truncations": 500},
+    ),
+    "8": Point("hostile corpora: not refused", hostile, fixed={"hostile files refused": 20}),
+    "9": Point("signals: no resumable run", signals, {"signals": 500}),
+    "10": Point("NaN and infinity: contaminated", poison, {"injections, NumPy": 200}),
+    "11": Point("races: not one writer and one line", races, {"races": 100}),
+}
