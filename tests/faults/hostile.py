@@ -255,7 +255,7 @@ def refuse_all(scratch: str) -> dict[str, Any]:
     """
     os.chdir(scratch)
     Path("text.txt").write_text("To be, or not to be, that is the question.\n" * 500)
-    prepare([Path("text.txt")], Path("good.h5"), split=(0.8, 0.1, 0.1))
+    prepare([Path("text.txt")], Path("good.h5"), split=(0.8, 0.1, 0.1), policy={"newline": "keep"})
     violations = []
     for name, (options, reason) in HOSTILE.items():
         path = forge(Path("good.h5"), Path("hostile.h5"), **options)
