@@ -170,7 +170,7 @@ class CpuBackend(Backend):
         return work
 
 
-def _one_hot_gradient(gemm: Callable[[Array, Array, Array], None], n: int, rows: int, width: int, dtype: Any) -> RowGradient:
+def _one_hot_gradient(gemm: Callable[..., None], n: int, rows: int, width: int, dtype: Any) -> RowGradient:
     """For small tables: one product with the one-hot rows of the index."""
     one_hot = np.zeros((n, rows), dtype)
     first = np.arange(n, dtype=np.intp) * rows

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import cupy
 
 from gpurnn.exceptions import BackendError
+
+
+class _Launcher:
+    """Launches a graph on the current stream; keeps alive what the graph reads and writes."""
+
+    def __init__(self, graph: Any, work: Callable[[], None], pool: Any) -> None:
+        self._graph, self._alive = graph, (work, pool)
+
+    def __call__(self) -> None:
+        self._graph.launch(cupy.cuda.get_current_stream())
 
 
 def capture(work: Callable[[], None], device: str) -> Callable[[], None]:
@@ -32,8 +43,4 @@ def capture(work: Callable[[], None], device: str) -> Callable[[], None]:
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise BackendError(f"{device}: the work cannot be captured as a CUDA graph ({why}); run it as it is") from error
 
-    def launch() -> None:
-        graph.launch(cupy.cuda.get_current_stream())
-
-    launch.pool = pool  # type: ignore[attr-defined]
-    return launch
+    return _Launcher(graph, work, pool)

@@ -4,8 +4,10 @@
 #include <Python.h>
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "gemm.h"
 #include "loop.h"
@@ -310,6 +312,26 @@ static Part part_of(const Gemm *gemm, int64_t item, int n, int threads, void *sc
     return part;
 }
 
+/* The scratch of the last product, kept for the next one: taken and put back whole, so that no two products share it. */
+typedef struct {
+    int threads;
+    _Alignas(64) char bytes[];
+} Scratch;
+
+static _Atomic(Scratch *) spare = NULL;
+
+static Scratch *take_scratch(int threads) {
+    Scratch *scratch = atomic_exchange(&spare, NULL);
+    if (scratch != NULL && scratch->threads >= threads)
+        return scratch;
+    free(scratch);
+    size_t size = sizeof(Scratch) + (size_t)threads * GEMM_SCRATCH;
+    scratch = aligned_alloc(64, (size + 63) / 64 * 64);
+    if (scratch != NULL)
+        scratch->threads = threads;
+    return scratch;
+}
+
 /* 0; -1 where there is no memory for what the threads need. */
 static int run_gemm(const Gemm *gemm, int64_t item, int threads) {
     double work = 2.0 * (double)gemm->rows * (double)gemm->depth * (double)gemm->columns;
@@ -320,13 +342,13 @@ static int run_gemm(const Gemm *gemm, int64_t item, int threads) {
         threads = 1;
     if (threads > panels && threads > tiles)
         threads = (int)(panels > tiles ? panels : tiles);
-    char *scratch = PyMem_RawMalloc((size_t)threads * GEMM_SCRATCH);
+    Scratch *scratch = take_scratch(threads);
     if (scratch == NULL)
         return -1;
     Part part[MOST_THREADS];
     pthread_t thread[MOST_THREADS];
     for (int n = 0; n < threads; n++)
-        part[n] = part_of(gemm, item, n, threads, scratch + n * GEMM_SCRATCH);
+        part[n] = part_of(gemm, item, n, threads, scratch->bytes + n * GEMM_SCRATCH);
     int started = 1;
     while (started < threads && pthread_create(&thread[started], NULL, run_part, &part[started]) == 0)
         started++;
@@ -335,7 +357,7 @@ static int run_gemm(const Gemm *gemm, int64_t item, int threads) {
         run_part(&part[n]);
     for (int n = 1; n < started; n++)
         pthread_join(thread[n], NULL);
-    PyMem_RawFree(scratch);
+    free(atomic_exchange(&spare, scratch));
     return 0;
 }
 
@@ -380,7 +402,12 @@ static PyObject *gemm(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     g.a = a.buf;
     g.b = b.buf;
     g.out = out.buf;
-    int fits = b.shape[0] == g.depth && out.shape[0] == g.rows && out.shape[1] == g.columns && g.depth > 0 &&
+    if (right != 1 && g.columns != 1 && g.out_down == 1) { /* out stands column by column: out^T = b^T a^T */
+        Gemm t = {g.columns, g.depth, g.rows, g.b, g.a, g.out, g.b_right, g.b_down, g.a_right, g.a_down, right, g.add};
+        g = t;
+        right = 1;
+    }
+    int fits = b.shape[0] == a.shape[1] && out.shape[0] == a.shape[0] && out.shape[1] == b.shape[1] && g.depth > 0 &&
                (right == 1 || g.columns == 1) && a.itemsize == b.itemsize && a.itemsize == out.itemsize;
     int failed = 0;
     if (fits) {
