@@ -12,13 +12,14 @@ from typing import Any
 from bench_lib import inputs
 from bench_lib.cases import Case
 
-_WARM = 200
+_WARM = 100
+_BLOCK = 20  # symbols between two looks at the clock
 
 
-def sample(program: str, hidden: int, symbols: int, length: int) -> dict[str, Any]:
+def sample(program: str, hidden: int, symbols: int, seconds: float) -> dict[str, Any]:
     """Symbols a second in each way, and MiB by which the peak of the resident memory grew meanwhile.
 
-    program: a module of `bench_lib.programs`. length: symbols drawn in each way.
+    program: a module of `bench_lib.programs`. seconds: of drawing in each way.
     """
     streams = {"ours": _ours, "torch_peer": _torch}[program]
     case = Case("lstm", 1, 1, hidden, symbols)
@@ -26,9 +27,11 @@ def sample(program: str, hidden: int, symbols: int, length: int) -> dict[str, An
     for way, stream in streams(case).items():
         drawn = stream()
         _draw(drawn, _WARM)
-        before, start = _peak_mib(), time.perf_counter()
-        _draw(drawn, length)
-        rates[way] = length / (time.perf_counter() - start)
+        before, start, count = _peak_mib(), time.perf_counter(), 0
+        while time.perf_counter() - start < seconds:
+            _draw(drawn, _BLOCK)
+            count += _BLOCK
+        rates[way] = count / (time.perf_counter() - start)
         growth = max(growth, _peak_mib() - before)
     return {"symbols_per_second": rates, "growth": growth}
 

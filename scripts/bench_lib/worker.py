@@ -107,11 +107,11 @@ class Worker:
 
         return {"stages": measure(Case(**case))}
 
-    def sample(self, hidden: int, symbols: int, length: int) -> dict[str, Any]:
+    def sample(self, hidden: int, symbols: int, seconds: float) -> dict[str, Any]:
         """Symbols a second in each way of sampling, and MiB that the resident memory grew by."""
         from bench_lib.sampling import sample
 
-        return sample(self._module.__name__.rpartition(".")[2], hidden, symbols, length)
+        return sample(self._module.__name__.rpartition(".")[2], hidden, symbols, seconds)
 
 
 def _peak_mib() -> float:

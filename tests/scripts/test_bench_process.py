@@ -31,7 +31,7 @@ def test_gpurnn_answers_every_request(ours: Process):
     assert ours.ask("prepare", case=asdict(CASE))["seconds"] > 0
     assert ours.ask("run", windows=120, warm=2)["seconds"] > 0
     assert len(ours.ask("gemm", size=16, times=2)["gflops"]) == 2
-    drawn = ours.ask("sample", hidden=8, symbols=20, length=30)
+    drawn = ours.ask("sample", hidden=8, symbols=20, seconds=0.02)
     assert drawn["symbols_per_second"][""] > 0 and drawn["growth"] < 8
     memory = ours.ask("memory", case=asdict(CASE), way="")
     assert 0 < memory["before"] <= memory["second_window"] <= memory["peak"]
