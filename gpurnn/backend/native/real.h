@@ -66,6 +66,10 @@ INLINE float sigmoid_float(float x) { return 0.5f + 0.5f * tanh_float(0.5f * x);
 
 INLINE double sigmoid_double(double x) { return 0.5 + 0.5 * tanh(0.5 * x); }
 
+INLINE float root_float(float x) { return sqrtf(x); }
+
+INLINE double root_double(double x) { return sqrt(x); }
+
 #define TANH PASTE(tanh, REAL)
 #define SIGMOID PASTE(sigmoid, REAL)
 #define EXPM1_NEGATIVE PASTE(expm1_negative, REAL)

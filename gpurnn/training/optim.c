@@ -1,0 +1,87 @@
+/* Compiled bodies of the optimizers; what they compute stands in optim.py. */
+#ifndef REAL
+#include "real.h"
+
+/* Places in the arrays `ctl` and `settings`, as in optim.py. */
+enum { RATE = 0, SCALE = 2, OK = 3, UPDATES = 4 };
+enum { CLIP_VALUE = 1, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES };
+
+#define REAL float
+#include "optim.c"
+#undef REAL
+#define REAL double
+#include "optim.c"
+#else
+
+/* What the updates of all elements have in common. */
+typedef struct {
+    REAL scale, clip, added, kept; /* weight decay: `added` of p to the gradient, `kept` of p itself */
+} PASTE(Common, REAL);
+#define COMMON PASTE(Common, REAL)
+
+/* Of the matrices (whole = 1) or of the rest, which has no weight decay. */
+INLINE COMMON PASTE(common, REAL)(const double *settings, const double *ctl, int matrices) {
+    double decay = matrices ? settings[DECAY] : 0, apart = settings[DECOUPLED];
+    return (COMMON){(REAL)ctl[SCALE], (REAL)settings[CLIP_VALUE], (REAL)(apart ? 0 : decay),
+                    (REAL)(apart ? 1 - ctl[RATE] * decay : 1)};
+}
+
+/* The gradient as the update sees it: clipped, with weight decay. */
+INLINE REAL PASTE(prepared, REAL)(REAL g, REAL p, COMMON c) {
+    g *= c.scale;
+    REAL low = g < -c.clip ? -c.clip : g, both = low > c.clip ? c.clip : low;
+    return (c.clip > 0 ? both : g) + c.added * p;
+}
+
+BODY(sgd) {
+    REAL *restrict p = arg[0], *restrict m = arg[2];
+    const REAL *restrict g = arg[1];
+    const double *settings = arg[3], *ctl = arg[4];
+    int64_t P = dim[0], matrices = (int64_t)settings[MATRICES];
+    REAL rate = (REAL)ctl[RATE], momentum = (REAL)settings[BETA1];
+    for (int part = 0; part < 2 && ctl[OK] != 0; part++) {
+        COMMON c = PASTE(common, REAL)(settings, ctl, part == 0);
+        for (int64_t k = part ? matrices : 0; k < (part ? P : matrices); k++) {
+            m[k] = momentum * m[k] + PASTE(prepared, REAL)(g[k], p[k], c);
+            p[k] = c.kept * p[k] - rate * m[k];
+        }
+    }
+}
+
+BODY(rmsprop) {
+    REAL *restrict p = arg[0], *restrict v = arg[2];
+    const REAL *restrict g = arg[1];
+    const double *settings = arg[3], *ctl = arg[4];
+    int64_t P = dim[0], matrices = (int64_t)settings[MATRICES];
+    REAL rate = (REAL)ctl[RATE], fresh = (REAL)(1 - settings[BETA2]), epsilon = (REAL)settings[EPSILON];
+    for (int part = 0; part < 2 && ctl[OK] != 0; part++) {
+        COMMON c = PASTE(common, REAL)(settings, ctl, part == 0);
+        for (int64_t k = part ? matrices : 0; k < (part ? P : matrices); k++) {
+            REAL x = PASTE(prepared, REAL)(g[k], p[k], c);
+            v[k] += fresh * (x * x - v[k]);
+            p[k] = c.kept * p[k] - rate * x / (PASTE(root, REAL)(v[k]) + epsilon);
+        }
+    }
+}
+
+BODY(adam) {
+    REAL *restrict p = arg[0], *restrict m = arg[2], *restrict v = arg[3];
+    const REAL *restrict g = arg[1];
+    const double *settings = arg[4], *ctl = arg[5];
+    int64_t P = dim[0], matrices = (int64_t)settings[MATRICES];
+    double beta1 = settings[BETA1], beta2 = settings[BETA2], updates = ctl[UPDATES];
+    REAL rate = (REAL)(ctl[RATE] / (1 - pow(beta1, updates))), unbias = (REAL)(1 / sqrt(1 - pow(beta2, updates)));
+    REAL fresh1 = (REAL)(1 - beta1), fresh2 = (REAL)(1 - beta2), epsilon = (REAL)settings[EPSILON];
+    for (int part = 0; part < 2 && ctl[OK] != 0; part++) {
+        COMMON c = PASTE(common, REAL)(settings, ctl, part == 0);
+        for (int64_t k = part ? matrices : 0; k < (part ? P : matrices); k++) {
+            REAL x = PASTE(prepared, REAL)(g[k], p[k], c);
+            m[k] += fresh1 * (x - m[k]);
+            v[k] += fresh2 * (x * x - v[k]);
+            p[k] = c.kept * p[k] - rate * m[k] / (PASTE(root, REAL)(v[k]) * unbias + epsilon);
+        }
+    }
+}
+
+#undef COMMON
+#endif
