@@ -1,5 +1,7 @@
 """On the emulated device every test here that takes `be` runs three times: as it is, and in two strict ways.
 
+A long one that shows nothing new in a strict way takes `cuda` instead.
+
 Strict: each array is an allocation of its own, streams run as late as CUDA permits, and threads and blocks run in
 reverse or random order. What is hidden by the order in which a test happens to run shows up then.
 """
