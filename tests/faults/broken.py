@@ -5,11 +5,15 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from faults import cuts, training
 from faults.cases import Context, Scenario
 from faults.scenarios import HISTORY, SAVE
 from gpurnn.exceptions import GpurnnError
 from gpurnn.training import durable, rundir
+from gpurnn.training.checkpoint import Checkpoint
+from gpurnn.training.trainer import Trainer
 
 
 def _spoilt(scenario: Scenario, spoil: Callable[[], None]) -> Scenario:
@@ -55,9 +59,31 @@ def _raw(folder: Path, context: Context) -> None:
     (folder / "note").write_text("x")
 
 
+def _quiet(folder: Path, context: Context) -> None:
+    def say_nothing(line: str) -> None:
+        pass
+
+    context.warn = say_nothing  # type: ignore[method-assign]
+    with suppress(GpurnnError):
+        training.SHORT.work(folder, context)
+
+
+def cut_without_state(scratch: str) -> dict[str, Any]:
+    """Cuts of training that forgets the carried state when it is resumed."""
+    restore = Trainer.restore
+
+    def forgetting(self: Trainer, checkpoint: Checkpoint) -> None:
+        restore(self, checkpoint)
+        self.state.reset()
+
+    Trainer.restore = forgetting  # type: ignore[method-assign]
+    return cuts.cut("lstm", 120, scratch, most=2)
+
+
 IN_PLACE = _spoilt(SAVE, _write_in_place)
 NO_FILE_SYNC = _spoilt(HISTORY, _sync_no_files)
 NO_FOLDER_SYNC = _spoilt(HISTORY, _sync_no_folders)
 ONE_WRITE = _spoilt(SAVE, _write_once)
 SILENT = replace(SAVE, work=_silent)
 RAW_ERRORS = replace(SAVE, work=_raw)
+SILENT_TRAINING = replace(training.SHORT, work=_quiet)

@@ -275,7 +275,10 @@ def refuse_all(scratch: str) -> dict[str, Any]:
 def _accepts(path: Path, reason: str) -> list[str]:
     """What is wrong with how a file is refused, by the reader and by the import."""
     found = []
-    for what, act in (("open", Corpus.open), ("import", lambda path: import_corpus(path, Path("imported.h5"), force=True))):
+    for what, act in (
+        ("open", Corpus.open),
+        ("import", lambda path: import_corpus(path, Path("imported.h5"), force=True)),
+    ):
         try:
             act(path)
         except CorpusError as error:

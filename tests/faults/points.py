@@ -11,6 +11,7 @@ from gpurnn.network.cells import CELLS
 
 ERRORS = [name for name in ACTIONS if name not in ("kill", "torn")]
 CHUNK = 50_000  # fuzzed checkpoints a process
+SHORTEST = 120  # windows of a run that is cut: more than an epoch; all that the slow emulated device gets
 
 
 @dataclass
@@ -101,9 +102,9 @@ def power(tally: Tally) -> None:
 
 def cuts(tally: Tally) -> None:
     """Killed and resumed against not killed, for each cell on each device that is here."""
-    windows = max(120, round(1000 * tally.scale))
-    tally.facts["windows"] = windows
     for device, what in devices.available().items():
+        windows = max(SHORTEST, round(1000 * tally.scale)) if device == "cpu" or devices.real() else SHORTEST
+        tally.facts[f"windows, {what}"] = windows
         for cell in CELLS:
             report = tally.run("faults.cuts:cut", preload=False, cell=cell, windows=windows, device=device)
             tally.fixed[f"cut points, {cell}, {what}"] = report["cases"]

@@ -48,21 +48,21 @@ def scratch_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None)
 
 
+def environment() -> dict[str, str]:
+    """In which the harness can be imported, and a process has one thread."""
+    return os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OPENBLAS_NUM_THREADS": "1"}
+
+
 def call(function: str, *, preload: bool = True, prefix: tuple[str, ...] = (), **arguments: Any) -> Any:
     """Call "module:function" with JSON arguments in a new process; its result comes back as JSON.
 
     preload: put the process under the library. prefix: words before the command, such as ("unshare", "-rm").
     Raises Unavailable where the library cannot be built.
     """
-    environment = os.environ | ({"LD_PRELOAD": str(build())} if preload else {})
-    environment |= {
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
     done = subprocess.run(
         [*prefix, sys.executable, "-c", "from faults.shim import serve; serve()"],
         input=json.dumps([function, arguments]),
-        env=environment,
+        env=environment() | ({"LD_PRELOAD": str(build())} if preload else {}),
         text=True,
         capture_output=True,
     )

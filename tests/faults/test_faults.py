@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,6 @@ from faults.cases import Context, run_child
 from faults.scenarios import SAVE
 from faults.walk import ACTIONS
 from gpurnn.training.checkpoint import parse_checkpoint
-
-
-@pytest.fixture
-def scratch() -> Iterator[str]:
-    with shim.scratch_folder() as folder:
-        yield folder
 
 
 def call(function: str, **arguments: Any) -> Any:

@@ -27,7 +27,7 @@ from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.signals import SignalWatch
 from gpurnn.training.trainer import Trainer
 
-LONG = 300  # windows of the reference; a run is begun anew at half of it
+LONG = 200  # windows of the reference; a run is begun anew at half of it
 WORDS = ["window", "lane", "carry", "error", "gate", "hidden", "state", "token", "loss"]
 
 

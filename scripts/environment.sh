@@ -1,0 +1,40 @@
+# Sourced by scripts that install into an environment of their own; they run in the checkout's root.
+# Sets python (from PYTHON), driver and cuda_packages.
+
+fail() {
+    echo "scripts/$(basename "$0"): $1" >&2
+    exit 1
+}
+
+python=${PYTHON:-python3}
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$python: Python 3.11 or newer is needed"
+"$python" -m pip --version >/dev/null || fail "$python: pip is needed"
+
+driver=$("$python" tests/cudahost/probe.py) # the CUDA version of a GPU's driver; empty without a GPU
+
+# What cupy needs here: on a GPU its own libraries, else what the emulated device is built with.
+if [ -n "$driver" ]; then
+    extra=cuda13
+    [ "${driver%%.*}" -ge 13 ] || extra=cuda12
+    cuda_packages=(--editable ".[$extra,dev]")
+else
+    cuda_packages=(--editable '.[dev]' 'cupy-cuda13x>=14,<15'
+        'nvidia-cuda-runtime>=13,<14' 'nvidia-cuda-crt>=13,<14' 'nvidia-cuda-nvrtc>=13,<14')
+fi
+
+# can_emulate: whether the emulated device can be built here.
+can_emulate() {
+    [ "$(uname -sm)" = "Linux x86_64" ] && command -v "${CUDAHOST_CXX:-g++}" >/dev/null
+}
+
+# environment DIRECTORY PACKAGE...: made anew when its packages, pyproject.toml or the interpreter changed.
+environment() {
+    local directory=$1 stamp
+    shift
+    stamp=$({ "$python" --version && echo "$PWD" "$@" && cat pyproject.toml; } | cksum)
+    [ "$(cat "$directory/stamp" 2>/dev/null)" = "$stamp" ] && return
+    echo "== installing $directory" >&2
+    "$python" -m venv --clear --without-pip "$directory"
+    "$python" -m pip --python "$directory" install --quiet --disable-pip-version-check "$@"
+    echo "$stamp" >"$directory/stamp"
+}
