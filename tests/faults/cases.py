@@ -111,6 +111,7 @@ def run_child(
 
 def _be_child(scenario: Scenario, folder: Path, context: Context, shim: Shim | None, arming: dict[str, Any]) -> None:
     ending, text = "done", ""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     try:
         if shim is not None:
             shim.arm(folder, **arming)

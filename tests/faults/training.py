@@ -27,7 +27,7 @@ from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.signals import SignalWatch
 from gpurnn.training.trainer import Trainer
 
-LONG = 200  # windows of the reference; a run is begun anew at half of it
+LONG = 300  # windows of the reference; a run is begun anew at a fifth of it
 WORDS = ["window", "lane", "carry", "error", "gate", "hidden", "state", "token", "loss"]
 
 
@@ -134,7 +134,7 @@ def check_run(run: Path, least: int, most: int) -> int:
 
 def _check_going(folder: Path, outcome: Outcome) -> None:
     completed = int(outcome.marks[-1]) if outcome.marks else 2
-    if check_run(folder / "run", completed, LONG) > LONG // 2:
+    if check_run(folder / "run", completed, LONG) > LONG // 5:
         shutil.rmtree(folder / "run")
         shutil.copytree(folder / "anew", folder / "run")
 
