@@ -10,7 +10,7 @@ import pytest
 
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
-from gpurnn.exceptions import RunError, UsageError
+from gpurnn.exceptions import CheckpointError, RunError, UsageError
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
 from gpurnn.training.checkpoint import read_checkpoint
@@ -171,3 +171,33 @@ def test_contradictory_settings_are_refused(corpus: Corpus):
         ScheduleConfig("cosine", decay_windows=0)
     with pytest.raises(UsageError, match="lanes"):
         settings(corpus, lanes=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"windows": -1}, "windows: expected a count, found -1"),
+        ({"best": "low"}, "best: expected a number, found 'low'"),
+        ({"cursor": {"window": 3}}, "cursor: expected the fields"),
+        ({"divergence": None}, "divergence: expected the fields"),
+        ({"more": 1}, "its fields are not those of a checkpoint"),
+    ],
+)
+def test_other_progress_is_refused(be: Backend, corpus: Corpus, tmp_path: Path, change: dict, reason: str):
+    from gpurnn.training.checkpoint import write_checkpoint
+
+    train(be, corpus, settings(corpus), tmp_path / "run", 3)
+    (path,) = (tmp_path / "run" / "checkpoints").iterdir()
+    checkpoint = read_checkpoint(path)
+    header = checkpoint.header | {"progress": checkpoint.header["progress"] | change}
+    write_checkpoint(path, checkpoint.tensors, header)
+    with pytest.raises(CheckpointError, match=reason):
+        resumed_run(be, tmp_path / "run", refuse_warnings)
+
+
+def test_changed_cadences_stay(be: Backend, corpus: Corpus, tmp_path: Path):
+    run = tmp_path / "run"
+    train(be, corpus, settings(corpus, validate_every=0), run, 3)
+    resumed_run(be, run, refuse_warnings, log_every=4).run(Limits(windows=9))
+    resumed_run(be, run, refuse_warnings).run(Limits(windows=13))
+    assert [entry["window"] for entry in log_without_clock(run)] == [4, 8, 12]
