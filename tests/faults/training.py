@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -237,6 +238,7 @@ def _work_stopped(folder: Path, context: Context) -> None:
 
     def window(windows: int) -> None:
         nonlocal ready
+        time.sleep(0.002)  # so that the run does not leave the reference behind
         if not ready:
             ready = True
             context.ready()
