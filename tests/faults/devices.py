@@ -26,7 +26,12 @@ def available() -> dict[str, str]:
 
 
 def get(device: str) -> Backend:
-    """The backend; call it in the process that is to use it, never before a fork."""
-    if device != "cpu" and not real() and "cupy" not in sys.modules:
+    """The backend; call it in the process that is to use it, never before a fork.
+
+    Windows are not captured: what strikes them here is Python, which a captured window would leave out.
+    """
+    if device == "cpu":
+        return backend.get(device)
+    if not real() and "cupy" not in sys.modules:
         cudahost.activate()
-    return backend.get(device)
+    return backend.get(device, graphs=False)
