@@ -117,7 +117,10 @@ def _timing(chosen: list[Case], arguments: argparse.Namespace) -> int:
 def _check() -> int:
     agrees = True
     with ExitStack() as stack:
-        for ok, line in check(_start_all(stack)):
+        processes = _start_all(stack)
+        if len(processes) == 1:
+            raise ProgramError("no peer to compare with")
+        for ok, line in check(processes):
             agrees &= ok
             print(f"{line}{'' if ok else ': NOT THE SAME'}", flush=True)
     return 0 if agrees else 1
