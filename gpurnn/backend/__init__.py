@@ -36,12 +36,13 @@ __all__ = [
 _INSTALL = "install the GPU extra: pip install 'gpurnn[cuda12]' or 'gpurnn[cuda13]', to fit your driver"
 
 
-def get(device: str = "auto", *, tf32: bool = False) -> Backend:
+def get(device: str = "auto", *, tf32: bool = False, graphs: bool = True) -> Backend:
     """The backend for a device.
 
     device: "cpu"; "cuda" or "cuda:N" for a GPU; "auto" for the first GPU where CuPy and a device are there, else the
     CPU. `Backend.reason` says why it was chosen.
     tf32: whether a GPU may round the operands of float32 products to TF32, which is faster; a CPU never does.
+    graphs: whether `Backend.capture` may make CUDA graphs; without, it gives the work back as it is.
 
     Raises BackendError where a GPU is asked for and CuPy or the device is missing, UsageError for any other name.
     """
@@ -51,14 +52,14 @@ def get(device: str = "auto", *, tf32: bool = False) -> Backend:
         return CpuBackend()
     if device == "auto":
         missing = _why_no_cuda()
-        return CpuBackend(f"no GPU: {missing}") if missing else _cuda(0, "a GPU was found", tf32)
+        return CpuBackend(f"no GPU: {missing}") if missing else _cuda(0, "a GPU was found", tf32, graphs)
     name, _, number = device.partition(":")
     if name != "cuda" or (number and not number.isdecimal()) or device.endswith(":"):
         raise UsageError(f"device {device!r}: expected auto, cpu, cuda or cuda:N")
     missing = _why_no_cuda()
     if missing:
         raise BackendError(f"device {device!r}: {missing}")
-    return _cuda(int(number or 0), f"{device} was asked for", tf32)
+    return _cuda(int(number or 0), f"{device} was asked for", tf32, graphs)
 
 
 def available() -> tuple[str, ...]:
@@ -85,6 +86,7 @@ def _why_no_cuda() -> str:
     return f"{why}; {_INSTALL}" if why else ""
 
 
-def _cuda(number: int, reason: str, tf32: bool) -> Backend:
-    backend: Backend = importlib.import_module("gpurnn.backend.cuda").CudaBackend(number, reason, tf32=tf32)
+def _cuda(number: int, reason: str, tf32: bool, graphs: bool) -> Backend:
+    cuda = importlib.import_module("gpurnn.backend.cuda")
+    backend: Backend = cuda.CudaBackend(number, reason, tf32=tf32, graphs=graphs)
     return backend

@@ -240,7 +240,9 @@ class Backend(ABC):
 
     @abstractmethod
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        """A callable that repeats `work` with as few launches as the device allows; on the CPU `work` itself.
+        """A callable that repeats `work` with as few launches as the device allows.
+
+        It is `work` itself on the CPU, and where the backend was made without graphs.
 
         `work` has run before, always does the same to the same arrays, and waits for nothing. Capturing calls it, but
         none of its device work is done until the callable is called.

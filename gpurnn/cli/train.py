@@ -27,7 +27,7 @@ from gpurnn.training.trainer import Outcome, Trainer
 
 _MINUTES = 10.0  # how long a run lasts when no limit is given
 _MAY_CHANGE = (
-    *("corpus", "resume", "device", "threads", "allow_inexact"),
+    *("corpus", "resume", "device", "tf32", "no_graph", "threads", "allow_inexact"),
     *("epochs", "windows", "minutes", "log_every", "validate_every", "checkpoint_minutes"),
 )
 """Parameters that may be given beside --resume."""
@@ -54,20 +54,20 @@ _PLAIN_SETTINGS = (
 @click.option("--lanes", type=int, help="Parallel streams (B).  [default: 32, fewer for a short text]")
 @click.option("--bptt", type=int, default=64, show_default=True, help="Steps of a window (T).")
 @click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adam", show_default=True)
-@click.option("--lr", type=float, default=2e-3, show_default=True, help="Highest learning rate.")
+@click.option("--lr", type=float, default=8e-3, show_default=True, help="Highest learning rate.")
 @click.option("--momentum", type=float, default=0.0, show_default=True, help="Of sgd.")
 @click.option("--beta1", type=float, default=0.9, show_default=True, help="Of adam and adamw.")
 @click.option("--beta2", type=float, default=0.999, show_default=True, help="Of adam, adamw and rmsprop.")
 @click.option("--weight-decay", type=float, default=0.0, show_default=True, help="Of matrices.")
-@click.option("--clip", type=float, default=5.0, show_default=True, help="Clip the gradient's norm; 0: do not.")
+@click.option("--clip", type=float, default=1.0, show_default=True, help="Clip the gradient's norm; 0: do not.")
 @click.option("--clip-value", type=float, default=0.0, show_default=True, help="Clip its elements; 0: do not.")
-@click.option("--schedule", type=click.Choice(SCHEDULES), default="constant", show_default=True)
+@click.option("--schedule", type=click.Choice(SCHEDULES), default="plateau", show_default=True)
 @click.option("--warmup", type=int, default=0, show_default=True, help="Windows until the rate is reached.")
 @click.option("--decay-windows", type=int, help="Length of the cosine schedule in windows ...")
 @click.option("--decay-epochs", type=float, help="... or in epochs.")
 @click.option("--decay-every", type=int, default=1000, show_default=True, help="step: windows between two drops.")
 @click.option("--decay-factor", type=float, default=0.5, show_default=True, help="step, plateau: of one drop.")
-@click.option("--decay-patience", type=int, default=2, show_default=True, help="plateau: validations to wait.")
+@click.option("--decay-patience", type=int, default=4, show_default=True, help="plateau: validations to wait.")
 @click.option("--lr-floor", type=float, default=0.05, show_default=True, help="cosine, plateau: of the highest rate.")
 @click.option("--epochs", type=int, help="Stop after so many epochs of the run.")
 @click.option("--windows", type=int, help="Stop after so many windows of the run.")
@@ -79,9 +79,9 @@ _PLAIN_SETTINGS = (
 )
 @click.option("--log-every", type=int, default=50, show_default=True, help="Windows between two log lines.")
 @click.option(
-    "--validate-every", type=int, help="Windows between two validations; 0: none.  [default: an epoch, at most 1000]"
+    "--validate-every", type=int, help="Windows between two validations; 0: none.  [default: an epoch, at most 200]"
 )
-@click.option("--validate-windows", type=int, default=200, show_default=True, help="Windows of one validation at most.")
+@click.option("--validate-windows", type=int, default=60, show_default=True, help="Windows of one validation at most.")
 @click.option(
     "--checkpoint-minutes", type=float, default=5.0, show_default=True, help="Minutes between two checkpoints."
 )
@@ -105,6 +105,8 @@ _PLAIN_SETTINGS = (
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--tf32", is_flag=True, help="Let a GPU round factors of float32 products to TF32: faster, less exact.")
+@click.option("--no-graph", is_flag=True, help="Do not launch a window as one CUDA graph; the bits are the same.")
 @click.option("--threads", type=int, help="Threads of matrix products on the CPU.  [default: every core]")
 @click.option("--allow-inexact", is_flag=True, help="Resume although the bits will differ.")
 @click.pass_context
@@ -129,7 +131,7 @@ def _start(given: dict[str, Any]) -> Trainer:
     if given["corpus"] is None or given["output"] is None:
         raise UsageError("train: expected a corpus and -o RUN, or --resume RUN; see gpurnn train --help")
     corpus = Corpus.open(given["corpus"])
-    be = backend.get(given["device"])
+    be = _backend(given)
     config = _config(given, corpus)
     trainer = new_run(be, corpus, config, given["output"], _warn, given["init_from"])
     model = config.model
@@ -148,7 +150,7 @@ def _resume(ctx: click.Context, given: dict[str, Any]) -> Trainer:
             option = "-o" if name == "output" else "--" + name.replace("_", "-")
             raise UsageError(f"train: {option} does not go with --resume; a resumed run keeps its settings")
     trainer = resumed_run(
-        backend.get(given["device"]),
+        _backend(given),
         given["resume"],
         _warn,
         Corpus.open(given["corpus"]) if given["corpus"] else None,
@@ -158,6 +160,10 @@ def _resume(ctx: click.Context, given: dict[str, Any]) -> Trainer:
     )
     click.echo(f"going on after window {trainer.progress.windows}", err=True)
     return trainer
+
+
+def _backend(given: dict[str, Any]) -> backend.Backend:
+    return backend.get(given["device"], tf32=given["tf32"], graphs=not given["no_graph"])
 
 
 def _is_given(ctx: click.Context, name: str) -> bool:
@@ -190,7 +196,7 @@ def _config(given: dict[str, Any], corpus: Corpus) -> TrainConfig:
         _schedule(given, windows_per_epoch),
         lanes=lanes,
         steps=steps,
-        validate_every=min(windows_per_epoch, 1000) if validate_every is None else validate_every,
+        validate_every=min(windows_per_epoch, 200) if validate_every is None else validate_every,
         **{n: given[n] for n in _PLAIN_SETTINGS},
     )
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gpurnn.backend import Argument, Array, FusedOp
 from gpurnn.network import Model, State, Workspace
 from gpurnn.network.cells import CELLS
+from gpurnn.training.captured import CapturedWork
 from gpurnn.training.optim import CONTROL_SIZE, OK, RATE, Optimizer
 
+_logger = logging.getLogger(__name__)
 _SOURCE = Path(__file__).with_name("step.cu")
 _BH = Argument(("B", "H"))
 _CONTROL = Argument((f"{CONTROL_SIZE}",), "double")
@@ -60,9 +64,17 @@ class TrainingStep:
 
     A window whose loss or gradient is not finite is skipped: nothing it computed is kept, its lanes go on from the
     state they came with, and those that it left non-finite start from zero. What is carried is always finite.
+    Where the backend can capture work, a window is one launch; on_warning gets a line where that had to be given up.
     """
 
-    def __init__(self, model: Model, ws: Workspace, state: State, optimizer: Optimizer) -> None:
+    def __init__(
+        self,
+        model: Model,
+        ws: Workspace,
+        state: State,
+        optimizer: Optimizer,
+        on_warning: Callable[[str], None] = _logger.warning,
+    ) -> None:
         be = model.be
         self._model, self._ws, self._state, self._optimizer = model, ws, state, optimizer
         lanes, hidden, real = ws.lanes, model.config.hidden, model.config.real
@@ -70,14 +82,15 @@ class TrainingStep:
         check, carry = OPERATIONS[CELLS[model.config.cell].states]
         self._lane_check = be.bind(check, real, B=lanes, H=hidden)
         self._carry_out = be.bind(carry, real, B=lanes, H=hidden)
+        self._run = CapturedWork(self._work, model, ws, state, optimizer, on_warning)
 
     def __call__(self, rate: float) -> None:
         """One window at this learning rate; reads nothing back from the device."""
         self._optimizer.ctl[RATE : RATE + 1].fill(rate)
-        self._work()
+        self._run()
 
     def _work(self) -> None:
-        """What is the same for every window: this could be captured."""
+        """What is the same for every window of as many steps."""
         ws = self._ws
         self._model.forward(ws, self._state)
         self._model.backward(ws)

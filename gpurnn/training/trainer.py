@@ -58,7 +58,7 @@ class Trainer:
         self.optimizer = Optimizer(be, self.model.params, config.optimizer)
         self.progress = Progress()
         self._workspace = self.model.workspace(config.lanes, config.steps, seed=config.seed)
-        self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer)
+        self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, self._warn)
         self._validation: ForwardPass | None = None
         self.tokens_per_char = _tokens_per_char(corpus)
         split = corpus.split("train")
@@ -109,6 +109,9 @@ class Trainer:
         self._step(rate * progress.divergence.rate_factor)
         progress.windows += 1
         progress.cursor = window.cursor
+
+    def _warn(self, text: str) -> None:
+        self.run_directory.warn(text)
 
     def validate(self) -> float | None:
         """Nats per target over the first windows of the valid split; None where it has no target."""

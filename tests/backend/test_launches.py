@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 from backend_windows import Runner, made_up
 
-from gpurnn.backend import Backend
+from gpurnn.backend import Backend, get
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
 from gpurnn.training.optim import Optimizer, OptimizerConfig
@@ -15,6 +15,7 @@ from gpurnn.training.step import TrainingStep
 
 STEPS, LANES, SYMBOLS, WINDOWS = 32, 2, 50, 5
 BUDGET = {"float32": 20, "float64": 4 * STEPS + 20}  # all steps in one launch; two launches a step
+BESIDE_A_GRAPH = 3
 
 
 def counts(device: ModuleType, be: Backend, cell: str, dtype: str) -> dict[str, int]:
@@ -35,8 +36,24 @@ def counts(device: ModuleType, be: Backend, cell: str, dtype: str) -> dict[str, 
 @pytest.mark.parametrize("dtype", BUDGET)
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_window_stays_within_its_budget(emulated: ModuleType, be: Backend, cell: str, dtype: str) -> None:
-    found = counts(emulated, be, cell, dtype)
+    found = counts(emulated, get("cuda", graphs=False), cell, dtype)
     assert found["kernels"] <= WINDOWS * BUDGET[dtype]
+    assert found["graph_launches"] == 0
+    only_what_a_window_needs(found)
+
+
+@pytest.mark.parametrize("dtype", BUDGET)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_captured_window_is_one_launch_and_little_else(
+    emulated: ModuleType, be: Backend, cell: str, dtype: str
+) -> None:
+    found = counts(emulated, be, cell, dtype)
+    assert found["graph_launches"] == WINDOWS
+    assert found["kernels"] <= WINDOWS * BESIDE_A_GRAPH, "copies and memsets that are counted belong to the graph"
+    only_what_a_window_needs(found)
+
+
+def only_what_a_window_needs(found: dict[str, int]) -> None:
     assert 1 <= found["h2d"] <= 2 * WINDOWS
     assert found["sync"] <= WINDOWS, "only for the upload from the block that is written again"
     for name in ("d2h", "malloc", "pinned_malloc", "free", "sync_memcpy", "query", "compiles", "modules"):

@@ -29,17 +29,19 @@ class CudaBackend(Backend):
     """CuPy arrays in the memory of one CUDA device.
 
     number: the device's; it becomes the current device of the calling thread. tf32: whether float32 products may use
-    TF32 tensor cores, which round their operands to 11 bits.
+    TF32 tensor cores, which round their operands to 11 bits. graphs: whether `capture` makes CUDA graphs.
     """
 
     name = "cuda"
     xp = cupy
     index_dtype = INDEX.type
 
-    def __init__(self, number: int = 0, reason: str = "a GPU was asked for", *, tf32: bool = False) -> None:
+    def __init__(
+        self, number: int = 0, reason: str = "a GPU was asked for", *, tf32: bool = False, graphs: bool = True
+    ) -> None:
         self.device = f"cuda:{checked_number(number)}"
         self.reason = reason
-        self._tf32 = tf32
+        self._tf32, self._graphs = tf32, graphs
         self._device = cupy.cuda.Device(number)
         self._device.use()
         self._kernels = Kernels()
@@ -123,7 +125,7 @@ class CudaBackend(Backend):
         return {"used": int(cupy.get_default_memory_pool().used_bytes()), "total": int(total)}
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        return graphs.capture(work, self.device)
+        return graphs.capture(work, self.device) if self._graphs else work
 
     def describe(self) -> dict[str, str]:
         runtime = cupy.cuda.runtime
