@@ -68,13 +68,10 @@ FASTEST void PASTE(run_gemm, REAL)(const Gemm *g, int64_t first, int64_t end, vo
                               out + i * g->out_down, g->out_down, add, side_by_side)
             for (; i + ROWS <= g->rows; i += ROWS)
                 TILES(ROWS);
-            switch (g->rows - i) {
-            case 5: TILES(5); break;
-            case 4: TILES(4); break;
-            case 3: TILES(3); break;
-            case 2: TILES(2); break;
-            case 1: TILES(1); break;
-            }
+            for (; i + 2 <= g->rows; i += 2)
+                TILES(2);
+            if (i < g->rows)
+                TILES(1);
 #undef TILES
         }
     }

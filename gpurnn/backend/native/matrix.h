@@ -16,7 +16,7 @@ Included once for each REAL.
 #define VECTOR PASTE(vector, REAL)
 typedef REAL VECTOR __attribute__((vector_size(32), aligned(sizeof(REAL)), may_alias));
 #define LANES ((int64_t)(32 / sizeof(REAL)))
-#define WIDTH (2 * LANES)
+#define WIDTH ((int64_t)(64 / sizeof(REAL)))
 
 INLINE int64_t PASTE(packed_size, REAL)(int64_t rows, int64_t columns) {
     return rows * ((columns + WIDTH - 1) / WIDTH) * WIDTH;
@@ -80,10 +80,10 @@ INLINE void PASTE(tile, REAL)(
             *whole = sum[r][0];
             *rest = sum[r][1];
         } else {
-            for (int64_t j = 0; j < columns; j++) {
-                REAL s = sum[r][j / LANES][j % LANES];
-                to[j] = add ? to[j] + s : s;
-            }
+            REAL row[WIDTH];
+            memcpy(row, sum[r], sizeof row);
+            for (int64_t j = 0; j < columns; j++)
+                to[j] = add ? to[j] + row[j] : row[j];
         }
     }
 }
@@ -100,13 +100,10 @@ INLINE void PASTE(product, REAL)(
     PASTE(tile, REAL)(n, depth, x + b * rows + k0, rows, 1, packed, y + b * columns + j0, columns, width, k0 > 0)
             for (; b + ROWS <= B; b += ROWS)
                 TILE(ROWS);
-            switch (B - b) {
-            case 5: TILE(5); break;
-            case 4: TILE(4); break;
-            case 3: TILE(3); break;
-            case 2: TILE(2); break;
-            case 1: TILE(1); break;
-            }
+            for (; b + 2 <= B; b += 2)
+                TILE(2);
+            if (b < B)
+                TILE(1);
 #undef TILE
         }
     }

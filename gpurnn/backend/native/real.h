@@ -17,7 +17,7 @@ Where the compiler can, each body is compiled for several instruction sets and t
 #include <string.h>
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
-#define FASTEST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define FASTEST __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else
 #define FASTEST
 #endif
