@@ -34,8 +34,8 @@ class TrainConfig:
     steps: int = 64
     seed: int = 1
     log_every: int = 50
-    validate_every: int = 500
-    validate_windows: int = 200
+    validate_every: int = 200
+    validate_windows: int = 60
     patience: int = 0
     skip_limit: int = 25
     on_divergence: str = "count"

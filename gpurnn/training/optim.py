@@ -51,7 +51,7 @@ class OptimizerConfig:
     """
 
     name: str = "adam"
-    clip_norm: float = 5.0
+    clip_norm: float = 1.0
     clip_value: float = 0.0
     weight_decay: float = 0.0
     momentum: float = 0.0

@@ -19,14 +19,14 @@ class ScheduleConfig:
     after `patience` validations in a row that were no better than the best; never below `rate * floor`.
     """
 
-    name: str = "constant"
-    rate: float = 2e-3
+    name: str = "plateau"
+    rate: float = 8e-3
     warmup: int = 0
     every: int = 1000
     factor: float = 0.5
     floor: float = 0.05
     decay_windows: int = 0
-    patience: int = 2
+    patience: int = 4
 
     def __post_init__(self) -> None:
         if self.name not in SCHEDULES:
