@@ -67,7 +67,7 @@ _PLAIN_SETTINGS = (
 @click.option("--decay-epochs", type=float, help="... or in epochs.")
 @click.option("--decay-every", type=int, default=1000, show_default=True, help="step: windows between two drops.")
 @click.option("--decay-factor", type=float, default=0.5, show_default=True, help="step, plateau: of one drop.")
-@click.option("--decay-patience", type=int, default=4, show_default=True, help="plateau: validations to wait.")
+@click.option("--decay-patience", type=int, default=2, show_default=True, help="plateau: validations to wait.")
 @click.option("--lr-floor", type=float, default=0.05, show_default=True, help="cosine, plateau: of the highest rate.")
 @click.option("--epochs", type=int, help="Stop after so many epochs of the run.")
 @click.option("--windows", type=int, help="Stop after so many windows of the run.")

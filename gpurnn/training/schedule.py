@@ -26,7 +26,7 @@ class ScheduleConfig:
     factor: float = 0.5
     floor: float = 0.05
     decay_windows: int = 0
-    patience: int = 4
+    patience: int = 2
 
     def __post_init__(self) -> None:
         if self.name not in SCHEDULES:
