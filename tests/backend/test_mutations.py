@@ -1,0 +1,164 @@
+"""Kernels with a fault put in: the suite's own checks have to notice each one.
+
+A check that passes on a faulty kernel would pass on anything. Every CUDA file is broken at least once, by an index, a
+missing barrier, a wrong gate, a missing carry or a wrong bound; the checks run as they do elsewhere, in strict orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import test_contract as contract
+import test_fused_parity as fused
+import test_window_kernels as whole
+
+import gpurnn
+from gpurnn.backend import Backend
+
+Check = Callable[[Backend, pytest.MonkeyPatch], None]
+
+ORDERS = ("forward", "reverse", "random")
+BARRIER = "__syncthreads();\n"
+
+
+def parity(name: str, size: int = 1, dtype: str = "float32") -> Check:
+    """The check of a fused operation, at one of its sizes."""
+    return lambda be, patch: fused.test_both_bodies_agree(be, name, fused.SIZES[size], dtype)
+
+
+def window(cell: str) -> Check:
+    """The check of a cell's whole-window kernels."""
+    return lambda be, patch: whole.compare(be, cell, (4, 3, 5), patch)
+
+
+def rows(be: Backend, patch: pytest.MonkeyPatch) -> None:
+    contract.test_row_gather_and_its_gradient(be, "float64", 7, 5, 40)
+
+
+def masks(be: Backend, patch: pytest.MonkeyPatch) -> None:
+    contract.test_dropout_masks_are_numpys_bit_for_bit(be, "float32", 1, 2, 3, 0.3, (5, 3, 7))
+
+
+def staging(be: Backend, patch: pytest.MonkeyPatch) -> None:
+    contract.test_staging_hands_on_windows_in_their_order_one_ahead(be)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """In the CUDA file `source`, `old` becomes `new`; `check` has to fail."""
+
+    source: str
+    old: str
+    new: str
+    check: Check
+
+
+MUTANTS = {
+    "masks: a word too early": Mutant("masks.cu", "(word)block + 1", "(word)block", masks),
+    "rows: the last run too short": Mutant("rows.cu", "starts[run + 1] : n;", "starts[run + 1] : n - 1;", rows),
+    "rows: no barrier before the parts are added": Mutant("rows.cu", BARRIER, "\n", rows),
+    "rows: gathered from a row too far": Mutant("rows.cu", "index[blockIdx.x] *", "(index[blockIdx.x] + 1) *", rows),
+    "staging: one word too few": Mutant("staging.cu", "i < length;", "i + 1 < length;", staging),
+    "simple: threads beyond the last element": Mutant(
+        "simple.cu", "i >= B * H", "i < 0", parity("simple_forward", 2, "float64")
+    ),
+    "lstm: input and forget gate swapped": Mutant(
+        "lstm.cu", "f * c_prev[element] + i * g", "i * c_prev[element] + f * g", parity("lstm_forward")
+    ),
+    "lstm: the error of c is not carried on": Mutant(
+        "lstm.cu", "const REAL dc = e[element] + dh", "const REAL dc = dh", parity("lstm_backward")
+    ),
+    "gru: the bias of another gate": Mutant("gru.cu", "b[unit + H]", "b[unit]", parity("gru_forward")),
+    "gru: the wrong gate in reverse": Mutant("gru.cu", "= da_n * r;", "= da_n * z;", parity("gru_backward")),
+    "window: a product four weights short": Mutant(
+        "window.cu", "k < REGISTERS; k += 4", "k < REGISTERS - 4; k += 4", window("simple")
+    ),
+    "simple window: no carry": Mutant("simple_window.cu", "= state * carry[row + B];", "= state;", window("simple")),
+    "simple window: one buffer where there are two": Mutant(
+        "simple_window.cu", "da + t % 2 * PADDED", "da", window("simple")
+    ),
+    "lstm window: no barrier after the gates": Mutant(
+        "lstm_window.cu", "gates[j] = gate;\n        " + BARRIER, "gates[j] = gate;\n", window("lstm")
+    ),
+    "lstm window: no carry in reverse": Mutant("lstm_window.cu", "dc *= f * carry[row];", "dc *= f;", window("lstm")),
+    "gru window: no barrier before the sums": Mutant(
+        "gru_window.cu", "da + gate * PADDED);\n        " + BARRIER, "da + gate * PADDED);\n", window("gru")
+    ),
+    "gru window: the wrong gate keeps the state": Mutant(
+        "gru_window.cu", "(state - n) * gates[H + j]", "(state - n) * gates[j]", window("gru")
+    ),
+    "loss: half of a reduction": Mutant("loss.cu", "half = 128;", "half = 64;", parity("weighted_loss", 2)),
+    "softmax: no barrier before the row is overwritten": Mutant(
+        "softmax_xent.cu", "__syncwarp();", "", parity("softmax_xent")
+    ),
+    "softmax: a sum over half a warp": Mutant(
+        "softmax_xent.cu",
+        "int step = 16; step > 0; step /= 2)\n        x +=",
+        "int step = 8; step > 0; step /= 2)\n        x +=",
+        parity("softmax_xent"),
+    ),
+    "update: no barrier in the norm's reduction": Mutant(
+        "optim.cu", BARRIER + "        if (threadIdx.x < half)", "        if (threadIdx.x < half)", parity("control")
+    ),
+    "update: weight decay on a bias": Mutant(
+        "optim.cu", "i < settings[MATRICES]", "i <= settings[MATRICES]", parity("adam")
+    ),
+    "carry out: kept where it should be skipped": Mutant(
+        "step.cu", "ctl[OK] != 0 ? last[i]", "ctl[OK] == 0 ? last[i]", parity("carry_out_2")
+    ),
+}
+
+
+@contextmanager
+def mutated(mutant: Mutant, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Kernels are compiled with the fault; fails where none was."""
+    from gpurnn.backend.cuda import kernels
+
+    original, found = kernels.specialised, []
+
+    def with_fault(source: Path, dtype: Any, dims: Mapping[str, int], prelude: Path | None = None) -> str:
+        text = original(source, dtype, dims, prelude)
+        if mutant.source in (source.name, prelude.name if prelude else ""):
+            assert text.count(mutant.old) == 1, f"{mutant.source}: expected once: {mutant.old}"
+            text = text.replace(mutant.old, mutant.new)
+            found.append(source)
+        return text
+
+    with patch.context() as inner:
+        inner.setattr(kernels, "specialised", with_fault)
+        yield
+    assert found, f"{mutant.source} was never compiled"
+
+
+def failure(device: ModuleType, check: Check, order: str, patch: pytest.MonkeyPatch) -> str:
+    """What the check finds wrong when threads run in this order; empty where all is well."""
+    import cupy
+
+    from gpurnn.backend.cuda import CudaBackend
+
+    try:
+        with device.strict(order):
+            check(CudaBackend(graphs=False), patch)
+    except (AssertionError, cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as error:
+        device.clear_error()  # before what the check had allocated is freed
+        return str(error) or type(error).__name__
+    return ""
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_faulty_kernel_is_noticed(emulated: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant = MUTANTS[name]
+    with mutated(mutant, monkeypatch):
+        assert any(failure(emulated, mutant.check, order, monkeypatch) for order in ORDERS)
+    assert not failure(emulated, mutant.check, "forward", monkeypatch), "the check fails without a fault, too"
+
+
+def test_every_cuda_file_is_broken_once() -> None:
+    files = {path.name for path in Path(gpurnn.__file__).parent.rglob("*.cu")}
+    assert {mutant.source for mutant in MUTANTS.values()} == files
