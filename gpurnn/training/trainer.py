@@ -14,6 +14,7 @@ import numpy as np
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import Geometry, Window, WindowStream
+from gpurnn.exceptions import DataError
 from gpurnn.network import Model
 from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import Limits, TrainConfig
@@ -52,6 +53,7 @@ class Trainer:
 
     def __init__(self, be: Backend, corpus: Corpus, config: TrainConfig, run: RunDirectory) -> None:
         self.corpus, self.config, self.run_directory = corpus, config, run
+        self.windows_per_epoch = _windows_per_epoch(corpus, config)
         self.model = Model(be, config.model)
         self.model.params.initialise(be, config.seed)
         self.state = self.model.state(config.lanes)
@@ -61,8 +63,6 @@ class Trainer:
         self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, self._warn)
         self._validation: ForwardPass | None = None
         self.tokens_per_char = _tokens_per_char(corpus)
-        split = corpus.split("train")
-        self.windows_per_epoch = Geometry(len(split), config.lanes, config.steps).windows
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint stood. Raises CheckpointError where it does not fit."""
@@ -137,6 +137,15 @@ class Trainer:
         self.restore(checkpoint)
         self.progress.best, self.progress.best_window = now.best, now.best_window
         self.progress.divergence = now.divergence.back(self.progress.divergence)
+
+
+def _windows_per_epoch(corpus: Corpus, config: TrainConfig) -> int:
+    """Raises DataError, before any memory is taken, where the train split cannot hold the lanes and steps."""
+    split = corpus.split("train")
+    try:
+        return Geometry(len(split), config.lanes, config.steps).windows
+    except DataError as error:
+        raise DataError(f"{corpus.path}, split train: {error}") from None
 
 
 def _tokens_per_char(corpus: Corpus) -> float | None:
