@@ -129,12 +129,13 @@ def fuzz_corpora(count: int, seed: int, scratch: str) -> dict[str, Any]:
         path = write_corpus(folder, size)
         mutators.append(Mutator(path.rename(folder / f"{size}.h5")))
     report: dict[str, Any] = {"cases": count, "sealed": 0, "accepted": 0, "died": 0, "peak_growth": 0, "violations": []}
-    path, at = folder / "fuzzed.h5", mmap.mmap(-1, 8)
+    path, at = folder / "fuzzed.h5", mmap.mmap(-1, 16)  # the case at work, and how many were accepted
     case = 0
     while case < count:
-        at[:] = case.to_bytes(8, "little")
+        at[:] = case.to_bytes(8, "little") + bytes(8)
         ended = _batch(mutators, path, at, case, count, seed, report)
-        case = int.from_bytes(at[:], "little") + 1
+        case = int.from_bytes(at[:8], "little") + 1
+        report["accepted"] += int.from_bytes(at[8:], "little")
         if not ended:
             report["died"] += 1
             _refuses(path, folder / "imported.h5", case - 1, report["violations"])
@@ -169,7 +170,7 @@ def _batch(
     text, before = b"", -1
     while True:
         if not select.select([reader], [], [], HANG_SECONDS)[0]:
-            now = int.from_bytes(at[:], "little")
+            now = int.from_bytes(at[:8], "little")
             if now == before:
                 os.kill(child, signal.SIGKILL)
             before = now
@@ -187,9 +188,7 @@ def _batch(
             report["violations"].append(value)
         elif name == "peak_growth":
             report[name] = max(report[name], value)
-        else:
-            report["accepted"] += value
-            ended = True
+        ended = name == "ended"
     return ended
 
 
@@ -201,7 +200,7 @@ def _child(mutators: list[Mutator], path: Path, at: mmap.mmap, cases: range, see
     _forbid_files(size)
     accepted, start = 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for case in cases:
-        at[:] = case.to_bytes(8, "little")
+        at[:8] = case.to_bytes(8, "little")
         mutator = mutators[1 if case % LARGE_EVERY == 0 else 0]
         chance = random.Random(seed * 10**9 + case)
         data = mutator.mutate(chance, case % 2 == 0)
@@ -209,12 +208,13 @@ def _child(mutators: list[Mutator], path: Path, at: mmap.mmap, cases: range, see
         os.pwrite(file, data, 0)
         problem = _read(path)
         accepted += problem == ""
+        at[8:] = accepted.to_bytes(8, "little")
         if problem and problem != "refused":
             os.write(writer, json.dumps(["violation", f"case {case}: {problem}"]).encode() + b"\n")
         if case % 1000 == 0 or case == cases[-1]:
             grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) * 1024
             os.write(writer, json.dumps(["peak_growth", grown]).encode() + b"\n")
-    os.write(writer, json.dumps(["accepted", accepted]).encode() + b"\n")
+    os.write(writer, json.dumps(["ended", case]).encode() + b"\n")
 
 
 def _forbid_files(size: int) -> None:
