@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from faults import hdf5bytes
 from faults.hostile import HOSTILE, forge
 
 from gpurnn.cli.main import main
@@ -100,6 +101,20 @@ def test_whatever_the_child_does_is_one_error(good, tmp_path, monkeypatch, does,
     with pytest.raises(CorpusError, match=reason) as caught:
         import_corpus(good, tmp_path / "copy.h5")
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 4200
+    assert left_beside(good) == []
+
+
+def test_a_file_that_libhdf5_dies_of_is_one_error(good, tmp_path):
+    """A chunk of no dimensions, under checksums that fit: HDF5 2.0 divides by zero, others may refuse it."""
+    data = bytearray(good.read_bytes())
+    layout = bytes([4, 2, 0, 2, 1])  # version 4, chunked, no flags, dimensions and one more, bytes of a chunk's size
+    places = hdf5bytes.blocks(bytes(data))
+    data[data.index(layout) + 3] = 0
+    hdf5bytes.seal(data, places)
+    good.write_bytes(data)
+    with pytest.raises(CorpusError, match="not a corpus: ") as caught:
+        import_corpus(good, tmp_path / "copy.h5")
+    assert "\n" not in str(caught.value)
     assert left_beside(good) == []
 
 
