@@ -1,13 +1,14 @@
 """Ways of saving that lose something: the harness must notice each of them."""
 
 import os
+import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from faults import cuts, training
+from faults import cuts, fuzzcorpora, training
 from faults.cases import Context, Scenario
 from faults.scenarios import HISTORY, SAVE
 from gpurnn.exceptions import GpurnnError
@@ -78,6 +79,26 @@ def cut_without_state(scratch: str) -> dict[str, Any]:
 
     Trainer.restore = forgetting  # type: ignore[method-assign]
     return cuts.cut("lstm", 120, scratch, most=2)
+
+
+def fuzz_with_a_death(scratch: str) -> dict[str, Any]:
+    """100 corpora, some of which end the process that opens them, in the child and in the import."""
+    read, refuses = fuzzcorpora._read, fuzzcorpora._refuses
+    opened = 0
+
+    def dying(path: Path) -> str:
+        nonlocal opened
+        opened += 1
+        if opened == 41:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return read(path)
+
+    def refused(path: Path, target: Path, case: int, violations: list[str]) -> None:
+        path.write_bytes(b"no corpus")
+        refuses(path, target, case, violations)
+
+    fuzzcorpora._read, fuzzcorpora._refuses = dying, refused
+    return fuzzcorpora.fuzz_corpora(100, 1, scratch)
 
 
 IN_PLACE = _spoilt(SAVE, _write_in_place)

@@ -193,8 +193,9 @@ def _batch(
 
 
 def _child(mutators: list[Mutator], path: Path, at: mmap.mmap, cases: range, seed: int, writer: int) -> None:
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    _read(path)  # so that everything is loaded
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)  # what is there may have ended the child before
+    os.pwrite(file, mutators[0].original, 0)
+    assert _read(path) == ""  # and everything is loaded
     size = len(mutators[1].original)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _forbid_files(size)

@@ -90,6 +90,12 @@ def test_changed_corpora_give_only_typed_errors(scratch: str) -> None:
     assert report["peak_growth"] < 64 << 20
 
 
+def test_a_corpus_that_ends_its_child_is_counted_and_gone_on_from(scratch: str) -> None:
+    report = call("faults.broken:fuzz_with_a_death", preload=False, scratch=scratch)
+    assert clean(report)["died"] == 2
+    assert 20 < report["accepted"] < 100
+
+
 def test_the_walk_notices_training_that_says_nothing(scratch: str) -> None:
     report = call(
         "faults.walk:walk", scenario="faults.broken:SILENT_TRAINING", actions=["EIO"], every=29, scratch=scratch
