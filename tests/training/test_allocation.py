@@ -40,7 +40,7 @@ def run(be: CpuBackend, corpus: Corpus, cell: str, optimizer: str) -> None:
     ws, state = model.workspace(LANES, STEPS), model.state(LANES)
     step = TrainingStep(model, ws, state, Optimizer(be, model.params, OptimizerConfig(optimizer, weight_decay=0.1)))
     before = be.to_host(model.params.values)
-    with WindowStream(corpus, "train", lanes=LANES, steps=STEPS) as stream:
+    with WindowStream(corpus, "train", lanes=LANES, steps=STEPS, prefetch=False) as stream:  # no thread allocates
         Feed(be, ws.batch).load(next(stream))  # the stream and the feed have tests of their own
         check_no_allocation({"step": lambda: step(1e-3)})
     assert np.isfinite(model.params.values).all() and np.any(model.params.values != before)
