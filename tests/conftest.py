@@ -70,6 +70,14 @@ def be(pytestconfig: pytest.Config):
 
 
 @pytest.fixture(scope="session")
+def eager(be, pytestconfig: pytest.Config):
+    """The backend of this run without CUDA graphs: for tests that hook into a window, which a graph would not call."""
+    from gpurnn import backend
+
+    return be if be.name == "cpu" else backend.get(pytestconfig.getoption("--backend"), graphs=False)
+
+
+@pytest.fixture(scope="session")
 def cuda(pytestconfig: pytest.Config, request: pytest.FixtureRequest):
     """The backend `be` for tests that only make sense on CUDA; skips elsewhere."""
     if pytestconfig.getoption("--backend") == "cpu":

@@ -100,9 +100,11 @@ def rollback_settings(corpus: Corpus, **changes: object):
 
 
 @pytest.mark.usefixtures("seldom_good")
-def test_a_divergence_goes_back_to_the_last_good_window_at_half_the_rate(be: Backend, corpus: Corpus, tmp_path: Path):
+def test_a_divergence_goes_back_to_the_last_good_window_at_half_the_rate(
+    eager: Backend, corpus: Corpus, tmp_path: Path
+):
     told: list[str] = []
-    trainer = kicked(new_run(be, corpus, rollback_settings(corpus), tmp_path / "run", told.append))
+    trainer = kicked(new_run(eager, corpus, rollback_settings(corpus), tmp_path / "run", told.append))
     seen: list[int] = []
     trainer.run(Limits(windows=60), on_window=seen.append)
     assert seen == [*range(1, 52), *range(40, 61)]  # good: 3, 21, 39; high: 45, 48, 51
@@ -118,10 +120,10 @@ def test_a_divergence_goes_back_to_the_last_good_window_at_half_the_rate(be: Bac
 
 @pytest.mark.usefixtures("seldom_good")
 @pytest.mark.parametrize("stop", [30, 44, 50, 53])
-def test_going_back_is_exact_across_a_resume(be: Backend, corpus: Corpus, tmp_path: Path, stop: int):
+def test_going_back_is_exact_across_a_resume(eager: Backend, corpus: Corpus, tmp_path: Path, stop: int):
     """Stopped before the kick, while the loss is high, and after the way back. (53: windows were consumed twice.)"""
     config = rollback_settings(corpus)
-    kicked(new_run(be, corpus, config, tmp_path / "whole", lambda text: None)).run(Limits(windows=60))
+    kicked(new_run(eager, corpus, config, tmp_path / "whole", lambda text: None)).run(Limits(windows=60))
     consumed = 0
 
     def count(windows: int) -> None:
@@ -131,44 +133,44 @@ def test_going_back_is_exact_across_a_resume(be: Backend, corpus: Corpus, tmp_pa
             raise KeyboardInterrupt
 
     limits = Limits(windows=60)
-    parts = kicked(new_run(be, corpus, config, tmp_path / "parts", lambda text: None))
+    parts = kicked(new_run(eager, corpus, config, tmp_path / "parts", lambda text: None))
     with pytest.raises(KeyboardInterrupt):
         parts.run(limits, checkpoint_minutes=0, on_window=count)
-    kicked(resumed_run(be, tmp_path / "parts", lambda text: None)).run(limits)
+    kicked(resumed_run(eager, tmp_path / "parts", lambda text: None)).run(limits)
     assert_same_run(tmp_path / "whole", tmp_path / "parts", 60)
 
 
 @pytest.mark.usefixtures("seldom_good")
-def test_checkpoints_to_go_back_to_are_kept(be: Backend, corpus: Corpus, tmp_path: Path):
+def test_checkpoints_to_go_back_to_are_kept(eager: Backend, corpus: Corpus, tmp_path: Path):
     config = rollback_settings(corpus)
-    new_run(be, corpus, config, tmp_path / "run", refuse_warnings).run(Limits(windows=34), checkpoint_minutes=0)
+    new_run(eager, corpus, config, tmp_path / "run", refuse_warnings).run(Limits(windows=34), checkpoint_minutes=0)
     kept = sorted(int(path.stem.split("-")[1]) for path in (tmp_path / "run" / "checkpoints").iterdir())
     assert kept == [3, 21, 33, 34]
 
 
 @pytest.mark.usefixtures("seldom_good")
-def test_the_fifth_divergence_stops_with_advice(be: Backend, corpus: Corpus, tmp_path: Path):
-    trainer = kicked(new_run(be, corpus, rollback_settings(corpus), tmp_path / "run", lambda text: None), times=99)
+def test_the_fifth_divergence_stops_with_advice(eager: Backend, corpus: Corpus, tmp_path: Path):
+    trainer = kicked(new_run(eager, corpus, rollback_settings(corpus), tmp_path / "run", lambda text: None), times=99)
     with pytest.raises(TrainingError, match=r"window 51: .*the 5th time; start again with a lower --lr .*--init-from"):
         trainer.run(Limits(windows=60))
     assert trainer.progress.divergence.rollbacks == 4
 
 
-def test_without_rollback_divergences_are_counted(be: Backend, corpus: Corpus, tmp_path: Path):
+def test_without_rollback_divergences_are_counted(eager: Backend, corpus: Corpus, tmp_path: Path):
     told: list[str] = []
     config = rollback_settings(corpus, on_divergence="count", divergence_nats=1e-3)
-    trainer = new_run(be, corpus, config, tmp_path / "run", told.append)
+    trainer = new_run(eager, corpus, config, tmp_path / "run", told.append)
     sgd_noise = np.full(trainer.model.params.size, 0.2, np.float32)
     trainer.run(Limits(windows=6))
-    trainer.model.params.values += be.from_host(sgd_noise)
+    trainer.model.params.values += eager.from_host(sgd_noise)
     trainer.run(Limits(windows=15))
     assert len(told) == 1 and "window 15: the mean loss was more than 0.001 nats above" in told[0]
     assert log_without_clock(tmp_path / "run")[-1]["divergences"] == 1
     assert list((tmp_path / "run" / "checkpoints").iterdir()) != []
 
 
-def test_the_checkpoint_that_is_gone_back_to_is_verified(be: Backend, corpus: Corpus, tmp_path: Path):
-    trainer = kicked(new_run(be, corpus, rollback_settings(corpus), tmp_path / "run", lambda text: None), window=10)
+def test_the_checkpoint_that_is_gone_back_to_is_verified(eager: Backend, corpus: Corpus, tmp_path: Path):
+    trainer = kicked(new_run(eager, corpus, rollback_settings(corpus), tmp_path / "run", lambda text: None), window=10)
     good = tmp_path / "run" / "checkpoints" / "window-0000000003.safetensors"
 
     def damage(windows: int) -> None:

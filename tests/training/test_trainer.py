@@ -118,15 +118,15 @@ class Poison:
 
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_a_window_that_is_not_finite_is_skipped(
-    be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
+    eager: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
 ):
-    trainer = new_run(be, corpus, settings(corpus, cell, log_every=1), tmp_path / "run", refuse_warnings)
+    trainer = new_run(eager, corpus, settings(corpus, cell, log_every=1), tmp_path / "run", refuse_warnings)
     monkeypatch.setattr(trainer.model, "backward", Poison(trainer, {3}, lane=4))
     kept: list[list[np.ndarray]] = []
 
     def keep(windows: int) -> None:
         arrays = [trainer.model.params.values, *trainer.optimizer.moments.values(), *trainer.state.named().values()]
-        kept.append([be.to_host(array) for array in arrays])
+        kept.append([eager.to_host(array) for array in arrays])
 
     trainer.run(Limits(windows=6), on_window=keep)
     moments = 1 + len(trainer.optimizer.moments)
@@ -144,9 +144,9 @@ def test_a_window_that_is_not_finite_is_skipped(
 
 
 def test_too_many_skipped_windows_stop_training(
-    be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    eager: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    trainer = trainer_on(be, corpus, tmp_path / "run", skip_limit=4, log_every=10)
+    trainer = trainer_on(eager, corpus, tmp_path / "run", skip_limit=4, log_every=10)
     monkeypatch.setattr(trainer.model, "backward", Poison(trainer, set(range(12, 17))))
     with pytest.raises(TrainingError, match=r"5 windows in a row were skipped.*--lr"):
         trainer.run(Limits(windows=100))
