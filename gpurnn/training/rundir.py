@@ -87,12 +87,13 @@ class RunDirectory:
 
     def _refuse_used(self) -> None:
         """Raises RunError unless all that is there is what a `create` that was cut short leaves."""
-        if self._config_path.exists():
+        entries = {entry.name: entry for entry in self.path.iterdir()}  # one look: another process may be creating it
+        if "config.json" in entries:
             raise RunError(f"{self.path} already holds a run: resume it, or choose another folder")
-        for entry in self.path.iterdir():
-            ours = entry.name == "lock" or temporary_target(entry.name) == "config.json"
-            if not ours and not (entry.name == "checkpoints" and entry.is_dir() and not any(entry.iterdir())):
-                raise RunError(f"{self.path} is not empty (it holds {entry.name!a}): choose another folder")
+        for name, entry in entries.items():
+            ours = name == "lock" or temporary_target(name) == "config.json"
+            if not ours and not (name == "checkpoints" and entry.is_dir() and not any(entry.iterdir())):
+                raise RunError(f"{self.path} is not empty (it holds {name!a}): choose another folder")
 
     def write_config(self, config: Mapping[str, Json]) -> None:
         """Replace config.json. Raises RunError."""
