@@ -80,9 +80,14 @@ class CpuBackend(Backend):
         np.take(table, index, axis=0, out=out, mode="clip")  # "clip" writes straight into out; indices are checked
 
     def row_gradient(self, n: int, rows: int, width: int, dtype: Any) -> RowGradient:
+        if self._native is not None:
+            return self._add_rows
         if rows <= _ONE_HOT_ROWS:
             return _one_hot_gradient(self.gemm, n, rows, width, dtype)
         return _segment_gradient(n, rows, width, dtype)
+
+    def _add_rows(self, d_out: Array, index: Array, plan: RowPlan, d_table: Array) -> None:
+        self._native.add_rows(d_out, index, d_table, self._threads)
 
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
         if self._native is not None:

@@ -10,22 +10,35 @@
 
 #include "matrix.h"
 
-/* A few rows of a, so that the elements that a tile multiplies with one row of b stand side by side. */
-INLINE void PASTE(pack_rows, REAL)(
-    int rows, int64_t depth, const REAL *a, int64_t down, int64_t right, REAL *packed) {
-    for (int64_t k = 0; k < depth; k++)
-        for (int r = 0; r < rows; r++)
-            packed[k * rows + r] = a[r * down + k * right];
+/* Rows first to end of a, in tiles of up to ROWS rows whose elements of one k stand side by side. */
+INLINE void PASTE(pack_tiles, REAL)(
+    int64_t rows, int64_t tiles, int64_t depth, const REAL *a, int64_t down, int64_t right, REAL *packed) {
+    for (int64_t n = 0; n < tiles; n++) {
+        int64_t first = rows * n / tiles, height = rows * (n + 1) / tiles - first;
+        const REAL *from = a + first * down;
+        if (height == ROWS && down == 1)
+            for (int64_t k = 0; k < depth; k++, packed += ROWS)
+                memcpy(packed, from + k * right, ROWS * sizeof(REAL));
+        else
+            for (int64_t k = 0; k < depth; k++, packed += height)
+                for (int64_t r = 0; r < height; r++)
+                    packed[r] = from[r * down + k * right];
+    }
 }
 
-/* Rows of out from a few rows of a and all panels of a packed block of b. */
-INLINE void PASTE(row_of_tiles, REAL)(
-    int rows, int64_t depth, int64_t columns, const REAL *a, int64_t a_down, int64_t a_right, const REAL *block,
-    REAL *out, int64_t out_down, int add, REAL *side_by_side) {
-    PASTE(pack_rows, REAL)(rows, depth, a, a_down, a_right, side_by_side);
+/* out (rows, columns) from a few packed rows of a and a packed block of b: one panel of it at a time stays in the first
+   cache, all the rows of a in the second. */
+INLINE void PASTE(multiply_block, REAL)(
+    int64_t rows, int64_t tiles, int64_t depth, int64_t columns, const REAL *a, const REAL *block, REAL *out,
+    int64_t out_down, int add) {
     for (int64_t j = 0; j < columns; j += WIDTH, block += depth * WIDTH) {
         int64_t width = columns - j < WIDTH ? columns - j : WIDTH;
-        PASTE(tile, REAL)(rows, depth, side_by_side, 1, rows, block, out + j, out_down, width, add);
+        for (int64_t n = 0; n < tiles; n++) {
+            int64_t i = rows * n / tiles, height = rows * (n + 1) / tiles - i;
+            const REAL *next = block + (n + 1 == tiles ? depth * WIDTH : 0);
+            PASTE(any_tile, REAL)(height, depth, a + i * depth, 1, height, block, next, out + i * out_down + j, out_down,
+                                  width, add);
+        }
     }
 }
 
@@ -48,32 +61,35 @@ INLINE void PASTE(few_rows, REAL)(const Gemm *g, int64_t first, int64_t end) {
 }
 
 FASTEST void PASTE(run_gemm, REAL)(const Gemm *g, int64_t first, int64_t end, void *scratch) {
-    REAL *block = scratch, *side_by_side = block + GEMM_DEPTH * GEMM_WIDTH;
+    REAL *block = scratch, *few = block + DEPTH * GEMM_WIDTH;
     if (g->rows < 4 && g->b_right == 1) {
         PASTE(few_rows, REAL)(g, first, end);
         return;
     }
     for (int64_t j0 = first; j0 < end; j0 += GEMM_WIDTH) {
         int64_t columns = end - j0 < GEMM_WIDTH ? end - j0 : GEMM_WIDTH;
-        for (int64_t k0 = 0; k0 < g->depth; k0 += GEMM_DEPTH) {
-            int64_t depth = g->depth - k0 < GEMM_DEPTH ? g->depth - k0 : GEMM_DEPTH;
+        for (int64_t k0 = 0; k0 < g->depth; k0 += DEPTH) {
+            int64_t depth = g->depth - k0 < DEPTH ? g->depth - k0 : DEPTH;
             const REAL *b = (const REAL *)g->b + k0 * g->b_down + j0 * g->b_right;
             PASTE(pack_block, REAL)(depth, columns, b, g->b_down, g->b_right, block);
-            const REAL *a = (const REAL *)g->a + k0 * g->a_right;
-            REAL *out = (REAL *)g->out + j0;
-            int add = g->add || k0 > 0;
-            int64_t i = 0;
-#define TILES(n)                                                                                                       \
-    PASTE(row_of_tiles, REAL)(n, depth, columns, a + i * g->a_down, g->a_down, g->a_right, block,                      \
-                              out + i * g->out_down, g->out_down, add, side_by_side)
-            for (; i + ROWS <= g->rows; i += ROWS)
-                TILES(ROWS);
-            for (; i + 2 <= g->rows; i += 2)
-                TILES(2);
-            if (i < g->rows)
-                TILES(1);
-#undef TILES
+            for (int64_t i0 = 0; i0 < g->rows; i0 += GEMM_ROWS) {
+                int64_t rows = g->rows - i0 < GEMM_ROWS ? g->rows - i0 : GEMM_ROWS, tiles = (rows + ROWS - 1) / ROWS;
+                const REAL *a = (const REAL *)g->a + i0 * g->a_down + k0 * g->a_right;
+                PASTE(pack_tiles, REAL)(rows, tiles, depth, a, g->a_down, g->a_right, few);
+                PASTE(multiply_block, REAL)(rows, tiles, depth, columns, few, block,
+                                            (REAL *)g->out + i0 * g->out_down + j0, g->out_down, g->add || k0 > 0);
+            }
         }
+    }
+}
+
+FASTEST void PASTE(add_rows, REAL)(
+    int64_t n, int64_t width, int64_t down, const void *from, const intptr_t *row, void *to) {
+    const REAL *restrict source = from;
+    for (int64_t i = 0; i < n; i++, source += down) {
+        REAL *restrict sum = (REAL *)to + row[i] * down;
+        for (int64_t j = 0; j < width; j++)
+            sum[j] += source[j];
     }
 }
 

@@ -1,4 +1,4 @@
-/* One large product, shared among threads by its columns. */
+/* One large product, and sums of rows, for one thread. */
 #ifndef GPURNN_GEMM_H
 #define GPURNN_GEMM_H
 
@@ -18,8 +18,12 @@ typedef struct {
 void run_gemm_float(const Gemm *gemm, int64_t first, int64_t end, void *scratch);
 void run_gemm_double(const Gemm *gemm, int64_t first, int64_t end, void *scratch);
 
-#define GEMM_DEPTH 256
-#define GEMM_WIDTH 256 /* columns of b packed at a time: with GEMM_DEPTH rows they fit the second cache */
-#define GEMM_SCRATCH ((GEMM_DEPTH * GEMM_WIDTH + GEMM_DEPTH * 8) * 8)
+/* Adds row i of `from`, (n, width), to row `row[i]` of `to`, for each i in turn; rows are `down` elements apart. */
+void add_rows_float(int64_t n, int64_t width, int64_t down, const void *from, const intptr_t *row, void *to);
+void add_rows_double(int64_t n, int64_t width, int64_t down, const void *from, const intptr_t *row, void *to);
+
+#define GEMM_ROWS 96 /* rows of a packed at a time: they fit the second cache */
+#define GEMM_WIDTH 1024 /* columns of b packed at a time: they fit the third */
+#define GEMM_SCRATCH ((GEMM_ROWS + GEMM_WIDTH) * 256 * 8)
 
 #endif

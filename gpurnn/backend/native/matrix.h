@@ -10,7 +10,15 @@ Included once for each REAL.
 #ifndef GPURNN_MATRIX_H
 #define GPURNN_MATRIX_H
 #define DEPTH 256
-#define ROWS 6 /* of a tile: 6 x 2 vectors of sums, 2 of the matrix and 1 of x fit the registers of most processors */
+#define ROWS 6 /* of a tile: 6 x 2 vectors of sums, 2 of the matrix and 1 of x fit the registers of most processors.
+                  Rows are shared evenly among tiles: one of few rows would wait for its sums. */
+#if defined(__GNUC__)
+#define FETCH(address) __builtin_prefetch(address, 0, 2)
+#define FETCH_TO_WRITE(address) __builtin_prefetch(address, 1)
+#else
+#define FETCH(address) (void)(address)
+#define FETCH_TO_WRITE(address) (void)(address)
+#endif
 #endif
 
 #define VECTOR PASTE(vector, REAL)
@@ -51,16 +59,20 @@ static inline void PASTE(pack, REAL)(
 }
 
 /* y (rows, up to WIDTH columns): overwritten with x (rows, depth) times a panel, or added to. The element (r, k) of x is
-   x[r * down + k * right]. rows is a constant where this is called, so that the sums stay in registers. */
+   x[r * down + k * right]. next: what is fetched into the cache meanwhile, a line for each k. rows is a constant where
+   this is called, so that the sums stay in registers. */
 INLINE void PASTE(tile, REAL)(
-    int rows, int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel, REAL *y, int64_t y_row,
-    int64_t columns, int add) {
+    int rows, int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel, const REAL *next, REAL *y,
+    int64_t y_row, int64_t columns, int add) {
     VECTOR sum[ROWS][2];
 #pragma GCC unroll 6
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         sum[r][0] = sum[r][1] = (VECTOR){0};
-    for (int64_t k = 0; k < depth; k++, panel += WIDTH) {
+        FETCH_TO_WRITE(y + r * y_row);
+    }
+    for (int64_t k = 0; k < depth; k++, panel += WIDTH, next += WIDTH) {
         VECTOR head = *(const VECTOR *)panel, tail = *(const VECTOR *)(panel + LANES);
+        FETCH(next);
 #pragma GCC unroll 6
         for (int r = 0; r < rows; r++) {
             REAL xk = x[r * down + k * right];
@@ -88,23 +100,39 @@ INLINE void PASTE(tile, REAL)(
     }
 }
 
+/* The same for 1 to ROWS rows. */
+INLINE void PASTE(any_tile, REAL)(
+    int64_t rows, int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel, const REAL *next, REAL *y,
+    int64_t y_row, int64_t columns, int add) {
+#define TILE(n)                                                                                                        \
+    case n:                                                                                                            \
+        PASTE(tile, REAL)(n, depth, x, down, right, panel, next, y, y_row, columns, add);                              \
+        break
+    switch (rows) {
+        TILE(6);
+        TILE(5);
+        TILE(4);
+        TILE(3);
+        TILE(2);
+        TILE(1);
+    }
+#undef TILE
+}
+
 /* y (B, columns): overwritten with x (B, rows) times the packed (rows, columns) matrix. x and y have no gaps. */
 INLINE void PASTE(product, REAL)(
     int64_t B, int64_t rows, int64_t columns, const REAL *x, const REAL *packed, REAL *y) {
+    int64_t tiles = (B + ROWS - 1) / ROWS;
     for (int64_t k0 = 0; k0 < rows; k0 += DEPTH) {
         int64_t depth = rows - k0 < DEPTH ? rows - k0 : DEPTH;
         for (int64_t j0 = 0; j0 < columns; j0 += WIDTH, packed += depth * WIDTH) {
             int64_t width = columns - j0 < WIDTH ? columns - j0 : WIDTH;
-            int64_t b = 0;
-#define TILE(n)                                                                                                        \
-    PASTE(tile, REAL)(n, depth, x + b * rows + k0, rows, 1, packed, y + b * columns + j0, columns, width, k0 > 0)
-            for (; b + ROWS <= B; b += ROWS)
-                TILE(ROWS);
-            for (; b + 2 <= B; b += 2)
-                TILE(2);
-            if (b < B)
-                TILE(1);
-#undef TILE
+            for (int64_t n = 0; n < tiles; n++) {
+                int64_t b = B * n / tiles;
+                const REAL *next = packed + (n + 1 == tiles ? depth * WIDTH : 0);
+                PASTE(any_tile, REAL)(B * (n + 1) / tiles - b, depth, x + b * rows + k0, rows, 1, packed, next,
+                                      y + b * columns + j0, columns, width, k0 > 0);
+            }
         }
     }
 }

@@ -1,0 +1,166 @@
+/* The loop over the steps of a window, bound to its arrays and shared among threads. */
+#include "python.h"
+
+#include "loop.h"
+#include "parallel.h"
+
+/* A loop over the steps of a window, bound to its arrays. */
+typedef struct {
+    PyObject_HEAD
+    Loop loop;
+    Py_buffer held[2 * MOST_ARGUMENTS + MOST_STATES]; /* keeps every array where it is */
+    int holding, threads;
+    int64_t lanes, most_steps, down, right, item;
+    const void *w;
+} BoundLoop;
+
+/* Lanes do not depend on each other: each thread takes some and none waits for another. */
+static void part_of_lanes(void *given, int part, int parts) {
+    const BoundLoop *bound = given;
+    (bound->item == sizeof(float) ? run_loop_float : run_loop_double)(
+        &bound->loop, bound->lanes * part / parts, bound->lanes * (part + 1) / parts);
+}
+
+static void run_loop(BoundLoop *bound) {
+    const Loop *loop = &bound->loop;
+    double work = 2.0 * (double)bound->lanes * (double)loop->rows * (double)loop->columns * (double)loop->steps;
+    in_parallel(threads_for(work, bound->lanes, bound->threads), part_of_lanes, bound);
+}
+
+static PyObject *loop_call(PyObject *self, PyObject *args, PyObject *names) {
+    BoundLoop *bound = (BoundLoop *)self;
+    long long steps;
+    PyObject *carry;
+    Py_buffer view;
+    if (!PyArg_ParseTuple(args, "LO", &steps, &carry))
+        return NULL;
+    if (steps < 1 || steps > bound->most_steps)
+        return PyErr_Format(PyExc_ValueError, "expected 1 to %lld steps", (long long)bound->most_steps);
+    bound->loop.steps = steps;
+    bound->loop.carry = NULL;
+    if (carry != Py_None) {
+        if (PyObject_GetBuffer(carry, &view, PyBUF_C_CONTIGUOUS) != 0)
+            return NULL;
+        if (view.len < steps * bound->lanes * bound->item || view.itemsize != bound->item) {
+            PyBuffer_Release(&view);
+            return PyErr_Format(PyExc_ValueError, "carry: expected (T, B) of the dtype of the states");
+        }
+        bound->loop.carry = view.buf;
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    const Loop *loop = &bound->loop;
+    if (bound->item == sizeof(float))
+        pack_matrix_float(loop->rows, loop->columns, bound->w, bound->down, bound->right, loop->packed);
+    else
+        pack_matrix_double(loop->rows, loop->columns, bound->w, bound->down, bound->right, loop->packed);
+    run_loop(bound);
+    Py_END_ALLOW_THREADS;
+    if (carry != Py_None)
+        PyBuffer_Release(&view);
+    Py_RETURN_NONE;
+}
+
+static void loop_dealloc(PyObject *self) {
+    BoundLoop *bound = (BoundLoop *)self;
+    for (int i = 0; i < bound->holding; i++)
+        PyBuffer_Release(&bound->held[i]);
+    PyMem_RawFree(bound->loop.packed);
+    PyMem_RawFree(bound->loop.masked);
+    PyObject_Free(self);
+}
+
+PyTypeObject BoundLoopType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gpurnn.backend._native.Loop",
+    .tp_basicsize = sizeof(BoundLoop),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_call = loop_call,
+    .tp_dealloc = loop_dealloc,
+    .tp_doc = PyDoc_STR("All steps of a window; call it with the number of steps and carry (T, B, 1) or None."),
+};
+
+/* Takes hold of an array: (T, B, n), where T is 1 for one that every step shares, (B, n), or (n,). */
+static int through(BoundLoop *bound, PyObject *array, Through *to) {
+    Py_buffer *view = &bound->held[bound->holding];
+    if (PyObject_GetBuffer(array, view, PyBUF_C_CONTIGUOUS) != 0)
+        return -1;
+    bound->holding++;
+    if (view->itemsize != bound->item || view->ndim < 1 || view->ndim > 3) {
+        PyErr_SetString(PyExc_ValueError, "expected arrays of one dtype with 1 to 3 axes");
+        return -1;
+    }
+    int axes = view->ndim;
+    to->base = view->buf;
+    to->lane = axes > 1 ? view->strides[axes - 2] : 0;
+    to->step = axes == 3 && view->shape[0] > 1 ? view->strides[0] : 0;
+    return 0;
+}
+
+/* Fills in a new loop; -1 with an exception set. */
+static int fill_loop(BoundLoop *bound, PyObject *w, PyObject *ends, PyObject *arguments, PyObject *cuts) {
+    Loop *loop = &bound->loop;
+    Through matrix;
+    if (through(bound, w, &matrix) != 0)
+        return -1;
+    const Py_ssize_t *shape = bound->held[0].shape;
+    bound->w = matrix.base;
+    bound->down = loop->backward ? 1 : shape[1];
+    bound->right = loop->backward ? shape[1] : 1;
+    loop->rows = shape[loop->backward ? 1 : 0];
+    loop->columns = shape[loop->backward ? 0 : 1];
+    loop->hidden = shape[0];
+    PyObject *x, *y, *h_prev;
+    if (!PyArg_ParseTuple(ends, "OOO", &x, &y, &h_prev) || through(bound, x, &loop->x) != 0 ||
+        through(bound, y, &loop->y) != 0 || through(bound, h_prev, &loop->h_prev) != 0)
+        return -1;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(arguments); i++) {
+        PyObject *array = PyTuple_GET_ITEM(arguments, i);
+        loop->sees_h[i] = array == h_prev;
+        if (through(bound, array, &loop->arg[i]) != 0)
+            return -1;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(cuts); i++)
+        if (through(bound, PyTuple_GET_ITEM(cuts, i), &loop->cut[i]) != 0)
+            return -1;
+    int64_t packed = bound->item == sizeof(float) ? packed_bytes_float(loop->rows, loop->columns)
+                                                  : packed_bytes_double(loop->rows, loop->columns);
+    loop->packed = PyMem_RawMalloc((size_t)packed);
+    loop->masked = PyMem_RawMalloc((size_t)(bound->lanes * loop->hidden * bound->item));
+    if (loop->packed == NULL || loop->masked == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+PyObject *make_loop(PyObject *module, PyObject *args) {
+    const char *name;
+    int backward, threads;
+    long long steps, lanes, item;
+    PyObject *w, *ends, *arguments, *cuts;
+    if (!PyArg_ParseTuple(args, "siLLLiOO!O!O!", &name, &backward, &steps, &lanes, &item, &threads, &w, &PyTuple_Type,
+                          &ends, &PyTuple_Type, &arguments, &PyTuple_Type, &cuts))
+        return NULL;
+    if (PyTuple_GET_SIZE(arguments) > MOST_ARGUMENTS || PyTuple_GET_SIZE(cuts) > MOST_STATES)
+        return PyErr_Format(PyExc_ValueError, "%s: too many arguments or states", name);
+    Body body = find(name);
+    if (body == NULL)
+        Py_RETURN_NONE;
+    BoundLoop *bound = PyObject_New(BoundLoop, &BoundLoopType);
+    if (bound == NULL)
+        return NULL;
+    memset((char *)bound + sizeof(PyObject), 0, sizeof(BoundLoop) - sizeof(PyObject));
+    bound->loop.body = body;
+    bound->loop.backward = backward;
+    bound->loop.arguments = (int)PyTuple_GET_SIZE(arguments);
+    bound->loop.cuts = (int)PyTuple_GET_SIZE(cuts);
+    bound->loop.carry_lanes = lanes;
+    bound->most_steps = steps;
+    bound->lanes = lanes;
+    bound->item = item;
+    bound->threads = threads;
+    if (fill_loop(bound, w, ends, arguments, cuts) != 0) {
+        Py_DECREF(bound);
+        return NULL;
+    }
+    return (PyObject *)bound;
+}

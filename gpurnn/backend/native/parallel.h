@@ -1,0 +1,13 @@
+/* Work in several threads. */
+#ifndef GPURNN_PARALLEL_H
+#define GPURNN_PARALLEL_H
+
+#define MOST_THREADS 64
+
+/* How many threads some work is for that can be cut into `most` parts, where up to `threads` are wanted. */
+int threads_for(double operations, long long most, int threads);
+
+/* Does part 0, 1, ... parts - 1 (up to MOST_THREADS) of some work, each in a thread where there are threads to be had. */
+void in_parallel(int parts, void (*work)(void *given, int part, int parts), void *given);
+
+#endif
