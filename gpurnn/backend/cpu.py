@@ -87,6 +87,7 @@ class CpuBackend(Backend):
         return _segment_gradient(n, rows, width, dtype)
 
     def _add_rows(self, d_out: Array, index: Array, plan: RowPlan, d_table: Array) -> None:
+        assert self._native is not None
         self._native.add_rows(d_out, index, d_table, self._threads)
 
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
