@@ -138,6 +138,8 @@ class Backend(ABC):
     """Why this backend was chosen, for people."""
     index_dtype: Any
     """Integer dtype that row gathers index with."""
+    plans_rows: bool = True
+    """Whether row gradients here read their plan."""
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """An uninitialised C-contiguous array."""

@@ -54,6 +54,7 @@ class CpuBackend(Backend):
         """compiled: whether fused operations use their compiled bodies, where this installation has them."""
         self.reason = reason
         self._native = _native if compiled else None
+        self.plans_rows = self._native is None
         self._threads = max((lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"), default=1)
 
     def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
@@ -92,11 +93,7 @@ class CpuBackend(Backend):
 
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
         if self._native is not None:
-            letters = sorted(dims)
-            rows_at = letters.index("N") if "N" in dims else -1
-            sizes = tuple(dims[letter] for letter in letters)
-            call: Callable[..., None] | None
-            call = self._native.bind(f"{op.name}_{_C_NAMES[np.dtype(dtype).char]}", len(op.arguments), rows_at, sizes)
+            call = self._compiled(op, dtype, dims)
             if call is not None:
                 return call
         scratch = tuple(allocate_scratch(self, argument, dtype, dims) for argument in op.scratch.values())
@@ -106,6 +103,22 @@ class CpuBackend(Backend):
             body(np, *arguments, *scratch)
 
         return run
+
+    def _compiled(self, op: FusedOp, dtype: Any, dims: Mapping[str, int]) -> Callable[..., None] | None:
+        """The compiled body of `op`, None without one. Threads share the rows that are called N or P."""
+        assert self._native is not None
+        letters = sorted(dims)
+        row = next((letter for letter in letters if letter in "NP"), None)
+        by_row = sum(1 << i for i, argument in enumerate(op.arguments.values()) if argument.shape[0] == row)
+        call: Callable[..., None] | None = self._native.bind(
+            f"{op.name}_{_C_NAMES[np.dtype(dtype).char]}",
+            len(op.arguments),
+            letters.index(row) if row else -1,
+            by_row,
+            self._threads,
+            tuple(dims[letter] for letter in letters),
+        )
+        return call
 
     def bind_loop(
         self, op: FusedOp, dtype: Any, arrays: Mapping[str, Array], *, backward: bool

@@ -62,7 +62,12 @@ class Loop:
         """Windows from where the run stands; returns what said stop, "" where it went back to an earlier window."""
         trainer, config = self._trainer, self._trainer.config
         stream = WindowStream(
-            trainer.corpus, "train", lanes=config.lanes, steps=config.steps, cursor=trainer.progress.cursor
+            trainer.corpus,
+            "train",
+            lanes=config.lanes,
+            steps=config.steps,
+            cursor=trainer.progress.cursor,
+            plan=trainer.model.be.plans_rows,
         )
         with closing(stream):
             for window in trainer.feed(stream):

@@ -19,6 +19,12 @@ typedef struct {
 } PASTE(Common, REAL);
 #define COMMON PASTE(Common, REAL)
 
+/* How many of these elements are of matrices, which stand first. */
+INLINE int64_t PASTE(matrices_of, REAL)(const double *settings, const int64_t *dim) {
+    int64_t left = (int64_t)settings[MATRICES] - dim[FIRST_ROW];
+    return left < 0 ? 0 : left < dim[0] ? left : dim[0];
+}
+
 /* Of the matrices (whole = 1) or of the rest, which has no weight decay. */
 INLINE COMMON PASTE(common, REAL)(const double *settings, const double *ctl, int matrices) {
     double decay = matrices ? settings[DECAY] : 0, apart = settings[DECOUPLED];
@@ -37,7 +43,7 @@ BODY(sgd) {
     REAL *restrict p = arg[0], *restrict m = arg[2];
     const REAL *restrict g = arg[1];
     const double *settings = arg[3], *ctl = arg[4];
-    int64_t P = dim[0], matrices = (int64_t)settings[MATRICES];
+    int64_t P = dim[0], matrices = PASTE(matrices_of, REAL)(settings, dim);
     REAL rate = (REAL)ctl[RATE], momentum = (REAL)settings[BETA1];
     for (int part = 0; part < 2 && ctl[OK] != 0; part++) {
         COMMON c = PASTE(common, REAL)(settings, ctl, part == 0);
@@ -52,7 +58,7 @@ BODY(rmsprop) {
     REAL *restrict p = arg[0], *restrict v = arg[2];
     const REAL *restrict g = arg[1];
     const double *settings = arg[3], *ctl = arg[4];
-    int64_t P = dim[0], matrices = (int64_t)settings[MATRICES];
+    int64_t P = dim[0], matrices = PASTE(matrices_of, REAL)(settings, dim);
     REAL rate = (REAL)ctl[RATE], fresh = (REAL)(1 - settings[BETA2]), epsilon = (REAL)settings[EPSILON];
     for (int part = 0; part < 2 && ctl[OK] != 0; part++) {
         COMMON c = PASTE(common, REAL)(settings, ctl, part == 0);
@@ -68,7 +74,7 @@ BODY(adam) {
     REAL *restrict p = arg[0], *restrict m = arg[2], *restrict v = arg[3];
     const REAL *restrict g = arg[1];
     const double *settings = arg[4], *ctl = arg[5];
-    int64_t P = dim[0], matrices = (int64_t)settings[MATRICES];
+    int64_t P = dim[0], matrices = PASTE(matrices_of, REAL)(settings, dim);
     double beta1 = settings[BETA1], beta2 = settings[BETA2], updates = ctl[UPDATES];
     REAL rate = (REAL)(ctl[RATE] / (1 - pow(beta1, updates))), unbias = (REAL)(1 / sqrt(1 - pow(beta2, updates)));
     REAL fresh1 = (REAL)(1 - beta1), fresh2 = (REAL)(1 - beta2), epsilon = (REAL)settings[EPSILON];

@@ -10,7 +10,8 @@ static PyMethodDef methods[] = {
      PyDoc_STR("loop(name, backward, steps, lanes, itemsize, threads, W, (x, y, h_prev), arguments, cuts): see loop.h; "
                "None where there is no such body.")},
     {"bind", bind, METH_VARARGS,
-     PyDoc_STR("bind(name, arguments, rows_at, dims): the exported body `name`, or None where there is none.")},
+     PyDoc_STR("bind(name, arguments, rows_at, by_row, threads, dims): the exported body `name`, or None where there is "
+               "none. rows_at: the dimension that threads share; by_row: the arguments that have it first, a bit each.")},
     {NULL, NULL, 0, NULL},
 };
 

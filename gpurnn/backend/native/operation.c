@@ -4,22 +4,43 @@
 #include <dlfcn.h>
 #include <stddef.h>
 
-#define MOST_DIMENSIONS 4
+#include "parallel.h"
+#include "real.h"
 
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     Body body;
-    int arguments;
-    int rows_at; /* which dimension is N, -1 for none */
-    int64_t dim[MOST_DIMENSIONS];
+    int arguments, threads;
+    int rows_at; /* which dimension is that of the first array's rows, -1 for none */
+    long long by_row; /* the arguments that have these rows, a bit each */
+    int64_t dim[DIMENSIONS];
 } Bound;
+
+typedef struct {
+    const Bound *bound;
+    char *pointer[MOST_ARGUMENTS];
+    int64_t bytes[MOST_ARGUMENTS]; /* of a row; 0 for what all rows share */
+    int64_t rows;
+} Call;
+
+static void part_of_call(void *given, int part, int parts) {
+    const Call *call = given;
+    int64_t dim[DIMENSIONS], first = call->rows * part / parts;
+    void *pointer[MOST_ARGUMENTS];
+    memcpy(dim, call->bound->dim, sizeof dim);
+    if (call->bound->rows_at >= 0)
+        dim[call->bound->rows_at] = call->rows * (part + 1) / parts - first;
+    dim[FIRST_ROW] = first;
+    for (int i = 0; i < call->bound->arguments; i++)
+        pointer[i] = call->pointer[i] + first * call->bytes[i];
+    call->bound->body(pointer, dim);
+}
 
 static PyObject *bound_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names) {
     Bound *bound = (Bound *)self;
     Py_buffer view[MOST_ARGUMENTS];
-    void *pointer[MOST_ARGUMENTS] = {NULL};
-    int64_t dim[MOST_DIMENSIONS];
+    Call call = {.bound = bound, .rows = 1};
     int got = 0;
     Py_ssize_t n = PyVectorcall_NARGS(flags);
     if (n != bound->arguments || (names != NULL && PyTuple_GET_SIZE(names) != 0))
@@ -27,13 +48,21 @@ static PyObject *bound_call(PyObject *self, PyObject *const *args, size_t flags,
     for (; got < n; got++) {
         if (PyObject_GetBuffer(args[got], &view[got], PyBUF_C_CONTIGUOUS) != 0)
             break;
-        pointer[got] = view[got].buf;
+        call.pointer[got] = view[got].buf;
+        if (bound->by_row >> got & 1)
+            call.bytes[got] = view[got].strides[0];
     }
     if (got == n) {
-        memcpy(dim, bound->dim, sizeof dim);
         if (bound->rows_at >= 0)
-            dim[bound->rows_at] = view[0].ndim > 0 ? view[0].shape[0] : 1;
-        bound->body(pointer, dim);
+            call.rows = view[0].shape[0];
+        double work = 16.0 * (double)(view[0].len / view[0].itemsize);
+        int threads = bound->rows_at < 0 ? 1 : threads_for(work, call.rows, bound->threads);
+        if (threads > 1) {
+            Py_BEGIN_ALLOW_THREADS;
+            in_parallel(threads, part_of_call, &call);
+            Py_END_ALLOW_THREADS;
+        } else
+            part_of_call(&call, 0, 1);
     }
     for (int i = 0; i < got; i++)
         PyBuffer_Release(&view[i]);
@@ -66,11 +95,12 @@ Body find(const char *name) {
 
 PyObject *bind(PyObject *module, PyObject *args) {
     const char *name;
-    int arguments, rows_at;
+    int arguments, rows_at, threads;
+    long long by_row;
     PyObject *dims;
-    if (!PyArg_ParseTuple(args, "siiO!", &name, &arguments, &rows_at, &PyTuple_Type, &dims))
+    if (!PyArg_ParseTuple(args, "siiLiO!", &name, &arguments, &rows_at, &by_row, &threads, &PyTuple_Type, &dims))
         return NULL;
-    if (arguments < 1 || arguments > MOST_ARGUMENTS || PyTuple_GET_SIZE(dims) > MOST_DIMENSIONS)
+    if (arguments < 1 || arguments > MOST_ARGUMENTS || PyTuple_GET_SIZE(dims) > FIRST_ROW)
         return PyErr_Format(PyExc_ValueError, "%s: too many arguments or dimensions", name);
     Body body = find(name);
     if (body == NULL)
@@ -82,6 +112,8 @@ PyObject *bind(PyObject *module, PyObject *args) {
     bound->body = body;
     bound->arguments = arguments;
     bound->rows_at = rows_at;
+    bound->by_row = by_row;
+    bound->threads = threads;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(dims); i++)
         bound->dim[i] = PyLong_AsLongLong(PyTuple_GET_ITEM(dims, i));
     if (PyErr_Occurred()) {

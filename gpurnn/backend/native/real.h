@@ -5,7 +5,8 @@ A body is written once and compiled for float and for double:
     BODY(name)   void name_float(void *const *arg, const int64_t *dim), and name_double
 
 arg: the operation's arrays in the order of its arguments, C-contiguous. dim: its dimensions, by their letters in
-alphabetical order; N is the first array's number of rows.
+alphabetical order. Where the first array's rows are called N or P (FusedOp in base.py), several threads may share them:
+N or P is then what one of them does, and dim[FIRST_ROW] the number of the first row.
 
 Where the compiler can, each body is compiled for several instruction sets and the processor's best is taken at run time.
 */
@@ -23,6 +24,9 @@ Where the compiler can, each body is compiled for several instruction sets and t
 #endif
 #define INLINE static inline __attribute__((always_inline))
 #define EXPORT __attribute__((visibility("default")))
+
+/* Places in `dim`. */
+enum { FIRST_ROW = 4, DIMENSIONS };
 
 /* Names of the bodies of a file that is included once for each REAL. */
 #define PASTE_(name, real) name##_##real
