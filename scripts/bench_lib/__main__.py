@@ -37,9 +37,11 @@ def main() -> int:
     what.add_argument("--check", action="store_true", help="compare losses and gradients of the programs; no timing")
     what.add_argument("--memory", action="store_true", help=f"peak memory of a training process at {_MEMORY_CASE}")
     what.add_argument("--sampling", action="store_true", help="symbols a second, LSTM H=512, one stream")
+    what.add_argument("--quality", type=Path, metavar="CORPUS", help="loss of an LSTM after --minutes of training")
+    parser.add_argument("--minutes", type=float, default=3.0, help="of --quality; %(default)g unless given")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results of the timing there, too")
     arguments = parser.parse_args()
-    if arguments.json and (arguments.check or arguments.memory or arguments.sampling):
+    if arguments.json and (arguments.check or arguments.memory or arguments.sampling or arguments.quality):
         parser.error("--json goes with the timing only")
     try:
         if arguments.check:
@@ -48,6 +50,8 @@ def main() -> int:
             return _memory()
         if arguments.sampling:
             return _sampling()
+        if arguments.quality:
+            return _quality(arguments.quality.resolve(), arguments.minutes)
         return _timing(cases.quick() if arguments.quick else cases.grid(), arguments)
     except ProgramError as error:
         print(f"scripts/bench: {error}", file=sys.stderr)
@@ -170,6 +174,19 @@ def _sampling() -> int:
         print(f"{name}: in the last round peak memory grew by {growth[name]:.1f} MiB")
     best = {name: list(ways.values()) for name, ways in medians.items()}
     _compare(best, max, lambda mine, theirs: f"gpurnn makes {mine / theirs:.2f} times as many symbols a second as")
+    return 0
+
+
+def _quality(corpus: Path, minutes: float) -> int:
+    """One program after the other."""
+    with ExitStack() as stack:
+        for process in [p for name in ("gpurnn", "pytorch") if (p := _start(stack, name))]:
+            found = process.ask("quality", corpus=str(corpus), minutes=minutes)
+            print(
+                f"{process.program:<8} {found['windows']:>6} windows in {minutes:g} minutes, then "
+                f"{found['nats_per_token']:.4f} nats a token of the valid split",
+                flush=True,
+            )
     return 0
 
 

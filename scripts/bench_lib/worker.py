@@ -113,6 +113,12 @@ class Worker:
 
         return sample(self._module.__name__.rpartition(".")[2], hidden, symbols, seconds)
 
+    def quality(self, corpus: str, minutes: float) -> dict[str, Any]:
+        """Windows that were trained in so many minutes, and the loss then."""
+        from bench_lib.quality import quality
+
+        return quality(self._module.__name__.rpartition(".")[2], corpus, minutes)
+
 
 def _peak_mib() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -91,9 +91,10 @@ def test_targets_follow_their_tokens_within_and_across_windows():
     assert tokens.min() >= 0 and tokens.max() < SMALL.symbols
 
 
-def test_windows_for_gpurnn_come_with_their_plan():
+def test_windows_for_gpurnn_come_with_their_plan_where_it_is_read():
     pool = inputs.windows(SMALL)
-    for number, window in enumerate(islice(stream(pool), inputs.POOL + 3)):
+    assert next(stream(pool, plan=False)).order is None
+    for number, window in enumerate(islice(stream(pool, plan=True), inputs.POOL + 3)):
         tokens = pool[number % inputs.POOL][0]
         assert np.array_equal(window.tokens, tokens)
         assert np.array_equal(window.targets, pool[number % inputs.POOL][1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from bench_lib.cases import Case
 from bench_lib.check import difference
 from bench_lib.process import THREADS, Process, ProgramError, environment
+from trained import make_corpus
 
 CASE = Case("gru", 2, 3, 4, 5)
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +44,13 @@ def test_traces_repeat_themselves_and_learn(ours: Process):
     assert difference(first, again) == 0
     assert set(first["gradients"]) >= {"layers.0.U", "layers.0.W", "layers.0.b", "layers.0.b_h", "output.V", "output.c"}
     assert len(set(first["losses"])) == 4
+
+
+def test_quality_is_the_loss_after_some_minutes_of_training(ours: Process, tmp_path: Path):
+    corpus = make_corpus(tmp_path / "c.h5", ["to and fro, " * 2000])
+    found = ours.ask("quality", corpus=str(corpus), minutes=0.02)
+    assert found["windows"] >= 1
+    assert 0 < found["nats_per_token"] < math.log(8)  # the text has 8 characters
 
 
 def test_a_failed_request_is_told_and_the_next_one_answered(ours: Process):

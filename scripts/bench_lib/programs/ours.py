@@ -41,7 +41,7 @@ class Program:
         self._optimizer = Optimizer(be, self.model.params, settings)
         self._step = TrainingStep(self.model, self.workspace, self._state, self._optimizer)
         self._pool = inputs.windows(case)
-        self._fed = Feed(be, self.workspace.batch).run(stream(self._pool))
+        self._fed = Feed(be, self.workspace.batch).run(stream(self._pool, be.plans_rows))
 
     def window(self) -> None:
         next(self._fed)
@@ -56,16 +56,17 @@ class Program:
         self._be.synchronize()
 
     def gradients(self) -> dict[str, np.ndarray]:
-        Feed(self._be, self.workspace.batch).load(next(stream(self._pool)))
+        Feed(self._be, self.workspace.batch).load(next(stream(self._pool, self._be.plans_rows)))
         self.model.forward(self.workspace, self._state)
         self.model.backward(self.workspace)
         return {name: self._be.to_host(array) for name, array in self.model.params.gradient.items()}
 
 
-def stream(pool: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Window]:
-    """The windows of a pool in turn, without end, each with the plan that only gpurnn needs.
+def stream(pool: list[tuple[np.ndarray, np.ndarray]], plan: bool) -> Iterator[Window]:
+    """The windows of a pool in turn, without end.
 
-    The plan is made here, so that it is timed; in training the prefetch thread makes it.
+    plan: whether with the plan of the row gradient. It is made here, so that it is timed; in training the prefetch
+    thread makes it.
     """
     shape = pool[0][0].shape
     size = shape[0] * shape[1]
@@ -76,7 +77,7 @@ def stream(pool: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Window]:
     for index in count():
         inputs_, targets = tokens[index % len(tokens)]
         order, starts, symbols = slots[index % len(slots)]
-        segments = planner.plan(inputs_.reshape(-1), order, starts, symbols)
+        segments = planner.plan(inputs_.reshape(-1), order, starts, symbols) if plan else 0
         yield Window(
             index=index,
             epoch=0,
@@ -87,8 +88,8 @@ def stream(pool: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Window]:
             has_boundary=False,
             uniform=True,
             weight_sum=float(size),
-            order=order,
-            segment_starts=starts[:segments],
-            segment_symbols=symbols[:segments],
+            order=order if plan else None,
+            segment_starts=starts[:segments] if plan else None,
+            segment_symbols=symbols[:segments] if plan else None,
             cursor=Cursor(index + 1, shape[1], shape[0], size),
         )

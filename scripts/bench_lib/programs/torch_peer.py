@@ -127,7 +127,7 @@ class ModuleBody(nn.Module):
             self._hot.scatter_(1, self._was, 0.0)
         self._was = tokens.reshape(-1, 1)
         self._hot.scatter_(1, self._was, 1.0)
-        return self._hot.view(*tokens.shape, -1)
+        return self._hot[: len(self._was)].view(*tokens.shape, -1)
 
     def after_backward(self) -> None:
         """The parts of the second bias that are held at zero."""

@@ -1,0 +1,120 @@
+"""The training of `gpurnn train` for an LSTM of one layer, written in PyTorch.
+
+It begins with the same parameters, reads the same windows of the same stream, and has the same optimizer, clipping,
+schedule, validations and choice of the best parameters. It writes no checkpoints.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import closing
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench_lib.cases import Case
+from bench_lib.programs.torch_peer import ModuleBody
+from gpurnn import backend
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.stream import Window, WindowStream
+from gpurnn.network import Model
+from gpurnn.training.config import TrainConfig
+from gpurnn.training.schedule import learning_rate
+
+_EVALUATION_STEPS = 256
+
+
+class Training:
+    """corpus: open; each split one document, for the module cannot forget in the middle of a window."""
+
+    def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
+        self._corpus, self._config, model = corpus, config, config.model
+        be = backend.get("cpu")
+        start = Model(be, model)
+        start.params.initialise(be, config.seed)
+        values = {name: torch.from_numpy(be.to_host(value)) for name, value in start.params.value.items()}
+        self._body = ModuleBody(
+            Case("lstm", config.lanes, config.steps, model.hidden, model.symbols), "one-hot", values
+        )
+        self._output = nn.Linear(model.hidden, model.symbols)
+        with torch.no_grad():
+            self._output.weight.copy_(values["output.V"].T)
+            self._output.bias.copy_(values["output.c"])
+        self._both = nn.ModuleList([self._body, self._output])
+        self._learnt = [p for p in self._both.parameters() if p.requires_grad]
+        adam = config.optimizer
+        self._adam = torch.optim.Adam(self._learnt, betas=(adam.beta1, adam.beta2), eps=adam.epsilon, fused=True)
+        self.windows = self._stale = self._plateaus = 0
+        self._lowest = math.inf
+        self._best = self._both.state_dict()
+
+    def run(self, minutes: float) -> None:
+        """Train so long, then take the parameters of the best validation."""
+        config, end = self._config, time.monotonic() + 60 * minutes
+        state = self._zeros(config.lanes)
+        with closing(WindowStream(self._corpus, "train", lanes=config.lanes, steps=config.steps, plan=False)) as stream:
+            for window in stream:
+                loss, state = self._train(window, state)
+                if self.windows % config.log_every == 0 and not math.isfinite(loss.item()):
+                    raise RuntimeError(f"window {self.windows}: the loss is not finite")
+                if self.windows % config.validate_every == 0:
+                    self._validate()
+                if time.monotonic() >= end:
+                    break
+        self._both.load_state_dict(self._best)
+
+    def evaluate(self) -> float:
+        """Nats of the mean target of the valid split, read in one stretch."""
+        return self._mean_loss(lanes=1, steps=_EVALUATION_STEPS, windows=None)
+
+    def _train(self, window: Window, state: Any) -> tuple[Tensor, Any]:
+        """One window; returns its mean loss and the state after it."""
+        for group in self._adam.param_groups:
+            group["lr"] = learning_rate(self._config.schedule, self.windows, self._plateaus)
+        self._adam.zero_grad(set_to_none=True)
+        losses, state = self._losses(window, state)
+        loss = losses.mean()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._learnt, self._config.optimizer.clip_norm)
+        self._adam.step()
+        self.windows += 1
+        return loss.detach(), state
+
+    def _validate(self) -> None:
+        loss = self._mean_loss(self._config.lanes, self._config.steps, self._config.validate_windows)
+        if loss < self._lowest:
+            self._lowest, self._stale = loss, 0
+            self._best = {name: value.clone() for name, value in self._both.state_dict().items()}
+            return
+        self._stale += 1
+        self._plateaus += self._stale % self._config.schedule.patience == 0
+
+    @torch.no_grad()
+    def _mean_loss(self, lanes: int, steps: int, windows: int | None) -> float:
+        """Over the first windows of the valid split, None: over all of it."""
+        state, nats, weight = self._zeros(lanes), 0.0, 0.0
+        whole = windows is None
+        with closing(
+            WindowStream(self._corpus, "valid", lanes=lanes, steps=steps, epochs=1, plan=False, tail=whole)
+        ) as stream:
+            for window in islice(stream, windows):
+                losses, state = self._losses(window, state)
+                nats += float((losses * torch.from_numpy(window.weight).reshape(-1)).sum(dtype=torch.float64))
+                weight += window.weight_sum
+        return nats / weight
+
+    def _losses(self, window: Window, state: Any) -> tuple[Tensor, Any]:
+        """Nats of each target of a window, (T*B,), and the state after it."""
+        carry = torch.from_numpy(window.carry[0])[None, :, None]
+        tokens, targets = (torch.from_numpy(a.astype(np.int64)) for a in (window.tokens, window.targets))
+        h, state = self._body(tokens, tuple(s * carry for s in state))
+        return F.cross_entropy(self._output(h).flatten(0, 1), targets.reshape(-1), reduction="none"), state
+
+    def _zeros(self, lanes: int) -> Any:
+        zeros = torch.zeros((1, lanes, self._config.model.hidden))
+        return zeros, zeros
