@@ -130,3 +130,22 @@ EXPORT cudaError_t cudaGraphLaunch(cudaGraphExec_t handle, cudaStream_t stream) 
   };
   return enqueue(stream, {GRAPH_LAUNCHES, "graph launch", run});
 }
+
+// ---- what is in a graph
+
+EXPORT CUresult cuGraphGetNodes(CUgraph graph, CUgraphNode* nodes, size_t* count) {
+  LOCK;
+  auto& tasks = ((Graph*)graph)->tasks;
+  for (size_t i = 0; nodes && i < *count && i < tasks.size(); ++i) nodes[i] = (CUgraphNode)&tasks[i];
+  *count = tasks.size();
+  return CUDA_SUCCESS;
+}
+
+EXPORT CUresult cuGraphNodeGetType(CUgraphNode node, CUgraphNodeType* type) {
+  LOCK;
+  Counter kind = ((Task*)node)->kind;
+  *type = kind == KERNELS  ? CU_GRAPH_NODE_TYPE_KERNEL
+          : kind == MEMSET ? CU_GRAPH_NODE_TYPE_MEMSET
+                           : CU_GRAPH_NODE_TYPE_MEMCPY;
+  return CUDA_SUCCESS;
+}
