@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,21 @@ class ProgramError(Exception):
 class Process:
     """One program's process. It is stopped (SIGSTOP) but while it answers, so that no idle pool of threads spins."""
 
-    def __init__(self, program: str) -> None:
-        """Raises ProgramError where the program's library cannot be imported."""
+    def __init__(
+        self, program: str, command: Sequence[str] | None = None, inherited: Mapping[str, str] | None = None
+    ) -> None:
+        """Raises ProgramError where the program's library cannot be imported.
+
+        command, inherited: what is started and its environment, where it is not the worker of this benchmark.
+        """
         self.program = program
         # A group of its own: an interrupt reaches this process only, and orphaned, the stopped one is hung up.
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "bench_lib.worker", program],
+            command or [sys.executable, "-m", "bench_lib.worker", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment(program, dict(os.environ)),
+            env=environment(program, dict(os.environ)) if inherited is None else inherited,
             process_group=0,
         )
         self.pid = self._child.pid

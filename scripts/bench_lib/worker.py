@@ -11,6 +11,7 @@ import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -125,8 +126,11 @@ def _peak_mib() -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def main() -> None:
-    """Serve requests until the input ends. What libraries print goes to standard error."""
+def serve(make: Callable[[], Any]) -> None:
+    """Answer requests by the methods of what `make` gives, `hello` first, until the input ends.
+
+    What libraries print goes to standard error.
+    """
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
@@ -134,7 +138,7 @@ def main() -> None:
         print(json.dumps(content), file=replies, flush=True)
 
     try:
-        worker = Worker(sys.argv[1])
+        worker = make()
     except ImportError as error:
         reply({"error": f"cannot be imported: {error}"})
         return
@@ -148,4 +152,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(lambda: Worker(sys.argv[1]))

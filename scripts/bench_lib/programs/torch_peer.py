@@ -35,15 +35,23 @@ def versions() -> str:
 class Program:
     """See `bench_lib.programs.Program`."""
 
-    def __init__(self, case: Case, way: str) -> None:
-        values = {name: torch.from_numpy(value) for name, value in inputs.parameters(case).items()}
+    def __init__(self, case: Case, way: str, device: str = "cpu") -> None:
+        """device: of PyTorch's; on "cuda" each window comes from pinned memory, as in training."""
+        self._device = torch.device(device)
+        with self._device:
+            self._make(case, way)
+
+    def _make(self, case: Case, way: str) -> None:
+        values = {name: torch.from_numpy(v).to(self._device) for name, v in inputs.parameters(case).items()}
         self._body = LoopBody(case, values) if way == "loop" else ModuleBody(case, way, values)
         self._V = nn.Parameter(values["output.V"].T.contiguous())  # (K, H), as nn.Linear holds it
         self._c = nn.Parameter(values["output.c"])
         self._learnt = [p for p in self._body.parameters() if p.requires_grad] + [self._V, self._c]
         # fused: one pass over the parameters; foreach took 2.5 to 4 times as long.
         self._adam = torch.optim.Adam(self._learnt, RATE, betas=(BETA1, BETA2), eps=EPSILON, fused=True)
-        self._pool = [(torch.from_numpy(t), torch.from_numpy(u).reshape(-1)) for t, u in inputs.windows(case)]
+        pool = [(torch.from_numpy(t), torch.from_numpy(u).reshape(-1)) for t, u in inputs.windows(case)]
+        pinned = self._device.type == "cuda"
+        self._pool = [(t.pin_memory(), u.pin_memory()) for t, u in pool] if pinned else pool
         self._windows = cycle(self._pool)
         self._state = self._body.initial_state()
         self._loss = torch.zeros(())
@@ -55,6 +63,7 @@ class Program:
         self._adam.step()
 
     def _forward_backward(self, tokens: Tensor, targets: Tensor) -> State:
+        tokens, targets = (host.to(self._device, non_blocking=True) for host in (tokens, targets))
         h, state = self._body(tokens, self._state)
         o = F.linear(h.reshape(len(targets), -1), self._V, self._c)
         loss = F.cross_entropy(o, targets)
@@ -68,12 +77,14 @@ class Program:
 
     def finish(self) -> None:
         """Nothing runs on after a call on the CPU."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize()
 
     def gradients(self) -> dict[str, np.ndarray]:
         self._forward_backward(*self._pool[0])
         found = self._body.gradients() | {"output.V": _grad(self._V).T, "output.c": _grad(self._c)}
         self._adam.zero_grad(set_to_none=True)
-        return {name: value.numpy().copy() for name, value in found.items()}
+        return {name: value.cpu().numpy().copy() for name, value in found.items()}
 
 
 class ModuleBody(nn.Module):
