@@ -8,7 +8,6 @@ fail() {
 
 python=${PYTHON:-python3}
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$python: Python 3.11 or newer is needed"
-"$python" -m pip --version >/dev/null || fail "$python: pip is needed"
 
 driver=$("$python" tests/cudahost/probe.py) # the CUDA version of a GPU's driver; empty without a GPU
 
@@ -28,13 +27,15 @@ can_emulate() {
 }
 
 # environment DIRECTORY PACKAGE...: made anew when its packages, pyproject.toml or the interpreter changed.
+# Its status says whether it could be made.
 environment() {
     local directory=$1 stamp
     shift
     stamp=$({ "$python" --version && echo "$PWD" "$@" && cat pyproject.toml; } | cksum)
     [ "$(cat "$directory/stamp" 2>/dev/null)" = "$stamp" ] && return
+    "$python" -m pip --version >/dev/null || fail "$python: pip is needed"
     echo "== installing $directory" >&2
-    "$python" -m venv --clear --without-pip "$directory"
-    "$python" -m pip --python "$directory" install --quiet --disable-pip-version-check "$@"
-    echo "$stamp" >"$directory/stamp"
+    "$python" -m venv --clear --without-pip "$directory" &&
+        "$python" -m pip --python "$directory" install --quiet --disable-pip-version-check "$@" &&
+        echo "$stamp" >"$directory/stamp"
 }
