@@ -1,0 +1,42 @@
+"""The CUDA backend, told which way to take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gpu_check_lib.sizes import GRAPH, WHOLE, WHOLE_GRAPH
+from gpurnn.backend import WindowOp
+from gpurnn.backend.cuda import CudaBackend
+
+
+class WayBackend(CudaBackend):
+    """way: one of `sizes.WAYS`. tf32: see `CudaBackend`.
+
+    holds_whole: whether a whole-window kernel was bound. graph_launches: counted always; while `launching` is false
+    they are only counted.
+    """
+
+    def __init__(self, way: str, tf32: bool) -> None:
+        super().__init__(tf32=tf32, graphs=way in (GRAPH, WHOLE_GRAPH))
+        self._wants_whole = way in (WHOLE, WHOLE_GRAPH)
+        self.holds_whole = False
+        self.graph_launches = 0
+        self.launching = True
+
+    def bind_window(self, op: WindowOp, dtype: Any, **dims: int) -> Callable[..., None] | None:
+        bound = super().bind_window(op, dtype, **dims) if self._wants_whole else None
+        self.holds_whole |= bound is not None
+        return bound
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        launch = super().capture(work)
+        if launch is work:
+            return work
+
+        def counted() -> None:
+            self.graph_launches += 1
+            if self.launching:
+                launch()
+
+        return counted
