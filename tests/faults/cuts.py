@@ -1,88 +1,164 @@
-"""A run that was killed at a chosen window and resumed has the bits of one that was not; nor do saves change bits."""
+"""A run that was killed at chosen windows and resumed has the bits of one that was not."""
 
 import math
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from faults import devices
 from faults.cases import Context, Outcome, Scenario, run_child
-from faults.training import refuse, settings, without_clock, write_corpus
-from gpurnn import backend
+from faults.training import VALIDATE_EVERY, digest, refuse, settings, without_clock, write_corpus
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.stream import WindowStream
+from gpurnn.data.stream import Window, WindowStream
 from gpurnn.exceptions import GpurnnError
 from gpurnn.generate import generate
-from gpurnn.training.checkpoint import read_checkpoint
+from gpurnn.training.checkpoint import Checkpoint, read_checkpoint
 from gpurnn.training.config import Limits
 from gpurnn.training.runlog import read_log
 from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.snapshot import load_language
 from gpurnn.training.trainer import Trainer
 
-SKIPPED = (13, 46)
-"""Windows, counted from 0, whose gradient is made not finite, with and without a kill."""
-SAMPLE = 300
+SKIPPED = (13, 46, 813)
+"""Windows, counted from 0, whose loss and gradient are made not finite, with and without a kill."""
+SAMPLE, SHORT_SAMPLE = 300, 40
+
+Cuts = dict[int, str]
+"""After how many windows a run is saved and then killed, and what is special there."""
 
 
-def cut_points(folder: Path, windows: int) -> dict[int, str]:
-    """After how many windows to save and be killed, and what is special there; at least 20, all below `windows`."""
+def cut_points(folder: Path, windows: int) -> Cuts:
+    """At least 20, all below `windows`: in the first epoch and, where there are several, late in the run."""
     with Corpus.open(folder / "corpus.h5") as corpus:
         config = settings(corpus)
         with WindowStream(corpus, "train", lanes=config.lanes, steps=config.steps, epochs=1) as stream:
             epoch = stream.windows_per_epoch
             boundaries = [window.index for window in stream if window.index and window.has_boundary]
-    every = config.schedule.every
-    points = {3: "inside an epoch", 29: "inside an epoch", epoch + 5: "inside an epoch", windows // 2: "half-way"}
-    points |= {epoch - 1: "before an epoch's edge", epoch: "at an epoch's edge", epoch + 1: "after an epoch's edge"}
-    points |= {every: "after a schedule step", every + 1: "after a schedule step"}
+    chosen = [boundaries[0], boundaries[len(boundaries) // 2], boundaries[-1]]
+    points = {windows // 2: "half-way", windows - 2: "near the end"}
+    for first in {0, max(0, windows // epoch - 2) * epoch}:
+        step, line, validation = (
+            first + every - first % every for every in (config.schedule.every, config.log_every, config.validate_every)
+        )
+        points |= {first + 3: "inside an epoch", first + 29: "inside an epoch", first + epoch + 5: "inside an epoch"}
+        points |= {first + epoch - 1: "before an epoch's edge", first + epoch: "at an epoch's edge"}
+        points |= {first + epoch + 1: "after an epoch's edge", line: "at a log line"}
+        points |= {step: "after a schedule step", step + 1: "after a schedule step"}
+        points |= {validation: "at a validation", validation + 1: "after a validation"}
+        for boundary in chosen:
+            points |= {
+                first + boundary: "before a document boundary",
+                first + boundary + 1: "after a document boundary",
+            }
     for skipped in SKIPPED:
         points |= {skipped: "before a skipped window", skipped + 1: "right after a skipped window"}
-    for boundary in (boundaries[0], boundaries[len(boundaries) // 2], boundaries[-1]):
-        points |= {boundary: "before a document boundary", boundary + 1: "after a document boundary"}
-    points |= {10: "at a log line", 35: "at a validation", 36: "after a validation", windows - 2: "near the end"}
     points |= {1: "windows prefetched: none consumed but one", 2: "windows prefetched: two consumed"}
-    found = {at: why for at, why in sorted(points.items()) if 0 < at < windows}
+    found = {at: why for at, why in sorted(points.items()) if 0 < at < windows - 1}
     assert len(found) >= 20, found
     return found
 
 
-def _poisoned(trainer: Trainer, windows: Collection[int]) -> Trainer:
-    """Make the gradient of these windows not finite."""
-    backward = trainer.model.backward
+@dataclass(frozen=True)
+class _Case:
+    """Runs of one cell on one device, each stage of a run in a process of its own, so that a device starts anew too."""
 
-    def poisoned(*arguments: Any, **named: Any) -> None:
-        backward(*arguments, **named)
-        if trainer.progress.windows in windows:
-            trainer.model.params.gradients[0] = math.nan
+    folder: Path
+    cell: str
+    device: str
+    windows: int
+    points: Collection[int]
+    """Where a process says what it has: once when it comes there, and when it goes on from there."""
 
-    trainer.model.backward = poisoned  # type: ignore[method-assign]
-    return trainer
+    def stage(self, run: str, at: int = 0, beyond: int = 0, graphs: bool = False) -> Outcome:
+        """Train to the end and sample; or with `at`, save after so many windows and be killed 1 + `beyond` later."""
+
+        def work(folder: Path, context: Context) -> None:
+            self._work(context, folder / run, at, beyond, graphs)
+
+        return run_child(Scenario(lambda folder: None, work, lambda folder, outcome: None), self.folder)
+
+    def _work(self, context: Context, run: Path, at: int, beyond: int, graphs: bool) -> None:
+        be = devices.get(self.device, graphs=graphs)
+        with Corpus.open(self.folder / "corpus.h5") as corpus:
+            if run.exists():
+                trainer = resumed_run(be, run, refuse)
+            else:
+                trainer = new_run(be, corpus, settings(corpus, self.cell), run, refuse)
+            self._strike_and_tell(trainer, context)
+
+            def act(consumed: int) -> None:
+                if at and consumed == at:
+                    os.kill(os.getpid(), signal.SIGUSR1)
+                if at and consumed == at + beyond + 1:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            trainer.run(Limits(windows=self.windows), checkpoint_minutes=1e6, on_window=act)
+            (run / "sample.txt").write_text(_sample(trainer, SAMPLE))
+
+    def _strike_and_tell(self, trainer: Trainer, context: Context) -> None:
+        """Before each window: make it one that is skipped, where it is to be; say what the run has, where it counts."""
+        consume = trainer.consume
+
+        def consuming(window: Window) -> None:
+            at = trainer.progress.windows
+            if at in self.points:
+                context.mark(f"{at} {digest(*trainer.pack())} {_sample(trainer, SHORT_SAMPLE)!r}")
+            if at in SKIPPED:
+                trainer._workspace.batch.scale.fill(math.nan)
+            consume(window)
+
+        trainer.consume = consuming  # type: ignore[method-assign]
 
 
-def _work(folder: Path, run: str, cell: str, device: str, windows: int, cut: int = 0, beyond: int = 0) -> None:
-    """Train to the end and sample; or with `cut`, save there and be killed so many windows later."""
-    be = devices.get(device)
-    with Corpus.open(folder / "corpus.h5") as corpus:
-        if (folder / run).exists():
-            trainer = resumed_run(be, folder / run, refuse)
-        else:
-            trainer = new_run(be, corpus, settings(corpus, cell), folder / run, refuse)
+def _sample(trainer: Trainer, length: int) -> str:
+    language = load_language(Checkpoint(*trainer.pack(), None, 1))
+    return "".join(str(piece) for piece in generate(trainer.model, language, length=length, seed=1))
 
-        def act(consumed: int) -> None:
-            if cut and consumed == cut:
-                os.kill(os.getpid(), signal.SIGUSR1)
-            if cut and consumed == cut + beyond + 1:
-                os.kill(os.getpid(), signal.SIGKILL)
 
-        last = _poisoned(trainer, SKIPPED).run(Limits(windows=windows), on_window=act).checkpoint
-    language = load_language(read_checkpoint(Path(last)))
-    text = "".join(str(piece) for piece in generate(trainer.model, language, length=SAMPLE, seed=1))
-    (folder / run / "sample.txt").write_text(text)
+class _Undisturbed:
+    """The run that nothing kills, and what another one has to be like."""
+
+    def __init__(self, case: _Case) -> None:
+        self._case, self._run = case, case.folder / "whole"
+        outcome = case.stage("whole")
+        assert outcome.ending == "done", f"the undisturbed run: {outcome.ending}: {outcome.text}"
+        self._marks = {int(mark.split()[0]): mark for mark in outcome.marks}
+        assert self._marks.keys() == set(case.points), f"told of {sorted(self._marks)}"
+        self._log = _log(self._run)
+        skipped = max(entry.get("skipped_windows", 0) for entry in self._log)
+        assert skipped == sum(window < case.windows for window in SKIPPED), f"{skipped} windows were skipped"
+
+    def check_stage(self, outcome: Outcome, was: int) -> None:
+        """What a stage told that began after `was` windows: parameters, moments, state, progress, samples."""
+        assert outcome.ending in ("killed", "done"), f"{outcome.ending}: {outcome.text}"
+        told = [int(mark.split()[0]) for mark in outcome.marks]
+        assert not was or told[:1] == [was], f"told of {told[:1]} first"
+        other = [at for at, mark in zip(told, outcome.marks, strict=True) if mark != self._marks[at]]
+        assert not other, f"other tensors, progress or samples after windows {other}"
+
+    def check_killed(self, run: Path, outcome: Outcome, at: int) -> None:
+        """What a stage left behind that was killed past `at`: its checkpoint, and the log."""
+        assert outcome.signal == signal.SIGKILL, f"not killed: {outcome.ending} {outcome.text}"
+        checkpoint = read_checkpoint(max((run / "checkpoints").iterdir()))
+        found = f"{checkpoint.header['progress']['windows']} {digest(checkpoint.tensors, checkpoint.header)}"
+        assert self._marks[at].startswith(found), f"the checkpoint is {found}, expected {self._marks[at]}"
+        log = _log(run)
+        expected = [entry for entry in self._log if entry["window"] <= at]
+        assert log[: len(expected)] == expected and log == self._log[: len(log)], "the log differs"
+
+    def check_end(self, run: Path) -> None:
+        """Everything after the last window."""
+        found = differences(self._run, run)
+        assert not found, f"at the end differ {', '.join(found)}"
+
+
+def _log(run: Path) -> list[dict[str, Any]]:
+    return [without_clock(entry) for entry in read_log(run / "log.jsonl")]
 
 
 def differences(one: Path, other: Path) -> list[str]:
@@ -96,71 +172,53 @@ def differences(one: Path, other: Path) -> list[str]:
     ]
     progress = [{**checkpoint.header["progress"], "seconds": 0} for checkpoint in (mine, theirs)]
     found += [name for name, value in progress[0].items() if value != progress[1][name]]
-    logs = [[without_clock(entry) for entry in read_log(run / "log.jsonl")] for run in (one, other)]
-    found += ["the log"] if logs[0] != logs[1] else []
-    samples = [(run / "sample.txt").read_bytes() for run in (one, other) if (run / "sample.txt").exists()]
-    return found + (["the sample"] if len(set(samples)) > 1 else [])
+    found += ["the log"] if _log(one) != _log(other) else []
+    samples = {(run / "sample.txt").read_bytes() for run in (one, other)}
+    return found + (["the sample"] if len(samples) > 1 else [])
 
 
-def cut(cell: str, windows: int, scratch: str, device: str = "cpu", most: int = 0) -> dict[str, Any]:
-    """Compare `windows` windows with as many that were killed and resumed, at each cut point (`most`: at most so many).
+def cut(
+    cell: str, windows: int, scratch: str, device: str = "cpu", most: int = 0, chained: bool = True
+) -> dict[str, Any]:
+    """Compare `windows` windows with as many that were killed and resumed at cut points (`most`: at most so many).
 
-    Every run is a process of its own, so that a device starts anew too.
+    Each cut is of a run of its own; or where they are chained, all but the one half-way follow one another in one run.
+    A resumed process runs its windows as CUDA graphs where the one before it did not, and the other way round.
 
     Returns {"cases", "kinds": what was special, how often, "violations": one line each}.
     """
     folder = Path(scratch) / f"cut-{cell}"
     folder.mkdir()
     write_corpus(folder)
-    _child(folder, "whole", cell, device, windows)
-    points = list(cut_points(folder, windows).items())
-    points = points[:: max(1, len(points) // most)][:most] if most else points
-    report: dict[str, Any] = {"cases": 0, "kinds": {}, "violations": []}
-    for number, (at, why) in enumerate(points):
-        report["cases"] += 1
-        report["kinds"][why] = report["kinds"].get(why, 0) + 1
+    points = cut_points(folder, windows)
+    if most:
+        points = dict(list(points.items())[:: max(1, len(points) // most)][:most])
+    apart = [at for at in points if not chained or at == windows // 2]
+    runs = [{at: points[at]} for at in apart] + [{at: why for at, why in points.items() if at not in apart}]
+    whole = _Undisturbed(case := _Case(folder, cell, device, windows, points.keys()))
+    return {
+        "cases": len(points),
+        "kinds": dict(Counter(points.values())),
+        "violations": [line for cuts in runs if cuts for line in _disturbed(case, whole, cuts)],
+    }
+
+
+def _disturbed(case: _Case, whole: _Undisturbed, cuts: Cuts) -> list[str]:
+    """One run that is killed at each of `cuts` and goes on; a line for each after which it was another run."""
+    violations = []
+    run, was, why = case.folder / "parts", 0, "before any"
+    for number, at in enumerate((*cuts, 0)):
+        quiet = max(0, -at % VALIDATE_EVERY - 1)  # windows until a validation, which may save
+        beyond = min(list(case.points).index(at) % 3, case.windows - at - 1, quiet) if at else 0
+        outcome = case.stage(run.name, at, beyond, graphs=number % 2 == 1)
         try:
-            killed = _child(folder, "parts", cell, device, windows, cut=at, beyond=min(number % 3, windows - at - 1))
-            assert killed.signal == signal.SIGKILL or at + 1 >= windows, f"not killed: {killed.ending} {killed.text}"
-            _child(folder, "parts", cell, device, windows)
-            found = differences(folder / "whole", folder / "parts")
-            assert not found, f"differs in {', '.join(found)}"
-        except (AssertionError, GpurnnError) as exc:
-            report["violations"].append(f"{cell} cut after window {at}, {why}: {exc}")
-        shutil.rmtree(folder / "parts", ignore_errors=True)
-    return report
-
-
-def _child(folder: Path, run: str, cell: str, device: str, windows: int, **cut: int) -> Outcome:
-    def work(where: Path, context: Context) -> None:
-        _work(where, run, cell, device, windows, **cut)
-
-    outcome = run_child(Scenario(lambda where: None, work, lambda where, outcome: None), folder)
-    assert cut or outcome.ending == "done", f"{outcome.ending}: {outcome.text}"
-    return outcome
-
-
-def cadences(windows: int, scratch: str, cell: str = "lstm") -> dict[str, Any]:
-    """Saving after every window and never, and validating after every window and never: byte-equal parameters.
-
-    Returns {"cases", "violations"}.
-    """
-    folder = Path(scratch) / "cadences"
-    folder.mkdir()
-    be, violations = backend.get("cpu"), []
-    with Corpus.open(write_corpus(folder)) as corpus:
-        config = settings(corpus, cell)
-        plans = {
-            "seldom": (config, 1e6),
-            "save every window": (config, 0.0),
-            "validate every window": (replace(config, validate_every=1), 1e6),
-            "validate never": (replace(config, validate_every=0), 1e6),
-        }
-        found = {}
-        for name, (plan, minutes) in plans.items():
-            trainer = new_run(be, corpus, plan, folder / name, refuse)
-            trainer.run(Limits(windows=windows), checkpoint_minutes=minutes)
-            arrays = [trainer.model.params.values, *trainer.optimizer.moments.values(), *trainer.state.named().values()]
-            found[name] = [be.to_host(array).tobytes() for array in arrays]
-        violations = [f"{name}: other bits" for name, arrays in found.items() if arrays != found["seldom"]]
-    return {"cases": len(plans) - 1, "violations": violations}
+            whole.check_stage(outcome, was)
+            if at:
+                whole.check_killed(run, outcome, at)
+            else:
+                whole.check_end(run)
+        except (AssertionError, GpurnnError, OSError) as exc:
+            violations.append(f"{case.cell} on {case.device}, cut after window {was}, {why}: {exc}")
+        was, why = at, cuts.get(at, "")
+    shutil.rmtree(run)
+    return violations

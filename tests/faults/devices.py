@@ -25,13 +25,13 @@ def available() -> dict[str, str]:
     return found
 
 
-def get(device: str) -> Backend:
+def get(device: str, *, graphs: bool = False) -> Backend:
     """The backend; call it in the process that is to use it, never before a fork.
 
-    Windows are not captured: what strikes them here is Python, which a captured window would leave out.
+    graphs: whether windows may be captured; where Python strikes inside them, they would leave that out.
     """
     if device == "cpu":
         return backend.get(device)
     if not real() and "cupy" not in sys.modules:
         cudahost.activate()
-    return backend.get(device, graphs=False)
+    return backend.get(device, graphs=graphs)

@@ -1,6 +1,7 @@
 """The points that the soak shows: what each runs, how often, and what it counts."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from gpurnn.network.cells import CELLS
 
 ERRORS = [name for name in ACTIONS if name not in ("kill", "torn")]
 CHUNK = 50_000  # fuzzed checkpoints a process
-SHORTEST = 120  # windows of a run that is cut: more than an epoch; all that the slow emulated device gets
+SHORTEST = 120  # windows of a run that is cut: more than an epoch
 
 
 @dataclass
@@ -101,14 +102,20 @@ def power(tally: Tally) -> None:
 
 
 def cuts(tally: Tally) -> None:
-    """Killed and resumed against not killed, for each cell on each device that is here."""
+    """Killed and resumed against not killed, for each cell on each device that is here, two cells at a time."""
+    windows = max(SHORTEST, round(1000 * tally.scale))
     for device, what in devices.available().items():
-        windows = max(SHORTEST, round(1000 * tally.scale)) if device == "cpu" or devices.real() else SHORTEST
-        tally.facts[f"windows, {what}"] = windows
-        for cell in CELLS:
-            report = tally.run("faults.cuts:cut", preload=False, cell=cell, windows=windows, device=device)
-            tally.fixed[f"cut points, {cell}, {what}"] = report["cases"]
-            tally.facts["kinds"] = report["kinds"]
+        chained = device != "cpu" and not devices.real()  # a window of the emulated device is slow
+        tally.facts |= {f"windows, {what}": windows, f"runs, {what}": "two a cell" if chained else "one a cut"}
+
+        def run(cell: str, device: str = device, chained: bool = chained) -> dict[str, Any]:
+            cell_on = {"cell": cell, "device": device, "windows": windows, "chained": chained}
+            return tally.run("faults.cuts:cut", preload=False, **cell_on)
+
+        with ThreadPoolExecutor(2) as pool:
+            for cell, report in zip(CELLS, pool.map(run, CELLS), strict=True):
+                tally.fixed[f"cut points, {cell}, {what}"] = report["cases"]
+                tally.facts["kinds"] = report["kinds"]
 
 
 def leave_out(tally: Tally) -> None:
@@ -125,7 +132,8 @@ def cadences(tally: Tally) -> None:
     windows = tally.share(1000)
     tally.facts["windows"] = windows
     tally.fixed["comparisons"] = sum(
-        tally.run("faults.cuts:cadences", preload=False, windows=max(40, windows), cell=cell)["cases"] for cell in CELLS
+        tally.run("faults.cadences:cadences", preload=False, windows=max(40, windows), cell=cell)["cases"]
+        for cell in CELLS
     )
 
 

@@ -28,6 +28,7 @@ from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.signals import SignalWatch
 from gpurnn.training.trainer import Trainer
 
+VALIDATE_EVERY = 35
 LONG = 300  # windows of the reference; a run is begun anew at a fifth of it
 WORDS = ["window", "lane", "carry", "error", "gate", "hidden", "state", "token", "loss"]
 
@@ -53,7 +54,7 @@ def settings(corpus: Corpus, cell: str = "lstm", **changes: Any) -> TrainConfig:
         lanes=3,
         steps=5,
         log_every=10,
-        validate_every=35,
+        validate_every=VALIDATE_EVERY,
         validate_windows=3,
         divergence_nats=0.0,
     )
