@@ -143,9 +143,10 @@ class CpuBackend(Backend):
         return run
 
     def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
+        key, scale = np.array([seed, layer], np.uint64), 1 / (1 - p)
+        if self._native is not None:
+            return self._compiled_mask(key, np.array([p, scale]))
         uniforms = np.empty(_MASK_BLOCK, np.float32)
-        key = np.array([seed, layer], np.uint64)
-        scale = 1 / (1 - p)
 
         def fill(out: Array, window: Array) -> None:
             counter = np.array([0, int(window[0]), 0, 0], np.uint64)
@@ -156,6 +157,15 @@ class CpuBackend(Backend):
                 drawn = generator.random(dtype=np.float32, out=uniforms[: part.size])
                 np.greater_equal(drawn, np.float32(p), out=part)
                 np.multiply(part, scale, out=part)
+
+        return fill
+
+    def _compiled_mask(self, key: np.ndarray, chance: np.ndarray) -> Callable[[Array, Array], None]:
+        assert self._native is not None
+        bodies = {c: self._native.bind(f"dropout_mask_{n}", 4, 0, 1, self._threads, (0,)) for c, n in _C_NAMES.items()}
+
+        def fill(out: Array, window: Array) -> None:
+            bodies[out.dtype.char](out.reshape(-1), window, key, chance)
 
         return fill
 

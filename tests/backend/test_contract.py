@@ -109,6 +109,7 @@ def numpy_mask(seed: int, layer: int, window: int, p: float, shape: tuple[int, .
         (1, 2, 3, 0.3, (5, 3, 7)),
         (2**63 + 5, 1, 2**40, 0.1, (4, 64)),
         (2**64 - 1, 9, 17, 0.9, (2, 1031)),
+        (5, 0, 4, 0.1, (301, 1009)),
     ],
 )
 def test_dropout_masks_are_numpys_bit_for_bit(

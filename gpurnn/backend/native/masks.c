@@ -1,0 +1,58 @@
+/* Dropout masks from Philox4x64-10, bit for bit NumPy's; Backend.dropout_mask says which. Source: Salmon et al. 2011,
+   Parallel random numbers: as easy as 1, 2, 3. */
+#ifndef REAL
+#include "real.h"
+
+INLINE uint64_t multiply(uint64_t a, uint64_t b, uint64_t *high) {
+    unsigned __int128 product = (unsigned __int128)a * b;
+    *high = (uint64_t)(product >> 64);
+    return (uint64_t)product;
+}
+
+INLINE void philox(uint64_t word[4], uint64_t key0, uint64_t key1) {
+    for (int round = 0; round < 10; round++, key0 += 0x9E3779B97F4A7C15u, key1 += 0xBB67AE8584CAA73Bu) {
+        uint64_t high0, high1;
+        uint64_t low0 = multiply(0xD2E7470EE14C6C93u, word[0], &high0);
+        uint64_t low1 = multiply(0xCA5A826395121157u, word[2], &high1);
+        word[0] = high1 ^ word[1] ^ key0;
+        word[1] = low1;
+        word[2] = high0 ^ word[3] ^ key1;
+        word[3] = low0;
+    }
+}
+
+#define REAL float
+#include "masks.c"
+#undef REAL
+#define REAL double
+#include "masks.c"
+#else
+
+/* out (N,): 0 with probability chance[0], else chance[1]. Eight elements come from one Philox block of four words; NumPy
+   counts before its first block. */
+BODY(dropout_mask) {
+    REAL *restrict out = arg[0];
+    const int64_t *window = arg[1];
+    const uint64_t *key = arg[2];
+    const double *chance = arg[3];
+    const float p = (float)chance[0];
+    const REAL scale = (REAL)chance[1];
+    int64_t first = dim[FIRST_ROW], end = first + dim[0];
+    for (int64_t block = first / 8; 8 * block < end; block++) {
+        uint64_t word[4] = {(uint64_t)block + 1, (uint64_t)window[0], 0, 0};
+        philox(word, key[0], key[1]);
+        int32_t bits[8];
+        for (int i = 0; i < 4; i++) {
+            bits[2 * i] = (int32_t)((uint32_t)word[i] >> 8);
+            bits[2 * i + 1] = (int32_t)(word[i] >> 40);
+        }
+        REAL drawn[8];
+        for (int i = 0; i < 8; i++)
+            drawn[i] = (float)bits[i] * (1.0f / 16777216.0f) >= p ? scale : 0;
+        int64_t from = 8 * block < first ? first - 8 * block : 0, upto = end - 8 * block < 8 ? end - 8 * block : 8;
+        memcpy(out, drawn + from, (size_t)(upto - from) * sizeof(REAL));
+        out += upto - from;
+    }
+}
+
+#endif
