@@ -47,7 +47,7 @@ _PLAIN_SETTINGS = (
 @click.option("--hidden", type=int, default=256, show_default=True, help="Hidden units of a layer (H).")
 @click.option("--layers", type=int, default=1, show_default=True, help="Recurrent layers (L).")
 @click.option("--embedding", type=int, default=0, show_default=True, help="Width of an embedding (E); 0: one-hot.")
-@click.option("--dropout", type=float, default=0.0, show_default=True, help="Between layers and before the output.")
+@click.option("--dropout", type=float, default=0.1, show_default=True, help="Between layers and before the output.")
 @click.option("--init", type=click.Choice(list(INITIALISERS)), default="uniform", show_default=True)
 @click.option("--recurrent-init", type=click.Choice(list(INITIALISERS)), help="Of W.  [default: the cell's own]")
 @click.option("--forget-bias", type=float, default=1.0, show_default=True, help="Of an LSTM, at the start.")

@@ -21,9 +21,14 @@ def quality(program: str, path: str, minutes: float) -> dict[str, Any]:
     program: a module of `bench_lib.programs`. path: a corpus whose splits are one document each.
     """
     with Corpus.open(Path(path)) as corpus:
-        config = TrainConfig(ModelConfig(symbols=len(corpus.vocabulary), cell="lstm"))
+        config = settings(len(corpus.vocabulary))
         windows, nats = {"ours": _ours, "torch_peer": _torch}[program](corpus, config, minutes)
     return {"windows": windows, "nats_per_token": nats}
+
+
+def settings(symbols: int) -> TrainConfig:
+    """The settings of `gpurnn train` where none is given, for a long text."""
+    return TrainConfig(ModelConfig(symbols=symbols, cell="lstm", dropout=0.1))
 
 
 def _ours(corpus: Corpus, config: TrainConfig, minutes: float) -> tuple[int, float]:

@@ -1,7 +1,7 @@
 """The training of `gpurnn train` for an LSTM of one layer, written in PyTorch.
 
 It begins with the same parameters, reads the same windows of the same stream, and has the same optimizer, clipping,
-schedule, validations and choice of the best parameters. It writes no checkpoints.
+schedule, validations and choice of the best parameters. Its dropout masks are PyTorch's own. It writes no checkpoints.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Training:
 
     def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
         self._corpus, self._config, model = corpus, config, config.model
+        torch.manual_seed(config.seed)
         be = backend.get("cpu")
         start = Model(be, model)
         start.params.initialise(be, config.seed)
@@ -113,6 +114,7 @@ class Training:
         carry = torch.from_numpy(window.carry[0])[None, :, None]
         tokens, targets = (torch.from_numpy(a.astype(np.int64)) for a in (window.tokens, window.targets))
         h, state = self._body(tokens, tuple(s * carry for s in state))
+        h = F.dropout(h, self._config.model.dropout, training=torch.is_grad_enabled())
         return F.cross_entropy(self._output(h).flatten(0, 1), targets.reshape(-1), reduction="none"), state
 
     def _zeros(self, lanes: int) -> Any:
