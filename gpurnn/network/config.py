@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,7 @@ class ModelConfig:
         _expect(self.embedding >= 0, f"embedding: expected 0 or more, found {self.embedding}")
         _expect(0 <= self.dropout < 1, f"dropout: expected 0 <= p < 1, found {self.dropout}")
         _expect(self.dtype in ("float32", "float64"), f"dtype: expected float32 or float64, found {self.dtype!r}")
+        _expect(math.isfinite(self.forget_bias), f"forget_bias: expected a finite number, found {self.forget_bias}")
         for name in filter(None, (self.init, self.recurrent_init)):
             _expect(name in INITIALISERS, f"init: expected one of {', '.join(INITIALISERS)}, found {name!r}")
 
@@ -58,7 +60,7 @@ class ModelConfig:
             specs += [
                 Spec(name + "U", (width, columns), self.init, cell.gates, hidden),
                 Spec(name + "W", (hidden, columns), self.recurrent_init or cell.recurrent_init, cell.gates, hidden),
-                Spec(name + "b", (columns,), gates=cell.gates, forget=cell.forget_gate),
+                Spec(name + "b", (columns,), gates=cell.gates, forget_bias=self.forget_bias * cell.forget_gate),
                 *(Spec(name + bias, (hidden,)) for bias in cell.biases),
             ]
             width = hidden

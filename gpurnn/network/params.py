@@ -20,7 +20,7 @@ class Spec:
     """One parameter.
 
     name: as in checkpoints; init: a key of `INITIALISERS`, or "zeros"; gates: blocks of columns, each drawn for itself;
-    hidden: H, which scales the uniform initialiser; forget: whether its second block is an LSTM's forget bias.
+    hidden: H, which scales the uniform initialiser; forget_bias: what the second block of an LSTM's b begins with.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Spec:
     init: str = "zeros"
     gates: int = 1
     hidden: int = 1
-    forget: bool = False
+    forget_bias: float = 0.0
 
 
 class Params:
@@ -69,14 +69,14 @@ class Params:
                 )
             be.from_host(found.astype(self.values.dtype), out=self.value[spec.name])
 
-    def initialise(self, be: Backend, seed: int, forget_bias: float = 1.0) -> None:
+    def initialise(self, be: Backend, seed: int) -> None:
         """Draw all values: each parameter from its own generator, so that one does not depend on another's shape."""
         for number, spec in enumerate(self.specs):
             rng = np.random.default_rng([seed, number])
             host = np.zeros(spec.shape) if spec.init == "zeros" else _draw(rng, spec)
-            if spec.forget:
+            if spec.forget_bias:
                 hidden = spec.shape[0] // spec.gates
-                host[hidden : 2 * hidden] = forget_bias
+                host[hidden : 2 * hidden] = spec.forget_bias
             be.from_host(host.astype(self.values.dtype), out=self.value[spec.name])
 
 

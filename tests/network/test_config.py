@@ -25,6 +25,7 @@ from gpurnn.network.cells import CELLS
         ("dtype", "float16", "dtype: expected float32 or float64, found 'float16'"),
         ("cell", "elman", f"cell: expected one of {', '.join(CELLS)}, found 'elman'"),
         ("init", "zeros", "init: expected one of .*, found 'zeros'"),
+        ("forget_bias", float("inf"), "forget_bias: expected a finite number, found inf"),
         ("recurrent_init", "eye", "init: expected one of .*, found 'eye'"),
     ],
 )

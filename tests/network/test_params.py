@@ -163,7 +163,7 @@ def test_biases_start_at_zero_but_for_the_forget_gate(be: Backend, cell: str, fo
     config = ModelConfig(K, cell, H, 2, forget_bias=forget_bias)
     params = Model(be, config).params
     params.values.fill(9)
-    params.initialise(be, 0, config.forget_bias)
+    params.initialise(be, 0)
     for name, array in host(be, params.value).items():
         if array.ndim == 2:
             assert not (array == 9).any()
