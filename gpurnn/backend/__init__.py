@@ -52,13 +52,13 @@ def get(device: str = "auto", *, tf32: bool = False, graphs: bool = True) -> Bac
         return CpuBackend()
     if device == "auto":
         missing = _why_no_cuda()
-        return CpuBackend(f"no GPU: {missing}") if missing else _cuda(0, "a GPU was found", tf32, graphs)
+        return CpuBackend(missing) if missing else _cuda(0, "a GPU was found", tf32, graphs)
     name, _, number = device.partition(":")
     if name != "cuda" or (number and not number.isdecimal()) or device.endswith(":"):
         raise UsageError(f"device {device!r}: expected auto, cpu, cuda or cuda:N")
     missing = _why_no_cuda()
     if missing:
-        raise BackendError(f"device {device!r}: {missing}")
+        raise BackendError(f"device {device!r}: {missing}; {_INSTALL}")
     return _cuda(int(number or 0), f"{device} was asked for", tf32, graphs)
 
 
@@ -81,9 +81,9 @@ def array_namespace(x: Array) -> Any:
 def _why_no_cuda() -> str:
     """What is missing for a GPU, in words; empty where nothing is."""
     if importlib.util.find_spec("cupy") is None:
-        return f"CuPy is not installed; {_INSTALL}"
+        return "CuPy is not installed"
     why: str = importlib.import_module("gpurnn.backend.cuda").why_unusable()
-    return f"{why}; {_INSTALL}" if why else ""
+    return why
 
 
 def _cuda(number: int, reason: str, tf32: bool, graphs: bool) -> Backend:
