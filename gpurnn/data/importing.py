@@ -14,6 +14,7 @@ import numpy as np
 
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.schema import Manifest
+from gpurnn.data.temporary import sweep_beside
 from gpurnn.data.validate import MAX_ATTRIBUTE_BYTES
 from gpurnn.data.writer import CorpusWriter
 from gpurnn.exceptions import CorpusError, DataError
@@ -37,6 +38,7 @@ def import_corpus(source: Path, target: Path, *, force: bool = False) -> Manifes
         raise DataError(f"{target}: there is no folder {target.parent}; make it first")
     if target.exists() and not force:
         raise DataError(f"{target} exists; give another name or --force to replace it")
+    sweep_beside(target)
     with _child(source) as pipe:
         manifest = _read_manifest(source, pipe)
         with CorpusWriter(target) as writer:

@@ -12,6 +12,7 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.packing import Packer, Progress, count_ids
 from gpurnn.data.schema import SPLITS, SplitSize
 from gpurnn.data.spool import Spool
+from gpurnn.data.temporary import sweep_beside
 from gpurnn.data.text import Source, find_sources, read_pieces, text_decoder
 from gpurnn.data.tokenise import TOKENISERS, Tokeniser
 from gpurnn.data.tokens import Kind, TextPolicy, Vocabulary
@@ -60,7 +61,7 @@ def prepare(
     stdin: IO[bytes] | None = None,
     progress: Progress | None = None,
 ) -> PrepareReport:
-    """Writes a corpus from texts; nothing is left behind when it fails.
+    """Writes a corpus from texts; nothing is left behind when it fails, nor what one left that was killed before.
 
     inputs: files, .gz files, folders, or "-" for `stdin`; each file is a document, or is cut into documents at
     `document_separator`. tokens: "chars" (default), "bytes" or "words".
@@ -83,6 +84,7 @@ def prepare(
     groups = [find_sources(inputs), find_sources(valid), find_sources(test)]
     _check_sources(groups, target)
     job = _Job(kind, given, min_count, document_separator, stdin, progress or (lambda phase, done, whole: None))
+    sweep_beside(target)
     try:
         spool = Spool(target.parent)
         try:

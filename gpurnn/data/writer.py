@@ -6,7 +6,6 @@ first error for itself and goes on as if nothing had happened; the writer raises
 
 import hashlib
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +17,7 @@ from h5py import h5a, h5s, h5t
 from numpy.typing import NDArray
 
 from gpurnn.data.schema import ATTRIBUTE, CHUNK_BYTES, Manifest
+from gpurnn.data.temporary import create_beside
 from gpurnn.exceptions import DataError
 
 
@@ -76,8 +76,8 @@ class CorpusWriter:
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self.temporary, descriptor = _create_beside(target)
-        self._sink = _Sink(descriptor)
+        self.temporary, self._lock = create_beside(target)
+        self._sink = _Sink(os.dup(self._lock))  # the lock is held on after the sink is closed
         self._published = False
         self._file: Any = None
         try:
@@ -130,6 +130,7 @@ class CorpusWriter:
             raise DataError(f"{self._target} exists; give another name or --force to replace it")
         self.temporary.replace(self._target)
         self._published = True
+        os.close(self._lock)
         folder = os.open(self._target.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -148,6 +149,7 @@ class CorpusWriter:
         self._check()
 
     def _abandon(self) -> None:
+        os.close(self._lock)
         self.temporary.unlink(missing_ok=True)
         self._sink.error = self._sink.error or OSError(0, "abandoned")  # what HDF5 still holds is not wanted any more
         try:
@@ -165,16 +167,3 @@ class CorpusWriter:
     ) -> None:
         if not self._published:
             self._abandon()
-
-
-def _create_beside(target: Path) -> tuple[Path, int]:
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    for _ in range(100):
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-        try:
-            return temporary, os.open(temporary, flags, 0o666)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise DataError(f"{target}: cannot write there: {error.strerror}") from None
-    raise DataError(f"{target}: cannot find a name for a temporary file beside it")

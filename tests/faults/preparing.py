@@ -34,6 +34,8 @@ def _check(folder: Path, outcome: Outcome) -> None:
     cleaned = outcome.ending != "killed" and outcome.fired <= 1  # a disk that goes on failing cannot be tidied up
     assert not left or not cleaned, f"left behind: {left}"
     prepare([folder / "new.txt.gz"], folder / "corpus.h5", force=True)
+    left = [path.name for path in folder.iterdir() if path.name.startswith(".")]
+    assert not left, f"left by one that was killed, and not swept: {left}"
 
 
 OVER = Scenario(_prepare, _work, _check)

@@ -1,0 +1,64 @@
+"""Temporary files beside a target, locked for as long as their process lives, so that others know what to sweep."""
+
+import fcntl
+import os
+import re
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from gpurnn.exceptions import DataError
+
+_OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def create_beside(target: Path) -> tuple[Path, int]:
+    """A new empty file in the target's folder, and its descriptor.
+
+    Nobody sweeps the file until this descriptor and every copy of it are closed. Raises DataError where it cannot be
+    made.
+    """
+    for _ in range(100):
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            descriptor = os.open(temporary, _OPEN | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise DataError(f"{target}: cannot write there: {error.strerror}") from None
+        if _lock(descriptor) and os.fstat(descriptor).st_nlink:  # else it was swept before it was locked
+            return temporary, descriptor
+        os.close(descriptor)
+    raise DataError(f"{target}: cannot find a name for a temporary file beside it")
+
+
+def sweep_beside(target: Path) -> None:
+    """Remove the temporary files beside `target` whose process was killed; what cannot be removed stays."""
+    name = re.compile(re.escape(f".{target.name}.") + r"[0-9a-f]{8}\.tmp")
+    with suppress(OSError):
+        for path in target.parent.iterdir():
+            if name.fullmatch(path.name):
+                _remove_if_left(path)
+
+
+def _remove_if_left(path: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, _OPEN)
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open file; False where somebody who is about to remove it has locked it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # this file system has no locks: nobody can take one to sweep it either
+        return True
+    return True
