@@ -17,7 +17,7 @@ from gpu_check_lib.way import WayBackend
 from gpurnn import backend
 from gpurnn.exceptions import BackendError
 
-_COUNTED = 4
+_COUNTED = 2
 """Windows over which the emulated device's own counters run."""
 
 

@@ -20,11 +20,11 @@ _COUNTS = """\
 Asked of the device by one window after warm-up. kernels: launched one by one; what a graph does is one launch of it.
 copies to: from the host; on: on the device, memsets too. waits: of the host, for the upload of two windows before."""
 _TIMES = """\
-Time from the end of a window to the end of the next (median, by events), and targets a second. MiB: what the library's
-allocator took. PyTorch: cuDNN's modules, the faster of one-hot rows and gathered rows; Adam is its fused one.
-TF32 on: `--tf32` of gpurnn; torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32 true; off: both
-false. PyTorch / gpurnn: how many times as long PyTorch takes as what `gpurnn train` does (a graph; whole-window kernels
-where they fit)."""
+Time from the end of a window to the end of the next (median, by events), and targets a second; each window comes from
+the host within it. MiB: what the library's allocator took. PyTorch: cuDNN's modules, the faster of one-hot rows and
+gathered rows; fused Adam. TF32 on: `--tf32` of gpurnn; torch.backends.cuda.matmul.allow_tf32 and
+torch.backends.cudnn.allow_tf32 are true; off: both are false. PyTorch / gpurnn: how many times as long PyTorch takes as
+what `gpurnn train` does (a graph; of whole-window kernels where they fit), whose MiB are given."""
 
 
 def as_json(about: dict[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _number(value: float | None) -> str:
 def _time(row: Row | None) -> str:
     if row is None or not row.seconds:
         return "-"
-    return f"{1e3 * row.seconds:.3f} ms {row.case.tokens / row.seconds / 1e3:.0f}k/s"
+    return f"{1e3 * row.seconds:.3f} ms {row.tokens_per_second:,.0f}/s"
 
 
 def _mebibytes(row: Row | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench_lib.stats import windows_in
 
-_WARM_UP = 5
+_WARM_UP = 3
 """Windows until every kernel is compiled, every buffer is there and a graph has been captured and compared."""
 _MOST = 2000
 
