@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import sys
+import textwrap
 import time
 from datetime import date
 from pathlib import Path
@@ -102,6 +103,9 @@ def _show(key: str, entry: dict[str, Any], missing: list[str]) -> None:
         print(f"      {name:<58}{value:>12,}")
     for name, value in entry["peaks"].items():
         print(f"      {name:<58}{value / 2**20:>8.1f} MiB")
+    kinds = "; ".join(f"{kind}: {count}" for kind, count in entry["facts"].get("kinds", {}).items())
+    if kinds:
+        print(textwrap.fill(kinds, 120, initial_indent=" " * 6, subsequent_indent=" " * 6))
     for line in missing[:20]:
         print(f"      ! {line}")
     sys.stdout.flush()
