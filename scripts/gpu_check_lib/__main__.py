@@ -15,12 +15,13 @@ from bench_lib.process import ProgramError
 from gpu_check_lib import machine, report, sizes, suite
 from gpu_check_lib.measure import Asked, Row, measure, started
 
+_USAGE = "%(prog)s [-h] [--smoke] [--skip-tests] [--no-install] [--output DIR]"
 _OUTPUT = machine.ROOT / "runs" / "gpu_check"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the arguments ask for; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="scripts/gpu_check", description=__doc__)
+    parser = argparse.ArgumentParser(prog="scripts/gpu_check", usage=_USAGE)
     parser.add_argument("--smoke", action="store_true", help="small sizes on the emulated device, without timings")
     parser.add_argument("--skip-tests", action="store_true", help="leave the CuPy suite out")
     parser.add_argument("--output", type=Path, default=_OUTPUT, help="where the report goes")
@@ -42,13 +43,14 @@ def _check(given: argparse.Namespace) -> int:
         if not ours.ways:
             raise ProgramError(ours.versions)
         device = ours.ask("describe")
+        ours.close()  # while the tests run nobody else holds memory of the device
+        tested = None if given.skip_tests else suite.run()
+        if tested and tested["exit"]:
+            problems.append(f"the CuPy suite failed: {tested['summary']}")
         peer, peer_versions = _peer(stack, given)
         programs = {"gpurnn": ours.versions, "pytorch": peer_versions}
         for name, versions in programs.items():
             print(f"{name}: {versions}", flush=True)
-        tested = None if given.skip_tests else suite.run()
-        if tested and tested["exit"]:
-            problems.append(f"the CuPy suite failed: {tested['summary']}")
         plan = sizes.smoke() if given.smoke else sizes.full()
         rows = list(measure([ours, *peer], plan, problems.append))
     about = {

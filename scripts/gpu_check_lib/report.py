@@ -29,12 +29,13 @@ what `gpurnn train` does (a graph; of whole-window kernels where they fit), whos
 
 def as_json(about: dict[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
     """about: everything but the rows."""
-    return {"format": 1, **about, "rows": [row.as_json() for row in rows]}
+    note = {"note": NO_TIMINGS} if about["emulated"] else {}
+    return {"format": 1, **note, **about, "rows": [row.as_json() for row in rows]}
 
 
 def markdown(about: dict[str, Any], rows: Sequence[Row]) -> str:
     """about: what `as_json` takes."""
-    lines = ["# gpurnn on a GPU", ""]
+    lines = [f"# gpurnn on {about['device']['device']}", ""]
     if about["emulated"]:
         lines += [f"**{NO_TIMINGS}**; the counts are those of real CuPy and real kernels, run by the CPU.", ""]
     lines += [f"- {name}: {value}" for name, value in about["machine"].items() if value]

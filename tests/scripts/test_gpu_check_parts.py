@@ -203,7 +203,7 @@ def about(problems: list[str]) -> dict[str, Any]:
     return {
         "emulated": False,
         "machine": {"system": "Linux", "nvidia_smi": None},
-        "device": {},
+        "device": {"device": "NVIDIA X"},
         "programs": {"gpurnn": "cupy 14", "pytorch": "not compared: no torch"},
         "suite": {"command": "python -m pytest", "exit": 1, "summary": "1 failed"},
         "problems": problems,
@@ -220,7 +220,12 @@ def test_the_report_says_where_it_ran_what_failed_and_what_is_missing(
     data, table = tmp_path / "new" / "report.json", tmp_path / "new" / "report.md"
     assert shown.out.splitlines()[-1] == f"attach to a report: {data} and {table}"
     lines = table.read_text().splitlines()
-    for line in ("- pytorch: not compared: no torch", "- CuPy suite: 1 failed (exit 1)", "PROBLEM: second"):
+    for line in (
+        "# gpurnn on NVIDIA X",
+        "- pytorch: not compared: no torch",
+        "- CuPy suite: 1 failed (exit 1)",
+        "PROBLEM: second",
+    ):
         assert line in lines
     assert not any("emulated" in line or "nvidia_smi" in line for line in lines)
     assert json.loads(data.read_text())["rows"] == [row.as_json() for row in rows]
