@@ -64,9 +64,12 @@ class TrainConfig:
         """The configuration that `to_json` described. Raises RunError for anything else, naming `source`."""
         parts = {"model": ModelConfig, "optimizer": OptimizerConfig, "schedule": ScheduleConfig}
         plain = dict(_checked(cls, data, source))
-        for name, part in parts.items():
-            plain[name] = part(**_checked(part, plain.get(name), f"{source}: {name}"))
-        return cls(**plain)
+        try:
+            for name, part in parts.items():
+                plain[name] = part(**_checked(part, plain.get(name), f"{source}: {name}"))
+            return cls(**plain)
+        except UsageError as error:
+            raise RunError(f"{source}: {error}; was it changed by hand?") from None
 
     def differences(self, other: TrainConfig) -> list[str]:
         """What differs between two configurations apart from cadences, one "name: this, that" each."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gpurnn.backend import Backend
-from gpurnn.exceptions import CheckpointError, DataError, UsageError
+from gpurnn.exceptions import CheckpointError, DataError
 from gpurnn.network import Model
 from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
@@ -39,11 +39,16 @@ def load_trained(be: Backend, source: Path, which: str, on_warning: Callable[[st
     Raises RunError, CheckpointError: a run or checkpoint that is missing, damaged, or does not fit together.
     """
     checkpoint = load_checkpoint(source, which, on_warning)
+    config = load_config(checkpoint)
     try:
-        config, language = load_config(checkpoint), load_language(checkpoint)
-    except (UsageError, DataError) as error:
+        language = load_language(checkpoint)
+    except DataError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from None
-    _refuse_misfit(checkpoint, config, language)
+    symbols = len(language.vocabulary)
+    if symbols != config.model.symbols:
+        raise CheckpointError(
+            f"{checkpoint.path}: its vocabulary has {symbols} symbols, its output {config.model.symbols}"
+        )
     model = load_model(be, checkpoint)
     own = replace(  # copies, so that the file's bytes are let go
         language,
@@ -51,21 +56,3 @@ def load_trained(be: Backend, source: Path, which: str, on_warning: Callable[[st
         start_counts=language.start_counts.astype(np.int64),
     )
     return Trained(model, own, config, replace(checkpoint, tensors={}))
-
-
-def _refuse_misfit(checkpoint: Checkpoint, config: TrainConfig, language: Language) -> None:
-    """Raises CheckpointError unless the header describes what the file holds, before memory is taken for it."""
-    path, tensors, model = checkpoint.path, checkpoint.tensors, config.model
-    if model.layers > len(tensors):
-        raise CheckpointError(f"{path}: its header says {model.layers} layers, the file has {len(tensors)} tensors")
-    for spec in model.specs():
-        shape = tensors[spec.name].shape if spec.name in tensors else None
-        if shape != spec.shape:
-            raise CheckpointError(f"{path}: {spec.name}: expected {spec.shape}, found {shape or 'no such tensor'}")
-    if len(language.vocabulary) != model.symbols:
-        raise CheckpointError(
-            f"{path}: its vocabulary has {len(language.vocabulary)} symbols, its output {model.symbols}"
-        )
-    counts = language.start_counts
-    if any(array.dtype.kind not in "iu" for array in (language.start_symbols, counts)) or np.any(counts < 1):
-        raise CheckpointError(f"{path}: starts: expected symbols and how often each was seen, both whole numbers")

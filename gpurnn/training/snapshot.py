@@ -20,6 +20,7 @@ from gpurnn.data.stream import Cursor
 from gpurnn.data.tokens import TextPolicy, Vocabulary
 from gpurnn.exceptions import CheckpointError, GpurnnError
 from gpurnn.network import Model, State
+from gpurnn.network.cells import CELLS
 from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.divergence import Divergence
@@ -130,8 +131,26 @@ def unpack(checkpoint: Checkpoint, model: Model, optimizer: Optimizer, state: St
 
 
 def load_config(checkpoint: Checkpoint) -> TrainConfig:
-    """The settings that a checkpoint was trained with."""
-    return TrainConfig.from_json(_object(checkpoint, "config"), f"{checkpoint.path}: config")
+    """The settings that a checkpoint was trained with; its parameters and states have the shapes that they ask for.
+
+    Call it before memory is taken for what it describes. Raises RunError, CheckpointError.
+    """
+    config = TrainConfig.from_json(_object(checkpoint, "config"), f"{checkpoint.path}: config")
+    model, tensors = config.model, checkpoint.tensors
+    if model.layers > len(tensors):
+        raise CheckpointError(
+            f"{checkpoint.path}: its header says {model.layers} layers, the file has {len(tensors)} tensors"
+        )
+    shapes = {spec.name: spec.shape for spec in model.specs()}
+    for layer in range(model.layers):
+        shapes |= {f"state.{layer}.{name}": (config.lanes, model.hidden) for name in CELLS[model.cell].states}
+    for name, shape in shapes.items():
+        found = tensors[name].shape if name in tensors else "no such tensor"
+        if found != shape:
+            raise CheckpointError(
+                f"{checkpoint.path}: {name}: expected {shape}, found {found}; its header describes another model"
+            )
+    return config
 
 
 def load_language(checkpoint: Checkpoint) -> Language:
@@ -148,13 +167,18 @@ def load_language(checkpoint: Checkpoint) -> Language:
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{checkpoint.path}: corpus: {error} is missing or of another type") from None
     symbols, counts = _tensor(checkpoint, "starts.symbols"), _tensor(checkpoint, "starts.counts")
-    if symbols.shape != counts.shape or symbols.ndim != 1 or not np.all((symbols >= 0) & (symbols < len(vocabulary))):
+    whole = symbols.dtype.kind in "iu" and counts.dtype.kind in "iu" and symbols.ndim == 1
+    if (
+        not whole
+        or symbols.shape != counts.shape
+        or np.any((symbols < 0) | (symbols >= len(vocabulary)) | (counts < 1))
+    ):
         raise CheckpointError(f"{checkpoint.path}: starts: expected symbols of the vocabulary and a count for each")
     return Language(vocabulary, policy, symbols, counts)
 
 
 def load_model(be: Backend, checkpoint: Checkpoint) -> Model:
-    """The model of a checkpoint, its parameters loaded."""
+    """The model of a checkpoint, its parameters loaded. Raises RunError, CheckpointError."""
     model = Model(be, load_config(checkpoint).model)
     model.params.load(be, checkpoint.tensors, str(checkpoint.path))
     return model

@@ -13,7 +13,7 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import CheckpointError, RunError, UsageError
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
-from gpurnn.training.checkpoint import read_checkpoint
+from gpurnn.training.checkpoint import read_checkpoint, write_checkpoint
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.optim import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
@@ -184,8 +184,6 @@ def test_contradictory_settings_are_refused(corpus: Corpus):
     ],
 )
 def test_other_progress_is_refused(be: Backend, corpus: Corpus, tmp_path: Path, change: dict, reason: str):
-    from gpurnn.training.checkpoint import write_checkpoint
-
     train(be, corpus, settings(corpus), tmp_path / "run", 3)
     (path,) = (tmp_path / "run" / "checkpoints").iterdir()
     checkpoint = read_checkpoint(path)
@@ -193,6 +191,33 @@ def test_other_progress_is_refused(be: Backend, corpus: Corpus, tmp_path: Path, 
     write_checkpoint(path, checkpoint.tensors, header)
     with pytest.raises(CheckpointError, match=reason):
         resumed_run(be, tmp_path / "run", refuse_warnings)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"model": {"hidden": 10**6}}, r"layers\.0\.U: expected \(\d+, 4000000\), found \(\d+, 48\)"),
+        ({"model": {"layers": 10**9}}, r"its header says 1000000000 layers, the file has \d+ tensors"),
+        ({"lanes": 10**8}, r"state\.0\.h: expected \(100000000, 12\), found \(6, 12\)"),
+        ({"model": {"hidden": 0}}, r"config: hidden: expected at least 1, found 0"),
+    ],
+)
+def test_no_memory_is_taken_for_what_a_checkpoint_does_not_hold(
+    be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict, reason: str
+):
+    def refuse_to_make(*arguments: object) -> None:
+        raise AssertionError("a trainer was made")
+
+    train(be, corpus, settings(corpus), tmp_path / "run", 3)
+    (path,) = (tmp_path / "run" / "checkpoints").iterdir()
+    checkpoint = read_checkpoint(path)
+    config = checkpoint.header["config"]
+    config |= change | {"model": config["model"] | change.get("model", {})}
+    write_checkpoint(path, checkpoint.tensors, checkpoint.header)
+    monkeypatch.setattr("gpurnn.training.session.Trainer", refuse_to_make)
+    with pytest.raises((CheckpointError, RunError), match=reason) as caught:
+        resumed_run(be, tmp_path / "run", refuse_warnings)
+    assert str(path) in str(caught.value)
 
 
 def test_changed_cadences_stay(be: Backend, corpus: Corpus, tmp_path: Path):
