@@ -1,4 +1,4 @@
-"""JSON that comes back as it went in: no duplicate keys, no NaN, no deep nesting."""
+"""JSON that comes back as it went in: no duplicate keys, no NaN, no boundless numbers, no deep nesting."""
 
 import json
 import math
@@ -8,13 +8,14 @@ from typing import Any, TypeAlias
 Json: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 MAX_DEPTH = 32
+_LONGEST_INT = 20  # characters: every 64-bit number, and nothing that a float could not hold
 
 
 def dump_object(value: Mapping[str, Any]) -> str:
     """The one ASCII text of a JSON object, keys in their order, without spaces.
 
     Raises ValueError where the object would not come back equal: keys that are not text, tuples, NaN or
-    infinity, nesting deeper than 32.
+    infinity, whole numbers of more than 20 characters, nesting deeper than 32.
     """
     try:
         text = json.dumps(dict(value), allow_nan=False, separators=(",", ":"))
@@ -28,11 +29,18 @@ def dump_object(value: Mapping[str, Any]) -> str:
 def parse_object(text: str) -> dict[str, Any]:
     """The JSON object in `text`.
 
-    Raises ValueError, in one line, for anything else: another value, duplicate keys, NaN or infinity, nesting
-    deeper than 32. Takes at most about 45 bytes of memory per character, so the caller limits the length.
+    Raises ValueError, in one line, for anything else: another value, duplicate keys, NaN or infinity, whole
+    numbers of more than 20 characters, nesting deeper than 32. Takes at most about 45 bytes of memory per
+    character, so the caller limits the length.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite_float)
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_finite_float,
+            parse_int=_bounded_int,
+        )
     except RecursionError:
         raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
     if not isinstance(value, dict):
@@ -57,6 +65,12 @@ def _finite_float(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError("a number is too large")
     return value
+
+
+def _bounded_int(text: str) -> int:
+    if len(text) > _LONGEST_INT:
+        raise ValueError("a number is too large")
+    return int(text)
 
 
 def _check_depth(value: dict[str, Any]) -> None:
