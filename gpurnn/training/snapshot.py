@@ -167,12 +167,9 @@ def load_language(checkpoint: Checkpoint) -> Language:
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{checkpoint.path}: corpus: {error} is missing or of another type") from None
     symbols, counts = _tensor(checkpoint, "starts.symbols"), _tensor(checkpoint, "starts.counts")
-    whole = symbols.dtype.kind in "iu" and counts.dtype.kind in "iu" and symbols.ndim == 1
-    if (
-        not whole
-        or symbols.shape != counts.shape
-        or np.any((symbols < 0) | (symbols >= len(vocabulary)) | (counts < 1))
-    ):
+    alike = symbols.shape == counts.shape == (symbols.size,)
+    whole = symbols.dtype.kind in "iu" and counts.dtype.kind in "iu"
+    if not (alike and whole and np.all((symbols >= 0) & (symbols < len(vocabulary)) & (counts > 0))):
         raise CheckpointError(f"{checkpoint.path}: starts: expected symbols of the vocabulary and a count for each")
     return Language(vocabulary, policy, symbols, counts)
 
