@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,12 +22,15 @@ checkpoint_option = click.option(
 )
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 
+CLEAR_LINE = "\r\x1b[2K"
+"""Empties the line that a terminal's cursor is in."""
+
 _ESCAPES = {"\\n": "\n", "\\t": "\t", "\\\\": "\\"}
 
 
 def warn(text: str) -> None:
-    """One line that does not stop the work."""
-    click.echo(f"gpurnn: {text}", err=True)
+    """One line that does not stop the work; on a terminal it takes the place of a line that renews itself."""
+    click.echo(f"{CLEAR_LINE if sys.stderr.isatty() else ''}gpurnn: {text}", err=True)
 
 
 def parse_escapes(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from gpurnn.cli.options import CLEAR_LINE
 from gpurnn.training.config import Limits
 
 _REFRESH = 0.2  # seconds between two renewals
@@ -24,12 +25,13 @@ class LiveLine:
         self._terminal = sys.stderr.isatty()
         self._began = self._shown = time.monotonic()
         self._limits, self._start, self._per_epoch = limits, start, windows_per_epoch
+        self._windows: int | None = None
         self._last: dict[str, Any] = {}
         self._last_valid: float | None = None
 
     def line(self, entry: dict[str, Any]) -> None:
         """A log entry was written."""
-        self._last = entry
+        self._last, self._windows = entry, entry["window"]
         self._last_valid = entry.get("valid_nats_per_token", self._last_valid)
         if self._terminal:
             self._show(entry["window"])
@@ -38,25 +40,27 @@ class LiveLine:
 
     def window(self, windows: int) -> None:
         """A window was consumed."""
+        self._windows = windows
         if self._terminal and time.monotonic() - self._shown >= _REFRESH:
             self._show(windows)
 
     def close(self) -> None:
         """Leave the last state on the screen."""
-        if self._terminal and self._last:
+        if self._terminal and self._windows is not None:
+            self._show(self._windows)
             click.echo(err=True)
 
     def _show(self, windows: int) -> None:
         self._shown = time.monotonic()
         width = shutil.get_terminal_size().columns
-        click.echo("\r\x1b[2K" + self._text(windows)[: max(20, width - 1)], nl=False, err=True)
+        click.echo(CLEAR_LINE + self._text(windows)[: max(20, width - 1)], nl=False, err=True)
 
     def _text(self, windows: int) -> str:
         entry = self._last
         parts = [f"window {windows}", f"epoch {windows / self._per_epoch:.2f}"]
         nats, valid = entry.get("nats_per_token"), self._last_valid
-        parts += [f"{nats:.3f} nats"] if nats is not None else []
-        parts += [f"valid {valid:.3f}"] if valid is not None else []
+        parts += [f"{nats:#.4g} nats"] if nats is not None else []
+        parts += [f"valid {valid:#.4g}"] if valid is not None else []
         if entry:
             parts.append(f"lr {entry['learning_rate']:.2g}")
             norm = entry["gradient_norm"]

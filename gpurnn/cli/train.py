@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from threadpoolctl import threadpool_limits
 
 from gpurnn import backend
+from gpurnn.cli.options import warn
 from gpurnn.cli.progress import LiveLine
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import UsageError
@@ -133,7 +134,7 @@ def _start(given: dict[str, Any]) -> Trainer:
     corpus = Corpus.open(given["corpus"])
     be = _backend(given)
     config = _config(given, corpus)
-    trainer = new_run(be, corpus, config, given["output"], _warn, given["init_from"])
+    trainer = new_run(be, corpus, config, given["output"], warn, given["init_from"])
     model = config.model
     click.echo(
         f"{model.cell}, {model.layers} x {model.hidden}, {trainer.model.params.count:,} parameters, "
@@ -152,7 +153,7 @@ def _resume(ctx: click.Context, given: dict[str, Any]) -> Trainer:
     trainer = resumed_run(
         _backend(given),
         given["resume"],
-        _warn,
+        warn,
         Corpus.open(given["corpus"]) if given["corpus"] else None,
         log_every=given["log_every"] if _is_given(ctx, "log_every") else None,
         validate_every=given["validate_every"],
@@ -252,7 +253,3 @@ def _tell_end(outcome: Outcome, trainer: Trainer) -> None:
         f"generate: gpurnn sample {run} --length 500",
         err=True,
     )
-
-
-def _warn(text: str) -> None:
-    click.echo(f"gpurnn: {text}", err=True)

@@ -110,7 +110,7 @@ class Loop:
         now = divergence.judge(line["nats_per_token"], config.divergence_nats)
         told = (
             f"window {line['window']}: the mean loss was more than {config.divergence_nats:g} nats above the lowest "
-            f"({divergence.lowest or 0:.3f}) for {HIGH_LINES} log lines in a row"
+            f"({divergence.lowest or 0:#.4g}) for {HIGH_LINES} log lines in a row"
         )
         if now and divergence.count >= LIMIT:
             raise TrainingError(
