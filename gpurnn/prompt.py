@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
-from gpurnn.data.text import decode_blocks
+from gpurnn.data.text import Source, decode_blocks, read_pieces
 from gpurnn.data.tokens import Vocabulary
 from gpurnn.training.snapshot import Language
 
 Prompt = str | bytes | Iterable[str] | Iterable[bytes]
 """A text; or its pieces, with the text policy applied already."""
+
+_ADVICE = "a prompt has to be in the encoding of the corpus, convert it with iconv"
+
+
+def read_prompt(language: Language, path: Path | None, stdin: IO[bytes]) -> Prompt:
+    """The prompt in a file, or on standard input where path is None, read while it is used.
+
+    Raises DataError, while it is used: a file that cannot be read, or that is not in the encoding of the text policy.
+    """
+    policy = None if language.vocabulary.kind == "bytes" else language.policy
+    groups = read_pieces(Source(path, named=True), policy, None, stdin, lambda count: None, _ADVICE)
+    pieces: Iterator[Any] = (text for group in groups for text, _ in group)
+    return pieces
 
 
 def encode_prompt(language: Language, prompt: Prompt) -> Iterator[np.ndarray]:
@@ -24,7 +39,7 @@ def encode_prompt(language: Language, prompt: Prompt) -> Iterator[np.ndarray]:
     if vocabulary.kind == "bytes":
         pieces: Iterable[str | bytes] = (prompt,) if isinstance(prompt, str | bytes) else prompt
     elif isinstance(prompt, bytes):
-        pieces = (policy.apply("".join(decode_blocks((prompt,), "the prompt", policy))),)
+        pieces = (policy.apply("".join(decode_blocks((prompt,), "the prompt", policy, _ADVICE))),)
     else:
         pieces = (policy.apply(prompt),) if isinstance(prompt, str) else prompt
     return _encode(vocabulary, pieces)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,12 +11,10 @@ import click
 
 from gpurnn import backend
 from gpurnn.cli.options import checkpoint_option, device_option, parse_escapes, run_argument, warn
-from gpurnn.data.text import Source, read_pieces
 from gpurnn.exceptions import UsageError
 from gpurnn.generate import Generator
-from gpurnn.prompt import Prompt
+from gpurnn.prompt import read_prompt
 from gpurnn.training.load import load_trained
-from gpurnn.training.snapshot import Language
 
 
 @click.command()
@@ -74,7 +71,11 @@ def sample(run: Path, checkpoint: str, device: str, **given: Any) -> None:
         raise UsageError("sample: with --length 0 the first text never ends; leave out -n, or give --length or --stop")
     trained = load_trained(backend.get(device), run, checkpoint, warn)
     generator = Generator(trained.model, trained.language)
-    generator.read(_file(prompt_file, trained.language) if prompt_file is not None else prompt or "")
+    if prompt_file is not None:
+        file = None if prompt_file == "-" else Path(prompt_file)
+        generator.read(read_prompt(trained.language, file, sys.stdin.buffer))
+    else:
+        generator.read(prompt or "")
     with _Output() as out:
         _write(out, generator, given)
 
@@ -93,15 +94,6 @@ def _write(out: _Output, generator: Generator, given: dict[str, Any]) -> None:
             out.write(piece)
         if count > 1:
             out.end_line()
-
-
-def _file(name: str, language: Language) -> Prompt:
-    """The pieces of a prompt file, read while they are used."""
-    policy = None if language.vocabulary.kind == "bytes" else language.policy
-    source = Source(None if name == "-" else Path(name), named=True)
-    groups = read_pieces(source, policy, None, sys.stdin.buffer, lambda count: None)
-    pieces: Iterator[Any] = (text for group in groups for text, _ in group)
-    return pieces
 
 
 class _Output:

@@ -18,6 +18,7 @@ from gpurnn.exceptions import DataError
 BLOCK = 1 << 20
 """Bytes read at once."""
 _LONGEST_CARRY = 1 << 24
+_PREPARE_ADVICE = "give the right --encoding, or --errors replace; --tokens bytes takes any file"
 _Progress = Callable[[int], None]
 Piece = tuple[str | bytes, bool]
 """Some text, and whether a document begins with it."""
@@ -110,10 +111,12 @@ def _blocks(file: IO[bytes], raw: IO[bytes], progress: _Progress) -> Iterator[by
         yield block
 
 
-def decode_blocks(blocks: Iterable[bytes], label: str, policy: TextPolicy) -> Iterator[str]:
+def decode_blocks(
+    blocks: Iterable[bytes], label: str, policy: TextPolicy, advice: str = _PREPARE_ADVICE
+) -> Iterator[str]:
     """The characters of blocks of bytes, newlines as the policy says.
 
-    Raises DataError with the offset of the first byte that is not in the encoding.
+    Raises DataError with the offset of the first byte that is not in the encoding, and with the advice.
     """
     decoder = text_decoder(policy)
     fed = 0
@@ -125,8 +128,7 @@ def decode_blocks(blocks: Iterable[bytes], label: str, policy: TextPolicy) -> It
             offset = fed - len(error.object) + error.start
             wrong = error.object[error.start : min(error.end, error.start + 4)].hex(" ")
             raise DataError(
-                f"{label}: byte {offset} ({wrong}) is not {policy.encoding}: {error.reason}; "
-                "give the right --encoding, or --errors replace"
+                f"{label}: byte {offset} ({wrong}) is not {policy.encoding}: {error.reason}; {advice}"
             ) from None
 
     for block in blocks:
@@ -229,12 +231,20 @@ def _stands_alone(character: str) -> bool:
 
 
 def read_pieces(
-    source: Source, policy: TextPolicy | None, separator: str | None, stdin: IO[bytes] | None, progress: _Progress
+    source: Source,
+    policy: TextPolicy | None,
+    separator: str | None,
+    stdin: IO[bytes] | None,
+    progress: _Progress,
+    advice: str = _PREPARE_ADVICE,
 ) -> Iterator[list[Piece]]:
-    """The pieces of a source's documents; with policy None they are bytes as they are in the file."""
+    """The pieces of a source's documents; with policy None they are bytes as they are in the file.
+
+    advice: what to do about bytes that are not in the encoding.
+    """
     blocks = read_blocks(source, stdin, progress)
     if policy is None:
         yield from Cutter(None if separator is None else separator.encode()).cut(blocks)
         return
-    pieces = Cutter(separator).cut(decode_blocks(blocks, source.label, policy))
+    pieces = Cutter(separator).cut(decode_blocks(blocks, source.label, policy, advice))
     yield from pieces if policy.normalise is None and not policy.lower else Normaliser(policy)(pieces)

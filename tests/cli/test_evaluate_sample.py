@@ -161,7 +161,12 @@ BAD = [
     (["sample", "run", "--prompt", "a", "--prompt-file", "text.txt"], 2, "--prompt or --prompt-file, not both"),
     (["sample", "run", "--prompt-file", "gone.txt"], 1, "gone.txt: cannot read the text: No such file"),
     (["sample", "run", "--prompt-file", "."], 1, ".: cannot read the text: Is a directory"),
-    (["sample", "run", "--prompt-file", "latin.txt"], 1, "latin.txt: byte 1 (fc) is not utf-8"),
+    (
+        ["sample", "run", "--prompt-file", "latin.txt"],
+        1,
+        "latin.txt: byte 1 (fc) is not utf-8: invalid start byte; a prompt has to be in the encoding of the corpus, "
+        "convert it with iconv\n",
+    ),
     (["sample", "run", "--length", "0", "-n", "2"], 2, "the first text never ends"),
     (["sample", "run", "--length", "-1"], 2, "--length"),
     (["sample", "run", "--temperature", "-1"], 2, "--temperature"),
