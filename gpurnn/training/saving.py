@@ -81,7 +81,7 @@ class Saver:
         self._write(self._owed)
 
     def _told(self) -> str:
-        return f"the last checkpoint is {self.path}" if self.path else "no newer checkpoint than at the start is there"
+        return f"the last checkpoint is {self.path}" if self.path else "no checkpoint was written since the start"
 
     def _due_with(self, best: bool, good: bool) -> list[_Due]:
         """What is owed and a checkpoint of now, which takes the place of an older best or good one."""
