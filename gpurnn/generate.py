@@ -154,8 +154,7 @@ class _Forward:
         batch = self._workspace.batch
         batch.steps = len(symbols)
         self._model.be.from_host(symbols, out=batch.tokens[: len(symbols)])
-        self._model.forward(self._workspace, self._state)
-        self._model.carry_out(self._workspace, self._state)
+        self._model.advance(self._workspace, self._state)
 
 
 class _Until:

@@ -49,6 +49,23 @@ def logits_of(model: Model, symbols: list[int]) -> np.ndarray:
     return model.be.to_host(ws.o)
 
 
+def test_reading_a_prompt_moves_the_state_as_forward_does_and_forms_no_logits(be: Backend):
+    for cell in CELLS:
+        made = model(be, cell=cell, layers=2)
+        ws, states = made.workspace(1, 6, train=False), [made.state(1), made.state(1)]
+        for symbols in ([3, 1, 4, 1, 5, 9], [2, 6]):
+            ws.batch.steps = len(symbols)
+            be.from_host(np.array(symbols), out=ws.batch.tokens[: len(symbols)])
+            ws.o.fill(7)
+            made.advance(ws, states[0])
+            assert np.all(be.to_host(ws.o) == 7)
+            made.forward(ws, states[1])
+            made.carry_out(ws, states[1])
+            for name, array in states[1].named().items():
+                assert be.to_host(array).any()
+                np.testing.assert_array_equal(be.to_host(states[0].named()[name]), be.to_host(array))
+
+
 def test_a_step_is_a_step_of_the_model(be: Backend):
     for cell in CELLS:
         for options in ({"layers": 1}, {"layers": 3}, {"layers": 2, "embedding": 4}):

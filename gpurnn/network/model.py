@@ -32,6 +32,17 @@ class Model:
 
         A workspace made for training applies dropout.
         """
+        x = self._through_layers(ws, state)
+        value = self.params.value
+        linear_forward(self.be, x, value["output.V"], value["output.c"], ws.o[: len(x)])
+
+    def advance(self, ws: Workspace, state: State) -> None:
+        """`state`: overwritten with the one after the window in `ws.batch`. As `forward`, but without logits."""
+        self._through_layers(ws, state)
+        self.carry_out(ws, state)
+
+    def _through_layers(self, ws: Workspace, state: State) -> Array:
+        """What the output layer sees of the window in `ws.batch`, (T B, H)."""
         be, batch, value = self.be, ws.batch, self.params.value
         n = batch.steps * ws.lanes
         tokens = batch.tokens[:n]
@@ -50,7 +61,7 @@ class Model:
             layer.forward(batch.steps, batch.carry, batch.boundary)
             x = self._dropped(ws, number, layer.states["h"][1 : batch.steps + 1]).reshape(n, -1)
         assert x is not None
-        linear_forward(be, x, value["output.V"], value["output.c"], ws.o[:n])
+        return x
 
     def _dropped(self, ws: Workspace, number: int, h: Array) -> Array:
         """A layer's output as the next one sees it."""
