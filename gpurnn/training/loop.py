@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +14,11 @@ from gpurnn.data.stream import Window, WindowStream
 from gpurnn.exceptions import DataError, TrainingError
 from gpurnn.training.config import Limits
 from gpurnn.training.divergence import FACTOR, HIGH_LINES, LIMIT
+from gpurnn.training.learner import Learner
 from gpurnn.training.optim import NATS, NORM, RATE, SKIPPED, WEIGHT, WORST_ROW
 from gpurnn.training.runlog import RunLog
 from gpurnn.training.saving import Saver
 from gpurnn.training.signals import SignalWatch
-
-if TYPE_CHECKING:
-    from gpurnn.training.trainer import Trainer
 
 
 class Loop:
@@ -28,7 +26,7 @@ class Loop:
 
     def __init__(
         self,
-        trainer: Trainer,
+        learner: Learner,
         limits: Limits,
         signals: SignalWatch,
         log: RunLog,
@@ -36,13 +34,13 @@ class Loop:
         on_line: Callable[[dict[str, Any]], None],
         on_window: Callable[[int], None],
     ) -> None:
-        self._trainer, self._limits, self._signals, self._log = trainer, limits, signals, log
+        self._learner, self._limits, self._signals, self._log = learner, limits, signals, log
         self._checkpoint_seconds = 60 * checkpoint_minutes
         self._on_line, self._on_window = on_line, on_window
         self._began = self._last_line = time.monotonic()
-        self._seconds_before = trainer.progress.seconds
+        self._seconds_before = learner.progress.seconds
         self._targets = 0
-        self.saver = Saver(trainer, log)
+        self.saver = Saver(learner, log)
 
     def go(self) -> str:
         """Windows until something says stop; returns what did."""
@@ -60,17 +58,17 @@ class Loop:
 
     def _go_on(self) -> str:
         """Windows from where the run stands; returns what said stop, "" where it went back to an earlier window."""
-        trainer, config = self._trainer, self._trainer.config
+        learner, config = self._learner, self._learner.config
         stream = WindowStream(
-            trainer.corpus,
+            learner.corpus,
             "train",
             lanes=config.lanes,
             steps=config.steps,
-            cursor=trainer.progress.cursor,
-            plan=trainer.model.be.plans_rows,
+            cursor=learner.progress.cursor,
+            plan=learner.model.be.plans_rows,
         )
         with closing(stream):
-            for window in trainer.feed(stream):
+            for window in learner.feed(stream):
                 diverged = self._one(window)
                 if diverged:
                     self._go_back()
@@ -81,10 +79,10 @@ class Loop:
 
     def _one(self, window: Window) -> bool:
         """One window, and whatever is due after it; returns whether the run is to go back."""
-        trainer, config = self._trainer, self._trainer.config
-        trainer.consume(window)
+        learner, config = self._learner, self._learner.config
+        learner.consume(window)
         self._targets += window.targets.size
-        windows = trainer.progress.windows
+        windows = learner.progress.windows
         self._on_window(windows)
         validating = config.validate_every > 0 and windows % config.validate_every == 0
         improved = good = False
@@ -94,7 +92,7 @@ class Loop:
                 return True
             if validating:
                 improved = self._validate(line)
-            good = config.on_divergence == "rollback" and trainer.progress.divergence.take_good(windows)
+            good = config.on_divergence == "rollback" and learner.progress.divergence.take_good(windows)
             self.saver.line(line)
             self._on_line(line)
         due = time.monotonic() - self.saver.since >= self._checkpoint_seconds
@@ -105,8 +103,8 @@ class Loop:
 
     def _diverged(self, line: dict[str, Any]) -> bool:
         """Judge a log line, and note in it what was counted; returns whether the run is to go back."""
-        trainer, config = self._trainer, self._trainer.config
-        divergence = trainer.progress.divergence
+        learner, config = self._learner, self._learner.config
+        divergence = learner.progress.divergence
         now = divergence.judge(line["nats_per_token"], config.divergence_nats)
         told = (
             f"window {line['window']}: the mean loss was more than {config.divergence_nats:g} nats above the lowest "
@@ -115,39 +113,39 @@ class Loop:
         if now and divergence.count >= LIMIT:
             raise TrainingError(
                 f"{told}, the {LIMIT}th time; start again with a lower --lr or --clip, from the best checkpoint with "
-                f"--init-from {trainer.run_directory.path}"
+                f"--init-from {learner.run_directory.path}"
             )
         if now and config.on_divergence == "rollback":
-            trainer.run_directory.warn(
+            learner.run_directory.warn(
                 f"{told}; going back to window {divergence.good} with the learning rate times {FACTOR:g}"
             )
             return True
         if now:
-            trainer.run_directory.warn(f"{told}; --on-divergence rollback would go back")
+            learner.run_directory.warn(f"{told}; --on-divergence rollback would go back")
         if divergence.count:
             line["divergences"] = divergence.count
         return False
 
     def _go_back(self) -> None:
         """Restore the last good window, and cut the run directory back to it."""
-        trainer, run = self._trainer, self._trainer.run_directory
-        good = trainer.progress.divergence.good
+        learner, run = self._learner, self._learner.run_directory
+        good = learner.progress.divergence.good
         self.saver.write_owed()
         checkpoint = run.load_window(good)
         run.rewind(good)
         self._log.truncate_to(good)
-        trainer.go_back(checkpoint)
+        learner.go_back(checkpoint)
         self.saver.went_back()
         self._targets, self._last_line = 0, time.monotonic()
 
     def _reason_to_stop(self) -> str:
         """Why to stop now, in words for people; empty to go on."""
-        progress, config, limits = self._trainer.progress, self._trainer.config, self._limits
+        progress, config, limits = self._learner.progress, self._learner.config, self._limits
         if self._signals.stop_signal is not None:
             return f"stopped by {self._signals.stop_signal.name}"
         if limits.windows is not None and progress.windows >= limits.windows:
             return f"{progress.windows} windows are done"
-        if limits.epochs is not None and progress.windows >= limits.epochs * self._trainer.windows_per_epoch:
+        if limits.epochs is not None and progress.windows >= limits.epochs * self._learner.windows_per_epoch:
             return f"{limits.epochs} epochs are done"
         if limits.minutes is not None and time.monotonic() - self._began >= 60 * limits.minutes:
             return f"{limits.minutes:g} minutes are over"
@@ -157,18 +155,18 @@ class Loop:
 
     def _line(self) -> dict[str, Any]:
         """The log entry of now; waits for the device and starts new sums."""
-        trainer = self._trainer
-        ctl = trainer.model.be.to_host(trainer.optimizer.ctl)
+        learner = self._learner
+        ctl = learner.model.be.to_host(learner.optimizer.ctl)
         self._stop_if_lost(ctl)
-        trainer.optimizer.restart_sums()
+        learner.optimizer.restart_sums()
         now = time.monotonic()
         nats = float(ctl[NATS] / ctl[WEIGHT]) if ctl[WEIGHT] else None
-        progress = trainer.progress
+        progress = learner.progress
         self._note_seconds()
-        per_char = trainer.tokens_per_char
+        per_char = learner.tokens_per_char
         line = {
             "window": progress.windows,
-            "epoch": round(progress.windows / trainer.windows_per_epoch, 4),
+            "epoch": round(progress.windows / learner.windows_per_epoch, 4),
             "nats_per_token": nats,
             "bits_per_char": nats / math.log(2) * per_char if nats is not None and per_char else None,
             "learning_rate": float(ctl[RATE]),
@@ -182,18 +180,18 @@ class Loop:
         return line
 
     def _stop_if_lost(self, ctl: np.ndarray) -> None:
-        limit = self._trainer.config.skip_limit
+        limit = self._learner.config.skip_limit
         if ctl[WORST_ROW] >= limit:
             raise TrainingError(
-                f"window {self._trainer.progress.windows}: {int(ctl[WORST_ROW])} windows in a row were skipped because "
+                f"window {self._learner.progress.windows}: {int(ctl[WORST_ROW])} windows in a row were skipped because "
                 f"their loss or gradient was not finite; the last checkpoint is {self.saver.path or 'that of before'}; "
                 "start again with a lower --lr or a lower --clip"
             )
 
     def _validate(self, line: dict[str, Any]) -> bool:
         """Add the validation's loss to the log entry; returns whether it is the best so far."""
-        trainer, progress = self._trainer, self._trainer.progress
-        loss = trainer.validate()
+        learner, progress = self._learner, self._learner.progress
+        loss = learner.validate()
         if loss is None:
             return False
         line["valid_nats_per_token"] = loss if math.isfinite(loss) else None
@@ -201,9 +199,9 @@ class Loop:
             progress.best, progress.best_window, progress.stale = loss, progress.windows, 0
             return True
         progress.stale += 1
-        if trainer.config.schedule.name == "plateau" and progress.stale % trainer.config.schedule.patience == 0:
+        if learner.config.schedule.name == "plateau" and progress.stale % learner.config.schedule.patience == 0:
             progress.plateaus += 1
         return False
 
     def _note_seconds(self) -> None:
-        self._trainer.progress.seconds = self._seconds_before + time.monotonic() - self._began
+        self._learner.progress.seconds = self._seconds_before + time.monotonic() - self._began

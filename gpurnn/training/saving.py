@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gpurnn.exceptions import CheckpointError, RunError
+from gpurnn.training.learner import Learner
 from gpurnn.training.runlog import RunLog
-
-if TYPE_CHECKING:
-    from gpurnn.training.trainer import Trainer
 
 
 @dataclass
@@ -38,8 +36,8 @@ class Saver:
     path: of the last checkpoint written, "" before the first; window: that it is of. since: when, in monotonic seconds.
     """
 
-    def __init__(self, trainer: Trainer, log: RunLog) -> None:
-        self._trainer, self._log = trainer, log
+    def __init__(self, learner: Learner, log: RunLog) -> None:
+        self._learner, self._log = learner, log
         self._lines: list[dict[str, Any]] = []
         self._owed: list[_Due] = []
         self.path, self.window = "", -1
@@ -51,7 +49,7 @@ class Saver:
         try:
             self._write_lines()
         except RunError as error:
-            self._trainer.run_directory.warn(f"{error}; training goes on, the line is written later")
+            self._learner.run_directory.warn(f"{error}; training goes on, the line is written later")
 
     def save(self, *, best: bool = False, good: bool = False) -> None:
         """Write a checkpoint of now. best: as best.safetensors too. good: one that the run may go back to."""
@@ -60,12 +58,12 @@ class Saver:
         try:
             self._write(due)
         except (RunError, CheckpointError) as error:
-            self._trainer.run_directory.warn(f"{error}; training goes on, {self._told()}")
+            self._learner.run_directory.warn(f"{error}; training goes on, {self._told()}")
 
     def finish(self) -> None:
         """Write what is owed, and a checkpoint of now unless the last one is it. Raises RunError, CheckpointError."""
         try:
-            if self.window != self._trainer.progress.windows:
+            if self.window != self._learner.progress.windows:
                 self._write(self._due_with(False, False))
             else:
                 self._write(self._owed)
@@ -88,7 +86,7 @@ class Saver:
         for old in self._owed:
             old.best, old.good = old.best and not best, old.good and not good
         owed = [old for old in self._owed if old.best or old.good]
-        return [*owed, _Due(self._trainer.progress.windows, *self._trainer.pack(), best, good)]
+        return [*owed, _Due(self._learner.progress.windows, *self._learner.pack(), best, good)]
 
     def _write_lines(self) -> None:
         while self._lines:
@@ -100,9 +98,9 @@ class Saver:
         self._owed = [each for each in due if each.best or each.good]
         self._write_lines()
         self._log.sync()
-        divergence = self._trainer.progress.divergence
+        divergence = self._learner.progress.divergence
         for each in due:
-            path = self._trainer.run_directory.save(
+            path = self._learner.run_directory.save(
                 each.window, each.tensors, each.header, best=each.best, keep=(divergence.good, divergence.good_before)
             )
             self._owed = [other for other in self._owed if other is not each]

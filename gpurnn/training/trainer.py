@@ -1,33 +1,17 @@
-"""The training loop: windows in, a run directory out."""
+"""Training: windows in, a run directory out."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
-import numpy as np
-
-from gpurnn.backend import Backend
-from gpurnn.data.corpus import Corpus
-from gpurnn.data.stream import Geometry, Window, WindowStream
-from gpurnn.exceptions import DataError
-from gpurnn.network import Model
-from gpurnn.training.checkpoint import Checkpoint
-from gpurnn.training.config import Limits, TrainConfig
-from gpurnn.training.feed import Feed
+from gpurnn.training.config import Limits
+from gpurnn.training.learner import Learner
 from gpurnn.training.loop import Loop
-from gpurnn.training.optim import Optimizer
-from gpurnn.training.rundir import RunDirectory
 from gpurnn.training.runlog import RunLog
-from gpurnn.training.schedule import learning_rate
 from gpurnn.training.signals import SignalWatch
-from gpurnn.training.snapshot import Progress, pack, unpack
-from gpurnn.training.step import TrainingStep
-from gpurnn.training.validation import ForwardPass, mean_nats
 
 
 @dataclass(frozen=True)
@@ -45,32 +29,8 @@ class Outcome:
     windows: int
 
 
-class Trainer:
-    """A model in training on the train split of a corpus.
-
-    be: where it computes. corpus: open. config: every setting. run: its directory; written by `run` only.
-    """
-
-    def __init__(self, be: Backend, corpus: Corpus, config: TrainConfig, run: RunDirectory) -> None:
-        self.corpus, self.config, self.run_directory = corpus, config, run
-        self.windows_per_epoch = _windows_per_epoch(corpus, config)
-        self.model = Model(be, config.model)
-        self.model.params.initialise(be, config.seed)
-        self.state = self.model.state(config.lanes)
-        self.optimizer = Optimizer(be, self.model.params, config.optimizer)
-        self.progress = Progress()
-        self._workspace = self.model.workspace(config.lanes, config.steps, seed=config.seed)
-        self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, self._warn)
-        self._validation: ForwardPass | None = None
-        self.tokens_per_char = _tokens_per_char(corpus)
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on where a checkpoint stood. Raises CheckpointError where it does not fit."""
-        self.progress = unpack(checkpoint, self.model, self.optimizer, self.state)
-
-    def initialise_from(self, checkpoint: Checkpoint) -> None:
-        """Begin with another run's parameters. Raises CheckpointError where their shapes differ."""
-        self.model.params.load(self.model.be, checkpoint.tensors, str(checkpoint.path))
+class Trainer(Learner):
+    """A learner that trains until something says stop, and writes its run directory."""
 
     def run(
         self,
@@ -97,61 +57,3 @@ class Trainer:
                 reason = loop.go()
         valid = None if signals.stop_signal else self.validate()  # who sends a signal wants it to end
         return Outcome(reason, signals.exit_code or 0, valid, loop.saver.path, self.progress.windows)
-
-    def feed(self, windows: Iterable[Window]) -> Iterator[Window]:
-        """Each of `windows` when it is in the batch, ready to be consumed."""
-        return Feed(self.model.be, self._workspace.batch).run(windows)
-
-    def consume(self, window: Window) -> None:
-        """One training window: the one in the batch."""
-        progress = self.progress
-        rate = learning_rate(self.config.schedule, progress.windows, progress.plateaus)
-        self._step(rate * progress.divergence.rate_factor)
-        progress.windows += 1
-        progress.cursor = window.cursor
-
-    def _warn(self, text: str) -> None:
-        self.run_directory.warn(text)
-
-    def validate(self) -> float | None:
-        """Nats per target over the first windows of the valid split; None where it has no target."""
-        split, config = self.corpus.split("valid"), self.config
-        if len(split) < 2:
-            return None
-        lanes = max(1, min(config.lanes, (len(split) - 1) // config.steps))
-        steps = min(config.steps, (len(split) - 1) // lanes)
-        if self._validation is None:
-            self._validation = ForwardPass(self.model, lanes, steps)
-        self._validation.state.reset()
-        with closing(WindowStream(self.corpus, "valid", lanes=lanes, steps=steps, epochs=1, plan=False)) as stream:
-            loss = mean_nats(self._validation.losses(islice(stream, config.validate_windows)))
-        return loss if math.isfinite(loss) else math.inf
-
-    def pack(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Tensors and header of a checkpoint of now, in arrays of their own; waits for the device."""
-        return pack(self.model, self.optimizer, self.state, self.progress, self.config, self.corpus)
-
-    def go_back(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint of this run at a lower rate; what is the best one so far stays the best one."""
-        now = self.progress
-        self.restore(checkpoint)
-        self.progress.best, self.progress.best_window = now.best, now.best_window
-        self.progress.divergence = now.divergence.back(self.progress.divergence)
-
-
-def _windows_per_epoch(corpus: Corpus, config: TrainConfig) -> int:
-    """Raises DataError, before any memory is taken, where the train split cannot hold the lanes and steps."""
-    split = corpus.split("train")
-    try:
-        return Geometry(len(split), config.lanes, config.steps).windows
-    except DataError as error:
-        raise DataError(f"{corpus.path}, split train: {error}") from None
-
-
-def _tokens_per_char(corpus: Corpus) -> float | None:
-    """How many tokens make a character in the train split; None where unknown words hide it."""
-    counts = corpus.counts.astype(np.int64)
-    seen = np.flatnonzero(counts)
-    characters = corpus.vocabulary.characters(seen)
-    total = 0 if characters is None else int(characters @ counts[seen])
-    return int(counts.sum()) / total if total else None
