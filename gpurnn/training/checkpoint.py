@@ -71,7 +71,8 @@ def write_checkpoint(path: Path, tensors: Mapping[str, np.ndarray], header: Mapp
 
     tensors: names of letters, digits, "_", ".", "-"; float32, float64, bool, uint8 to uint64, int32, int64;
              any shape of at most 8 dimensions. The same input gives the same bytes.
-    header:  JSON of at most 1 MiB with text as keys, without NaN, infinity and tuples.
+    header:  JSON of at most 1 MiB with text as keys, without NaN, infinity, tuples and whole numbers of more than
+             64 bits.
 
     Raises CheckpointError: input that the format cannot hold, or a file that cannot be written.
     """

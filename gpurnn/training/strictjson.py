@@ -8,14 +8,13 @@ from typing import Any, TypeAlias
 Json: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 MAX_DEPTH = 32
-_LONGEST_INT = 20  # characters: every 64-bit number, and nothing that a float could not hold
 
 
 def dump_object(value: Mapping[str, Any]) -> str:
     """The one ASCII text of a JSON object, keys in their order, without spaces.
 
     Raises ValueError where the object would not come back equal: keys that are not text, tuples, NaN or
-    infinity, whole numbers of more than 20 characters, nesting deeper than 32.
+    infinity, whole numbers of more than 64 bits, nesting deeper than 32.
     """
     try:
         text = json.dumps(dict(value), allow_nan=False, separators=(",", ":"))
@@ -30,7 +29,7 @@ def parse_object(text: str) -> dict[str, Any]:
     """The JSON object in `text`.
 
     Raises ValueError, in one line, for anything else: another value, duplicate keys, NaN or infinity, whole
-    numbers of more than 20 characters, nesting deeper than 32. Takes at most about 45 bytes of memory per
+    numbers of more than 64 bits, nesting deeper than 32. Takes at most about 45 bytes of memory per
     character, so the caller limits the length.
     """
     try:
@@ -68,7 +67,7 @@ def _finite_float(text: str) -> float:
 
 
 def _bounded_int(text: str) -> int:
-    if len(text) > _LONGEST_INT:
+    if len(text) > 20 or not -(2**63) <= int(text) < 2**64:
         raise ValueError("a number is too large")
     return int(text)
 
