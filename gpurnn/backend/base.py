@@ -50,7 +50,7 @@ class FusedOp:
     source: CUDA C file, compiled with REAL (float or double) and each dimension but N defined; None: the body runs on
     CuPy.
     threads: how many CUDA threads the kernel wants, as a shape expression such as "BH"; ignored by the body.
-    block: CUDA threads of a block.
+    block: CUDA threads of a block. most_blocks: for a kernel whose blocks take turns where there are more elements.
     """
 
     name: str
@@ -60,6 +60,7 @@ class FusedOp:
     source: Path | None = None
     threads: str = ""
     block: int = 256
+    most_blocks: int = 2**31 - 1
 
 
 @dataclass(frozen=True)

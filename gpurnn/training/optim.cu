@@ -39,7 +39,7 @@ static __device__ void decide(double norm, const double* loss, double inverse, c
 }
 
 // parts: 256 doubles, each block's part of the sum of squares of g (P,); tickets: how many blocks are done, 0 before
-// and after. 256 blocks of 256 threads; the last block to finish adds the parts up, in their order, and decides.
+// and after. Up to 256 blocks of 256 threads; the last to finish adds the parts up, in their order, and decides.
 extern "C" __global__ void control(const REAL* g, double* parts, int* tickets, const double* loss, const REAL* scale,
                                    const double* settings, double* ctl)
 {
@@ -57,7 +57,7 @@ extern "C" __global__ void control(const REAL* g, double* parts, int* tickets, c
     if (!last)
         return;
     __threadfence();
-    sum = block_sum(((volatile double*)parts)[threadIdx.x]);
+    sum = block_sum(threadIdx.x < gridDim.x ? ((volatile double*)parts)[threadIdx.x] : 0);
     if (threadIdx.x == 0) {
         decide(sqrt(sum), loss, scale[0], settings, ctl);
         tickets[0] = 0;

@@ -204,8 +204,9 @@ CONTROL = FusedOp(
     },
     control,
     source=_SOURCE,
-    threads=f"{PARTS * _THREADS}",
+    threads="P",
     block=_THREADS,
+    most_blocks=PARTS,
 )
 OPTIMIZERS: dict[str, FusedOp] = {
     "sgd": _update("sgd", ("m",), sgd),

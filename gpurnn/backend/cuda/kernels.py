@@ -66,7 +66,7 @@ class Kernels:
         check = checker(op, dtype, dims)
         block = (op.block,)
         if "N" not in dims:
-            grid = (-(-extent(op.threads, dims) // op.block),)
+            grid = (min(-(-extent(op.threads, dims) // op.block), op.most_blocks),)
 
             def call(*arguments: Array) -> None:
                 check(arguments)
