@@ -153,10 +153,10 @@ class Backend(ABC):
     def _allocate(self, make: Callable[..., Array], shape: tuple[int, ...], dtype: Any) -> Array:
         try:
             return make(shape, dtype=dtype)
-        except MemoryError as error:
-            wanted = math.prod(shape) * np.dtype(dtype).itemsize / 2**20
+        except (MemoryError, ValueError, OverflowError) as error:  # the last two: more than addresses can tell
+            wanted = math.prod(shape) * np.dtype(dtype).itemsize >> 20
             raise BackendError(
-                f"{self.device}: out of memory, {wanted:.0f} MiB more were asked for; lower --lanes, --bptt or --hidden"
+                f"{self.device}: out of memory, {wanted} MiB more were asked for; lower --lanes, --bptt or --hidden"
             ) from error
 
     @abstractmethod
