@@ -99,9 +99,10 @@ class Geometry:
         if self.lanes > targets:
             raise DataError(f"{self.lanes} lanes do not fit {self.tokens} tokens; the most that fit are {targets}")
         if self.steps > self.lane:
+            lanes = targets // self.steps
             raise DataError(
-                f"a window of {self.steps} steps is longer than a lane: {self.tokens} tokens in {self.lanes} lanes "
-                f"leave {self.lane}; use at most {self.lane} steps, or at most {targets // self.steps} lanes"
+                f"a window of {self.steps} steps is longer than a lane, which has {self.lane} of {targets} targets; "
+                f"use at most {self.lane} steps (--bptt)" + (f", or at most {lanes} lanes" if lanes else "")
             )
 
     @property
