@@ -21,7 +21,9 @@ _ADVICE = {
     errno.EACCES: "check the permissions of the folder and of the file",
     errno.EPERM: "check the permissions of the folder and of the file",
     errno.EIO: "the device failed: check the disk and the system log",
-    errno.ENOENT: "check that the folder exists",
+    errno.ENOENT: "check the path",
+    errno.EEXIST: "a file has that name: choose another",
+    errno.ENOTDIR: "a part of the path is a file: choose another",
     errno.ELOOP: "replace the symbolic link by a file",
 }
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.tmp")
