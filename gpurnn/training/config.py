@@ -42,12 +42,14 @@ class TrainConfig:
     divergence_nats: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, least in (("lanes", 1), ("steps", 1), ("seed", 0), ("log_every", 1), ("validate_every", 0)):
-            if getattr(self, name) < least:
-                raise UsageError(f"{name}: expected at least {least}, found {getattr(self, name)}")
-        for name, least in (("validate_windows", 1), ("patience", 0), ("skip_limit", 1)):
-            if getattr(self, name) < least:
-                raise UsageError(f"{name}: expected at least {least}, found {getattr(self, name)}")
+        if self.steps < 1:
+            raise UsageError(f"steps (--bptt): expected at least 1, found {self.steps}")
+        for name in ("lanes", "log_every", "validate_windows", "skip_limit"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name}: expected at least 1, found {getattr(self, name)}")
+        for name in ("seed", "validate_every", "patience"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name}: expected 0 or more, found {getattr(self, name)}")
         if self.on_divergence not in CHOICES:
             raise UsageError(f"on_divergence: expected one of {', '.join(CHOICES)}, found {self.on_divergence!r}")
         if not (math.isfinite(self.divergence_nats) and self.divergence_nats >= 0):
@@ -88,6 +90,11 @@ class Limits:
     epochs: int | None = None
     windows: int | None = None
     minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, limit in vars(self).items():
+            if limit is not None and not 0 <= limit < math.inf:
+                raise UsageError(f"{name}: expected 0 or more, found {limit}")
 
 
 _T = TypeVar("_T")
