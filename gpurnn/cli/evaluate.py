@@ -24,12 +24,11 @@ from gpurnn.training.session import open_corpus
 @click.command()
 @run_argument
 @click.argument("corpus", required=False, type=click.Path(path_type=Path))
-@click.option("--split", type=click.Choice(SPLITS), default="valid", show_default=True)
+@click.option("--split", type=click.Choice(SPLITS), default="valid", help="Which part of the corpus.")
 @click.option(
     "--lanes",
     type=click.IntRange(1),
     default=1,
-    show_default=True,
     help="Stretches read side by side: faster, but each begins with a state of zeros.",
 )
 @checkpoint_option

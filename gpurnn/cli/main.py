@@ -62,7 +62,10 @@ def _fail(ctx: click.Context, message: str, exit_code: int) -> None:
     ctx.exit(exit_code)
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120, "show_default": True},
+)
 @click.version_option(gpurnn.__version__, prog_name="gpurnn")
 @click.option("--debug", is_flag=True, help="Show the whole traceback when something fails.")
 def main(debug: bool) -> None:

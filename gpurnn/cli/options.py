@@ -4,28 +4,57 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 run_argument = click.argument("run", type=click.Path(path_type=Path))
 checkpoint_option = click.option(
     "--checkpoint",
     metavar="best|last|FILE",
     default="best",
-    show_default=True,
-    help="Which one of the run; best is the last one where the run has no best.",
+    help="Which one of the run; best is the last one where there was no validation.",
 )
-device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+device_help = "cpu, cuda or cuda:N; auto: a GPU where there is one."
+device_option = click.option("--device", default="auto", help=device_help)
 
 CLEAR_LINE = "\r\x1b[2K"
 """Empties the line that a terminal's cursor is in."""
 
 _ESCAPES = {"\\n": "\n", "\\t": "\t", "\\\\": "\\"}
+
+
+class _SectionOption(click.Option):
+    def __init__(self, *arguments: Any, section: str, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.section = section
+
+
+def section(title: str) -> Callable[..., Callable[[_F], _F]]:
+    """What declares options as `click.option` does, for a `SectionedCommand` to show under this title."""
+    return partial(click.option, cls=_SectionOption, section=title)
+
+
+class SectionedCommand(click.Command):
+    """Shows its options under the titles of their sections."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Called by click for --help."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record is not None:
+                sections.setdefault(getattr(parameter, "section", "Other options"), []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 def warn(text: str) -> None:

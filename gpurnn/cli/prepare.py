@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import click
 
-from gpurnn.cli.options import parse_escapes, terminate_cleanly
+from gpurnn.cli.options import SectionedCommand, parse_escapes, section, terminate_cleanly
 from gpurnn.data.prepare import PrepareReport
 from gpurnn.data.prepare import prepare as prepare_corpus
 from gpurnn.data.tokens import ERROR_MODES, KINDS, NEWLINES, NORMAL_FORMS
@@ -20,27 +20,30 @@ def _parse_split(ctx: click.Context, option: click.Parameter, value: str | None)
         raise click.BadParameter(f"{value!r}: expected fractions like 0.9,0.05,0.05") from None
 
 
-@click.command()
+_corpus, _splits, _text = section("Corpus"), section("Splits"), section("How bytes become text")
+
+
+@click.command(cls=SectionedCommand)
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The corpus file to write.")
-@click.option("--tokens", type=click.Choice(KINDS), help="What a token is.  [default: chars]")
-@click.option("--split", metavar="A,B,C", callback=_parse_split, help="Train, valid, test.  [default: 0.9,0.05,0.05]")
-@click.option("--valid", metavar="FILE", multiple=True, help="Text of the valid split, instead of --split.")
-@click.option("--test", metavar="FILE", multiple=True, help="Text of the test split, instead of --split.")
-@click.option(
+@_corpus("-o", "--output", required=True, type=click.Path(path_type=Path), help="The corpus file to write.")
+@_corpus("--force", is_flag=True, help="Replace an existing output.")
+@_corpus("--tokens", type=click.Choice(KINDS), help="What a token is.  [default: chars]")
+@_corpus("--min-count", type=click.IntRange(1), default=1, help="Words rarer than this in train become unknown.")
+@_corpus("--vocab-from", metavar="CORPUS", help="Use the tokens and the vocabulary of this corpus.")
+@_corpus(
     "--document-separator",
     metavar="TEXT",
     callback=parse_escapes,
-    help="Cuts files into documents; \\n is a newline.",
+    help="Cuts files into documents; \\n is a newline.  [default: each file is one]",
 )
-@click.option("--min-count", type=click.IntRange(1), default=1, help="Words rarer than this in train become unknown.")
-@click.option("--vocab-from", metavar="CORPUS", help="Use the vocabulary of this corpus.")
-@click.option("--encoding", metavar="NAME", help="Encoding of the text.  [default: utf-8]")
-@click.option("--errors", type=click.Choice(ERROR_MODES), help="On bytes not in the encoding.  [default: strict]")
-@click.option("--newline", type=click.Choice(NEWLINES), help="Make CR LF and CR one LF, or keep.  [default: lf]")
-@click.option("--normalise", type=click.Choice(NORMAL_FORMS), help="Unicode normal form.  [default: none]")
-@click.option("--lower", is_flag=True, default=None, help="Make letters lower case.")
-@click.option("--force", is_flag=True, help="Replace an existing output.")
+@_splits("--split", metavar="A,B,C", callback=_parse_split, help="Train, valid, test.  [default: 0.9,0.05,0.05]")
+@_splits("--valid", metavar="FILE", multiple=True, help="Text of the valid split, instead of --split; may be repeated.")
+@_splits("--test", metavar="FILE", multiple=True, help="Text of the test split, likewise.")
+@_text("--encoding", metavar="NAME", help="Encoding of the text.  [default: utf-8]")
+@_text("--errors", type=click.Choice(ERROR_MODES), help="On bytes not in the encoding.  [default: strict]")
+@_text("--newline", type=click.Choice(NEWLINES), help="Make CR LF and CR one LF, or keep them.  [default: lf]")
+@_text("--normalise", type=click.Choice(NORMAL_FORMS), help="Unicode normal form.  [default: as it is]")
+@_text("--lower", is_flag=True, default=None, help="Make letters lower case.")
 def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
     """Turn text files into a corpus.
 

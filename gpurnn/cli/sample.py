@@ -21,24 +21,18 @@ from gpurnn.training.load import load_trained
 @run_argument
 @click.option("--prompt", metavar="TEXT", help="The text to go on from; it is not repeated.")
 @click.option("--prompt-file", metavar="FILE", help="A file with the prompt; - is standard input.")
-@click.option(
-    "--length", type=click.IntRange(0), default=1000, show_default=True, help="Symbols to make; 0: until stopped."
-)
+@click.option("--length", type=click.IntRange(0), default=1000, help="Symbols to make; 0: until stopped.")
 @click.option(
     "--temperature",
     type=click.FloatRange(0),
     default=1.0,
-    show_default=True,
-    help="Lower is safer; 0: always the likeliest symbol.",
+    help="Lower: likelier text, less variety; 0: always the likeliest symbol.",
 )
-@click.option(
-    "--top-k", type=click.IntRange(0), default=0, show_default=True, help="Draw from the K likeliest symbols; 0: all."
-)
+@click.option("--top-k", type=click.IntRange(0), default=0, help="Draw from the K likeliest symbols; 0: all.")
 @click.option(
     "--top-p",
     type=click.FloatRange(0, 1, min_open=True),
     default=1.0,
-    show_default=True,
     help="Draw from the fewest likeliest symbols that have probability P together.",
 )
 @click.option("--seed", type=click.IntRange(0), help="The same seed, the same text.  [default: another each time]")
@@ -48,7 +42,6 @@ from gpurnn.training.load import load_trained
     "--count",
     type=click.IntRange(1),
     default=1,
-    show_default=True,
     help="Texts to make, the second with seed + 1 and so on.",
 )
 @checkpoint_option

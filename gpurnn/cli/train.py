@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,21 +13,18 @@ from click.core import ParameterSource
 from threadpoolctl import threadpool_limits
 
 from gpurnn import backend
-from gpurnn.cli.options import warn
+from gpurnn.cli.options import SectionedCommand, warn
 from gpurnn.cli.progress import LiveLine
+from gpurnn.cli.train_options import DEFAULT_MINUTES, train_options
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import UsageError
 from gpurnn.network import ModelConfig
-from gpurnn.network.cells import CELLS
-from gpurnn.network.params import INITIALISERS
 from gpurnn.training.config import Limits, TrainConfig
-from gpurnn.training.divergence import CHOICES, FACTOR, HIGH_LINES, LIMIT
-from gpurnn.training.optim import OPTIMIZERS, OptimizerConfig
-from gpurnn.training.schedule import SCHEDULES, ScheduleConfig
+from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import fitting_lanes, new_run, resumed_run
 from gpurnn.training.trainer import Outcome, Trainer
 
-_MINUTES = 10.0  # how long a run lasts when no limit is given
 _MAY_CHANGE = (
     *("corpus", "resume", "device", "tf32", "no_graph", "threads", "allow_inexact"),
     *("epochs", "windows", "minutes", "log_every", "validate_every", "checkpoint_minutes"),
@@ -39,77 +37,9 @@ _PLAIN_SETTINGS = (
 """Fields of TrainConfig that are options as they are."""
 
 
-@click.command(short_help="Train a network on a corpus, or go on with a run.")
+@click.command(cls=SectionedCommand)
 @click.argument("corpus", required=False, type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Run directory to create.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on exactly where RUN stopped.")
-@click.option("--init-from", type=click.Path(path_type=Path), metavar="RUN", help="Begin with RUN's parameters.")
-@click.option("--cell", type=click.Choice(list(CELLS)), default="lstm", show_default=True)
-@click.option("--hidden", type=int, default=256, show_default=True, help="Hidden units of a layer (H).")
-@click.option("--layers", type=int, default=1, show_default=True, help="Recurrent layers (L).")
-@click.option("--embedding", type=int, default=0, show_default=True, help="Width of an embedding (E); 0: one-hot.")
-@click.option("--dropout", type=float, default=0.1, show_default=True, help="Between layers and before the output.")
-@click.option("--init", type=click.Choice(list(INITIALISERS)), default="uniform", show_default=True)
-@click.option("--recurrent-init", type=click.Choice(list(INITIALISERS)), help="Of W.  [default: the cell's own]")
-@click.option("--forget-bias", type=float, default=1.0, show_default=True, help="Of an LSTM, at the start.")
-@click.option("--lanes", type=int, help="Parallel streams (B).  [default: 32, fewer for a short text]")
-@click.option("--bptt", type=int, default=64, show_default=True, help="Steps of a window (T).")
-@click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adam", show_default=True)
-@click.option("--lr", type=float, default=8e-3, show_default=True, help="Highest learning rate.")
-@click.option("--momentum", type=float, default=0.0, show_default=True, help="Of sgd.")
-@click.option("--beta1", type=float, default=0.9, show_default=True, help="Of adam and adamw.")
-@click.option("--beta2", type=float, default=0.999, show_default=True, help="Of adam, adamw and rmsprop.")
-@click.option("--weight-decay", type=float, default=0.0, show_default=True, help="Of matrices.")
-@click.option("--clip", type=float, default=1.0, show_default=True, help="Clip the gradient's norm; 0: do not.")
-@click.option("--clip-value", type=float, default=0.0, show_default=True, help="Clip its elements; 0: do not.")
-@click.option("--schedule", type=click.Choice(SCHEDULES), default="plateau", show_default=True)
-@click.option("--warmup", type=int, default=0, show_default=True, help="Windows until the rate is reached.")
-@click.option("--decay-windows", type=int, help="Length of the cosine schedule in windows ...")
-@click.option("--decay-epochs", type=float, help="... or in epochs.")
-@click.option("--decay-every", type=int, default=1000, show_default=True, help="step: windows between two drops.")
-@click.option("--decay-factor", type=float, default=0.5, show_default=True, help="step, plateau: of one drop.")
-@click.option("--decay-patience", type=int, default=2, show_default=True, help="plateau: validations to wait.")
-@click.option("--lr-floor", type=float, default=0.05, show_default=True, help="cosine, plateau: of the highest rate.")
-@click.option("--epochs", type=int, help="Stop after so many epochs of the run.")
-@click.option("--windows", type=int, help="Stop after so many windows of the run.")
-@click.option(
-    "--minutes", type=float, help=f"Stop after so many minutes.  [default: {_MINUTES:g} if no limit is given]"
-)
-@click.option(
-    "--patience", type=int, default=0, show_default=True, help="Stop after so many validations without a better."
-)
-@click.option("--log-every", type=int, default=50, show_default=True, help="Windows between two log lines.")
-@click.option(
-    "--validate-every", type=int, help="Windows between two validations; 0: none.  [default: an epoch, at most 200]"
-)
-@click.option("--validate-windows", type=int, default=60, show_default=True, help="Windows of one validation at most.")
-@click.option(
-    "--checkpoint-minutes", type=float, default=5.0, show_default=True, help="Minutes between two checkpoints."
-)
-@click.option(
-    "--skip-limit", type=int, default=25, show_default=True, help="Non-finite windows in a row that stop training."
-)
-@click.option(
-    "--on-divergence",
-    type=click.Choice(CHOICES),
-    default="count",
-    show_default=True,
-    help=f"After {HIGH_LINES} high log lines: count it, or go back at {FACTOR:g} x the rate; {LIMIT} end training.",
-)
-@click.option(
-    "--divergence-nats",
-    type=float,
-    default=1.0,
-    show_default=True,
-    help="A mean loss is high so far above the lowest; 0: never.",
-)
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--tf32", is_flag=True, help="Let a GPU round factors of float32 products to TF32: faster, less exact.")
-@click.option("--no-graph", is_flag=True, help="Do not launch a window as one CUDA graph; the bits are the same.")
-@click.option("--threads", type=int, help="Threads of matrix products on the CPU.  [default: every core]")
-@click.option("--allow-inexact", is_flag=True, help="Resume although the bits will differ.")
+@train_options
 @click.pass_context
 def train(ctx: click.Context, /, **given: Any) -> None:
     """Train a network on CORPUS, made by `gpurnn prepare`, into a new run directory; or go on with a run.
@@ -120,10 +50,13 @@ def train(ctx: click.Context, /, **given: Any) -> None:
 
     Ctrl-C finishes the window, writes a checkpoint and says how to go on.
     """
-    with threadpool_limits(given["threads"] or None, "blas"):
+    limits = Limits(given["epochs"], given["windows"], given["minutes"])
+    if limits == Limits():
+        limits = Limits(minutes=DEFAULT_MINUTES)
+    with threadpool_limits(given["threads"], "blas"):
         trainer = _resume(ctx, given) if given["resume"] else _start(given)
         with trainer.corpus:
-            outcome = _run(trainer, given)
+            outcome = _run(trainer, limits, given["checkpoint_minutes"])
     _tell_end(outcome, trainer)
     ctx.exit(outcome.exit_code)
 
@@ -178,7 +111,7 @@ def _config(given: dict[str, Any], corpus: Corpus) -> TrainConfig:
     if lanes is None:
         lanes = fitting_lanes(tokens, 32, steps)
         if lanes < 32:
-            click.echo(f"{tokens:,} tokens are few: {lanes} lanes instead of 32", err=True)
+            click.echo(f"{tokens:,} tokens are few: --lanes {lanes} instead of 32", err=True)
     windows_per_epoch = max(1, -(-((tokens - 1) // max(lanes, 1)) // max(steps, 1)))
     model = ModelConfig(
         symbols=len(corpus.vocabulary),
@@ -205,9 +138,11 @@ def _config(given: dict[str, Any], corpus: Corpus) -> TrainConfig:
 def _schedule(given: dict[str, Any], windows_per_epoch: int) -> ScheduleConfig:
     if given["decay_windows"] is not None and given["decay_epochs"] is not None:
         raise UsageError("train: give --decay-windows or --decay-epochs, not both")
-    decay = given["decay_windows"] or 0
-    if given["decay_epochs"] is not None:
-        decay = round(given["decay_epochs"] * windows_per_epoch)
+    decay, epochs = given["decay_windows"] or 0, given["decay_epochs"]
+    if epochs is not None:
+        if not 0 <= epochs < math.inf:
+            raise UsageError(f"--decay-epochs: expected 0 or more, found {epochs}")
+        decay = round(epochs * windows_per_epoch)
     return ScheduleConfig(
         name=given["schedule"],
         rate=given["lr"],
@@ -220,14 +155,9 @@ def _schedule(given: dict[str, Any], windows_per_epoch: int) -> ScheduleConfig:
     )
 
 
-def _run(trainer: Trainer, given: dict[str, Any]) -> Outcome:
-    limits = Limits(given["epochs"], given["windows"], given["minutes"])
-    if limits == Limits():
-        limits = Limits(minutes=_MINUTES)
+def _run(trainer: Trainer, limits: Limits, checkpoint_minutes: float) -> Outcome:
     with _live_line(limits, trainer) as live:
-        return trainer.run(
-            limits, checkpoint_minutes=given["checkpoint_minutes"], on_line=live.line, on_window=live.window
-        )
+        return trainer.run(limits, checkpoint_minutes=checkpoint_minutes, on_line=live.line, on_window=live.window)
 
 
 @contextmanager

@@ -288,10 +288,3 @@ def test_text_that_the_terminal_cannot_show(folder: Path, model: Trained):
         main, ["sample", str(folder / "run"), "--length", "80", "--seed", str(seed), *CPU]
     )
     assert plain.stdout == done.stdout.replace("ü", "?")
-
-
-@pytest.mark.parametrize("command", ["evaluate", "sample", "info"])
-def test_help_fits_eighty_columns(command: str):
-    done = CliRunner().invoke(main, [command, "--help"])
-    assert done.exit_code == 0
-    assert max(map(len, done.stdout.splitlines())) <= 80

@@ -1,0 +1,87 @@
+"""`gpurnn train`: one line for what goes wrong, before anything is written, and options that reach the run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from trained import documents, make_corpus
+
+from gpurnn.cli.main import COMMANDS, main
+from gpurnn.training.checkpoint import read_checkpoint
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("train")
+    make_corpus(made / "text.h5", documents(24))
+    make_corpus(made / "short.h5", ["a note does it"], split=(1, 0, 0))
+    (made / "empty").mkdir()
+    return made
+
+
+BAD = [
+    (["text.h5"], 2, "expected a corpus and -o RUN, or --resume RUN"),
+    (["text.txt", "-o", "r"], 1, "text.txt: not a corpus"),
+    (["gone.h5", "-o", "r"], 1, "gone.h5: cannot open the corpus"),
+    (["text.h5", "-o", "text.txt"], 1, "cannot create run directory text.txt: File exists; a file has that name: "),
+    (["text.h5", "-o", "text.txt/r"], 1, "cannot create run directory text.txt/r: "),
+    (["short.h5", "-o", "r"], 1, "lane, which has 13 of 13 targets; use at most 13 steps (--bptt)\n"),
+    (["text.h5", "-o", "r", "--lanes", "100000"], 1, "100000 lanes do not fit"),
+    (["text.h5", "-o", "r", "--cell", "elman"], 2, "'elman' is not one of"),
+    (["text.h5", "-o", "r", "--bptt", "0"], 2, "steps (--bptt): expected at least 1, found 0"),
+    (["text.h5", "-o", "r", "--patience", "-1"], 2, "patience: expected 0 or more, found -1"),
+    (["text.h5", "-o", "r", "--minutes", "nan"], 2, "minutes: expected 0 or more, found nan"),
+    (["text.h5", "-o", "r", "--windows", "-1"], 2, "windows: expected 0 or more, found -1"),
+    (["text.h5", "-o", "r", "--threads", "0"], 2, "--threads"),
+    (["text.h5", "-o", "r", "--hidden", "1" + "0" * 9], 1, "cpu: out of memory"),
+    (["text.h5", "-o", "r", "--hidden", "1" + "0" * 30], 1, "cpu: out of memory"),
+    (["text.h5", "-o", "r", "--schedule", "cosine", "--decay-epochs", "inf"], 2, "--decay-epochs: expected 0 or more"),
+    (["--resume", "empty"], 1, "empty is not a run directory"),
+    (["--resume", "gone"], 1, "no run directory at gone"),
+    (["--resume", "text.h5"], 1, "no run directory at text.h5"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), BAD, ids=[" ".join(bad[0])[:50] for bad in BAD])
+def test_one_line_says_what_is_wrong(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, message: str
+):
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(main, ["train", *arguments, "--device", "cpu"])
+    assert done.exit_code == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not Path("r").exists()
+
+
+def test_options_reach_the_run(folder: Path, tmp_path: Path):
+    size = ("--hidden", "5", "--lanes", "2", "--bptt", "8", "--windows", "0", "--device", "cpu")
+    options = ("--forget-bias", "2.5", "--lr", "0.5", "--clip", "3", "--decay-patience", "7", "--skip-limit", "4")
+    done = CliRunner().invoke(main, ["train", str(folder / "text.h5"), "-o", str(tmp_path / "r"), *size, *options])
+    assert done.exit_code == 0, done.stderr
+    config = json.loads((tmp_path / "r" / "config.json").read_text())["training"]
+    assert (config["schedule"]["rate"], config["schedule"]["patience"], config["skip_limit"]) == (0.5, 7, 4)
+    assert config["optimizer"]["clip_norm"] == 3
+    read = read_checkpoint(tmp_path / "r" / "checkpoints" / "window-0000000000.safetensors")
+    np.testing.assert_array_equal(read.tensors["layers.0.b"][5:10], 2.5)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_help_fits_the_terminal_and_leaves_no_option_unexplained(
+    monkeypatch: pytest.MonkeyPatch, command: str, columns: int
+):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    done = CliRunner().invoke(main, [command, "--help"])
+    assert done.exit_code == 0
+    assert max(map(len, done.stdout.splitlines())) <= columns
+    group = main.get_command(None, command)  # type: ignore[arg-type]
+    assert group is not None
+    for option in group.params:
+        if option.param_type_name == "option":
+            assert option.opts[-1] in done.stdout
+            assert getattr(option, "help", None), f"{option.name} has no help"
