@@ -197,13 +197,13 @@ def _header_end(start: bytes, size: int, where: str) -> int:
     """Where the header ends, from the first bytes of a file of `size` bytes. Raises CheckpointError."""
     if len(start) < _DIGEST_END:
         _refuse(where, f"it has only {size} bytes")
+    if start[8:_DIGEST_START] != _BEFORE_DIGEST:
+        _refuse(where, "it does not begin as one")
     length = int.from_bytes(start[:8], "little")
     if length > MAX_HEADER_BYTES:
         _refuse(where, f"its header would have {length} bytes, more than {MAX_HEADER_BYTES}")
     if not _DIGEST_END < 8 + length <= size:
         _refuse(where, f"its header would have {length} bytes, the file has {size}")
-    if start[8:_DIGEST_START] != _BEFORE_DIGEST:
-        _refuse(where, "it does not begin as one")
     return 8 + length
 
 
