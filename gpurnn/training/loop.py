@@ -95,8 +95,9 @@ class Loop:
             good = config.on_divergence == "rollback" and learner.progress.divergence.take_good(windows)
             self.saver.line(line)
             self._on_line(line)
+        asked = self._signals.take_checkpoint_request()
         due = time.monotonic() - self.saver.since >= self._checkpoint_seconds
-        if improved or good or due or self._signals.take_checkpoint_request():
+        if improved or good or due or asked:
             self._note_seconds()
             self.saver.save(best=improved, good=good)
         return False
