@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from gpurnn import backend
-from gpurnn.cli.options import checkpoint_option, device_option, run_argument, warn
+from gpurnn.cli.options import PATH, checkpoint_option, device_option, run_argument, warn
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.schema import SPLITS
 from gpurnn.evaluate import Evaluation
@@ -23,7 +23,7 @@ from gpurnn.training.session import open_corpus
 
 @click.command()
 @run_argument
-@click.argument("corpus", required=False, type=click.Path(path_type=Path))
+@click.argument("corpus", required=False, type=PATH)
 @click.option("--split", type=click.Choice(SPLITS), default="valid", help="Which part of the corpus.")
 @click.option(
     "--lanes",

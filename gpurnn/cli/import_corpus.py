@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from gpurnn.cli.options import terminate_cleanly
+from gpurnn.cli.options import PATH, terminate_cleanly
 from gpurnn.data.importing import import_corpus as copy_corpus
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The corpus file to write.")
+@click.argument("file", type=PATH)
+@click.option("-o", "--output", required=True, type=PATH, help="The corpus file to write.")
 @click.option("--force", is_flag=True, help="Replace an existing output.")
 def import_corpus(file: Path, output: Path, force: bool) -> None:
     """Copy a corpus out of a FILE that you did not make yourself.

@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
+from gpurnn.cli.options import PATH
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.describe import describe_corpus
 
 
 @click.command()
-@click.argument("path", metavar="FILE_OR_RUN", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FILE_OR_RUN", type=PATH)
 @click.option("--verify", is_flag=True, help="Read the whole corpus and compare it with its digests.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(path: Path, verify: bool, as_json: bool) -> None:

@@ -15,7 +15,9 @@ import click
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-run_argument = click.argument("run", type=click.Path(path_type=Path))
+PATH = click.Path(path_type=Path, readable=False)
+"""Any path: the library says what is wrong with it."""
+run_argument = click.argument("run", type=PATH)
 checkpoint_option = click.option(
     "--checkpoint",
     metavar="best|last|FILE",

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import click
 
-from gpurnn.cli.options import SectionedCommand, parse_escapes, section, terminate_cleanly
+from gpurnn.cli.options import PATH, SectionedCommand, parse_escapes, section, terminate_cleanly
 from gpurnn.data.prepare import PrepareReport
 from gpurnn.data.prepare import prepare as prepare_corpus
 from gpurnn.data.tokens import ERROR_MODES, KINDS, NEWLINES, NORMAL_FORMS
@@ -25,7 +25,7 @@ _corpus, _splits, _text = section("Corpus"), section("Splits"), section("How byt
 
 @click.command(cls=SectionedCommand)
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
-@_corpus("-o", "--output", required=True, type=click.Path(path_type=Path), help="The corpus file to write.")
+@_corpus("-o", "--output", required=True, type=PATH, help="The corpus file to write.")
 @_corpus("--force", is_flag=True, help="Replace an existing output.")
 @_corpus("--tokens", type=click.Choice(KINDS), help="What a token is.  [default: chars]")
 @_corpus("--min-count", type=click.IntRange(1), default=1, help="Words rarer than this in train become unknown.")

@@ -1,12 +1,11 @@
 """The options of `gpurnn train`."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
-from gpurnn.cli.options import device_help, section
+from gpurnn.cli.options import PATH, device_help, section
 from gpurnn.network.cells import CELLS
 from gpurnn.network.params import INITIALISERS
 from gpurnn.training.divergence import CHOICES, FACTOR, HIGH_LINES, LIMIT
@@ -16,7 +15,6 @@ from gpurnn.training.schedule import SCHEDULES
 DEFAULT_MINUTES = 10.0
 """How long a run lasts where no limit is given."""
 
-_PATH = click.Path(path_type=Path)
 _run = section("Run")
 _stop = section("When to stop")
 _network = section("Network")
@@ -28,9 +26,9 @@ _trouble = section("When training goes wrong")
 _device = section("Device")
 
 _OPTIONS = (
-    _run("-o", "--output", type=_PATH, metavar="RUN", help="Folder of the new run."),
-    _run("--resume", type=_PATH, metavar="RUN", help="Go on exactly where RUN stopped."),
-    _run("--init-from", type=_PATH, metavar="RUN", help="Begin the new run with the parameters of RUN."),
+    _run("-o", "--output", type=PATH, metavar="RUN", help="Folder of the new run."),
+    _run("--resume", type=PATH, metavar="RUN", help="Go on exactly where RUN stopped."),
+    _run("--init-from", type=PATH, metavar="RUN", help="Begin the new run with the parameters of RUN."),
     _run("--allow-inexact", is_flag=True, help="Resume although versions or settings changed the bits."),
     _stop("--epochs", type=int, help="After so many epochs since the run began."),
     _stop("--windows", type=int, help="After so many windows since the run began."),

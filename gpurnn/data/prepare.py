@@ -1,6 +1,7 @@
 """Makes a corpus from texts in bounded memory: a pass over the texts into a spool, another over the spool."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -87,11 +88,14 @@ def prepare(
     sweep_beside(target)
     try:
         spool = Spool(target.parent)
-        try:
+    except OSError as error:
+        raise DataError(
+            f"{target}: cannot write there: {error.strerror}; choose another folder, or check its permissions"
+        ) from None
+    try:
+        with closing(spool):
             bounds = job.read(groups, fractions, spool)
             return job.write(spool, bounds, target, force, groups)
-        finally:
-            spool.close()
     except OSError as error:
         if error.filename is None:
             raise OSError(error.errno, error.strerror or str(error), str(target)) from None

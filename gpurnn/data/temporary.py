@@ -26,7 +26,9 @@ def create_beside(target: Path) -> tuple[Path, int]:
         except FileExistsError:
             continue
         except OSError as error:
-            raise DataError(f"{target}: cannot write there: {error.strerror}") from None
+            raise DataError(
+                f"{target}: cannot write there: {error.strerror}; choose another folder, or check its permissions"
+            ) from None
         if _lock(descriptor) and os.fstat(descriptor).st_nlink:  # else it was swept before it was locked
             return temporary, descriptor
         os.close(descriptor)

@@ -60,10 +60,11 @@ class RunDirectory:
     def open(cls, path: Path, on_warning: Callable[[str], None] = _logger.warning) -> Self:
         """A run directory that `create` made. Raises RunError where it is none."""
         run = cls(path, on_warning)
-        if not run.path.is_dir():
-            raise RunError(f"no run directory at {run.path}: check the path")
-        if not run._config_path.is_file():
-            raise RunError(f"{run.path} is not a run directory: it has no config.json")
+        with reported_as(RunError, f"cannot open run directory {run.path}"):
+            if not run.path.is_dir():
+                raise RunError(f"no run directory at {run.path}: check the path")
+            if not run._config_path.is_file():
+                raise RunError(f"{run.path} is not a run directory: it has no config.json")
         return run
 
     @property
