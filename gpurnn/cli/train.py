@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,7 +12,7 @@ from click.core import ParameterSource
 from threadpoolctl import threadpool_limits
 
 from gpurnn import backend
-from gpurnn.cli.options import SectionedCommand, warn
+from gpurnn.cli.options import PATH, SectionedCommand, warn
 from gpurnn.cli.progress import LiveLine
 from gpurnn.cli.train_options import DEFAULT_MINUTES, train_options
 from gpurnn.data.corpus import Corpus
@@ -38,7 +37,7 @@ _PLAIN_SETTINGS = (
 
 
 @click.command(cls=SectionedCommand)
-@click.argument("corpus", required=False, type=click.Path(path_type=Path))
+@click.argument("corpus", required=False, type=PATH)
 @train_options
 @click.pass_context
 def train(ctx: click.Context, /, **given: Any) -> None:
@@ -57,7 +56,7 @@ def train(ctx: click.Context, /, **given: Any) -> None:
         trainer = _resume(ctx, given) if given["resume"] else _start(given)
         with trainer.corpus:
             outcome = _run(trainer, limits, given["checkpoint_minutes"])
-    _tell_end(outcome, trainer)
+    _tell_end(outcome, trainer, given)
     ctx.exit(outcome.exit_code)
 
 
@@ -169,7 +168,10 @@ def _live_line(limits: Limits, trainer: Trainer) -> Iterator[LiveLine]:
         live.close()
 
 
-def _tell_end(outcome: Outcome, trainer: Trainer) -> None:
+def _tell_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None:
+    """How it went, and how to go on to the same bits: on the same device, with as many threads."""
+    same = "".join(f" --{name} {given[name]}" for name in ("device", "threads") if given[name] not in (None, "auto"))
+    same += " --tf32" if given["tf32"] else ""
     run, best = trainer.run_directory.path, trainer.progress.best
     click.echo(f"{outcome.reason}; wrote {outcome.checkpoint}", err=True)
     if outcome.valid is not None:
@@ -178,7 +180,7 @@ def _tell_end(outcome: Outcome, trainer: Trainer) -> None:
             told += f"; best: {best:.4f} after window {trainer.progress.best_window}"
         click.echo(told, err=True)
     click.echo(
-        f"go on:    gpurnn train --resume {run}\n"
+        f"go on:    gpurnn train --resume {run}{same}\n"
         f"measure:  gpurnn evaluate {run}\n"
         f"generate: gpurnn sample {run} --length 500",
         err=True,

@@ -70,6 +70,17 @@ def test_options_reach_the_run(folder: Path, tmp_path: Path):
     np.testing.assert_array_equal(read.tensors["layers.0.b"][5:10], 2.5)
 
 
+def test_the_command_to_go_on_with_goes_on(folder: Path, tmp_path: Path):
+    """Another number of threads would be refused."""
+    size = ("--hidden", "5", "--lanes", "2", "--bptt", "8", "--windows", "2", "--device", "cpu", "--threads", "1")
+    done = CliRunner().invoke(main, ["train", str(folder / "text.h5"), "-o", str(tmp_path / "r"), *size])
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith("go on:")]
+    assert told == f"go on:    gpurnn train --resume {tmp_path / 'r'} --device cpu --threads 1"
+    done = CliRunner().invoke(main, [*told.split()[3:], "--windows", "3"])
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr.startswith("going on after window 2\n3 windows are done; ")
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 @pytest.mark.parametrize("command", list(COMMANDS))
 def test_help_fits_the_terminal_and_leaves_no_option_unexplained(
