@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +50,10 @@ class Trainer(Learner):
         run = self.run_directory
         with run.lock(), SignalWatch() as signals:
             run.rewind(self.progress.windows)
-            with closing(RunLog(run.log)) as log:
-                log.truncate_to(self.progress.windows)
+            with RunLog(run.log) as log:
+                unreadable = log.truncate_to(self.progress.windows)
+                if unreadable:
+                    run.warn(f"{run.log}: damaged lines were dropped: {unreadable:,}")
                 loop = Loop(self, limits, signals, log, checkpoint_minutes, on_line, on_window)
                 reason = loop.go()
         valid = None if signals.stop_signal else self.validate()  # who sends a signal wants it to end
