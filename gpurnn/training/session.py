@@ -77,7 +77,7 @@ def resumed_run(
     if not isinstance(was, dict):
         raise CheckpointError(f"{checkpoint.path}: versions are missing from the header; is it a gpurnn checkpoint?")
     differences += [f"{k}: was {was.get(k)}, is {now.get(k)}" for k in sorted({*was, *now}) if was.get(k) != now.get(k)]
-    corpus = corpus or open_corpus(checkpoint)
+    corpus = open_corpus(checkpoint) if corpus is None else corpus
     described = header.get("corpus")
     if not isinstance(described, dict) or corpus.fingerprint != described.get("fingerprint"):
         raise RunError(
@@ -90,7 +90,7 @@ def resumed_run(
         on_warning(told)
     config = replace(
         config,
-        log_every=log_every or config.log_every,
+        log_every=config.log_every if log_every is None else log_every,
         validate_every=config.validate_every if validate_every is None else validate_every,
     )
     trainer = Trainer(be, corpus, config, run)

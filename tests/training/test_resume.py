@@ -115,6 +115,22 @@ def test_a_resumed_run_may_change_only_limits_and_cadences(be: Backend, corpus: 
     assert logged == [7, 12, 15, 18]
 
 
+def test_a_cadence_of_no_windows_is_refused(be: Backend, corpus: Corpus, tmp_path: Path):
+    train(be, corpus, settings(corpus), tmp_path / "run", 3)
+    with pytest.raises(UsageError, match="log_every: expected at least 1, found 0"):
+        resumed_run(be, tmp_path / "run", refuse_warnings, log_every=0)
+
+
+def test_damaged_lines_of_the_log_are_told_of(be: Backend, corpus: Corpus, tmp_path: Path):
+    run, warnings = tmp_path / "run", []
+    train(be, corpus, settings(corpus), run, 30)
+    lines = (run / "log.jsonl").read_bytes().splitlines(keepends=True)
+    (run / "log.jsonl").write_bytes(b"".join([lines[0], b"?\n", *lines[2:]]))
+    resumed_run(be, run, warnings.append).run(Limits(windows=31))
+    assert warnings == [f"{run}/log.jsonl: damaged lines were dropped: 1"]
+    assert (run / "log.jsonl").read_bytes() == b"".join([lines[0], *lines[2:]])
+
+
 def test_other_versions_refuse_an_exact_resume(
     be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
