@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 from gpurnn.exceptions import RunError, UsageError
@@ -21,10 +21,11 @@ CADENCES = ("log_every", "validate_every")
 class TrainConfig:
     """The settings of a run; the same settings, corpus, machine and versions give the same bits.
 
-    lanes: B. steps: T. seed: of the initial parameters and the dropout masks. log_every, validate_every: in windows;
-    0: never. validate_windows: how many windows of the valid split a validation reads at most. patience: stop after so
-    many validations in a row without a better one; 0: never. skip_limit: stop after so many windows skipped in a row.
-    on_divergence: one of `divergence.CHOICES`. divergence_nats: how far above the lowest a mean loss is high; 0: never.
+    lanes: B. steps: T. seed: of the initial parameters and the dropout masks. log_every: in windows. validate_every:
+    likewise; 0: never. validate_windows: how many windows of the valid split a validation reads at most. patience: stop
+    after so many validations in a row without a better one; 0: never. skip_limit: stop after so many windows skipped
+    in a row. on_divergence: one of `divergence.CHOICES`. divergence_nats: how far above the lowest a mean loss is high;
+    0: never.
     """
 
     model: ModelConfig
@@ -77,10 +78,6 @@ class TrainConfig:
         """What differs between two configurations apart from cadences, one "name: this, that" each."""
         mine, theirs = _flat(self.to_json()), _flat(other.to_json())
         return [f"{k}: {mine[k]}, {theirs[k]}" for k in mine if mine[k] != theirs[k] and k not in CADENCES]
-
-    def with_cadences_of(self, other: TrainConfig) -> TrainConfig:
-        """This configuration with another's cadences."""
-        return replace(self, **{name: getattr(other, name) for name in CADENCES})
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,10 @@ from gpurnn.network import Batch
 
 
 class Feed:
-    """Fills a `Batch` from the windows of a stream.
+    """Fills a `Batch` from the windows of a stream. be: the backend of the batch."""
 
-    be: the backend of the batch. reduction: "mean" divides the loss by the window's summed weights, "sum" does not.
-    """
-
-    def __init__(self, be: Backend, batch: Batch, *, reduction: str = "mean") -> None:
+    def __init__(self, be: Backend, batch: Batch) -> None:
         self._batch = batch
-        self._mean = reduction == "mean"
         plan = batch.plan
         self._staging = be.staging(
             {
@@ -53,13 +49,12 @@ class Feed:
         self._pop(window)
 
     def _push(self, window: Window) -> None:
-        mean = 1 / window.weight_sum if window.weight_sum else 0.0
         host = {
             "tokens": window.tokens.reshape(-1),
             "targets": window.targets.reshape(-1),
             "carry": window.carry[:, :, None],
             "weight": window.weight.reshape(-1),
-            "scale": np.array([mean if self._mean else 1.0]),
+            "scale": np.array([1 / window.weight_sum if window.weight_sum else 0.0]),
             "window": np.array([window.index]),
         }
         if window.order is not None and window.segment_starts is not None and window.segment_symbols is not None:
