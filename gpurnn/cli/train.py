@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -19,6 +20,7 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import UsageError
 from gpurnn.network import ModelConfig
 from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.learner import windows_per_epoch
 from gpurnn.training.optim import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import fitting_lanes, new_run, resumed_run
@@ -111,7 +113,6 @@ def _config(given: dict[str, Any], corpus: Corpus) -> TrainConfig:
         lanes = fitting_lanes(tokens, 32, steps)
         if lanes < 32:
             click.echo(f"{tokens:,} tokens are few: --lanes {lanes} instead of 32", err=True)
-    windows_per_epoch = max(1, -(-((tokens - 1) // max(lanes, 1)) // max(steps, 1)))
     model = ModelConfig(
         symbols=len(corpus.vocabulary),
         recurrent_init=given["recurrent_init"] or "",
@@ -122,15 +123,12 @@ def _config(given: dict[str, Any], corpus: Corpus) -> TrainConfig:
         clip_norm=given["clip"],
         **{n: given[n] for n in ("clip_value", "weight_decay", "momentum", "beta1", "beta2")},
     )
-    validate_every = given["validate_every"]
-    return TrainConfig(
-        model,
-        optimizer,
-        _schedule(given, windows_per_epoch),
-        lanes=lanes,
-        steps=steps,
-        validate_every=min(windows_per_epoch, 200) if validate_every is None else validate_every,
-        **{n: given[n] for n in _PLAIN_SETTINGS},
+    config = TrainConfig(model, optimizer, lanes=lanes, steps=steps, **{n: given[n] for n in _PLAIN_SETTINGS})
+    epoch, validate_every = windows_per_epoch(corpus, config), given["validate_every"]
+    return replace(
+        config,
+        schedule=_schedule(given, epoch),
+        validate_every=min(epoch, 200) if validate_every is None else validate_every,
     )
 
 

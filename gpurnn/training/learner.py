@@ -34,7 +34,7 @@ class Learner:
 
     def __init__(self, be: Backend, corpus: Corpus, config: TrainConfig, run: RunDirectory) -> None:
         self.corpus, self.config, self.run_directory = corpus, config, run
-        self.windows_per_epoch = _windows_per_epoch(corpus, config)
+        self.windows_per_epoch = windows_per_epoch(corpus, config)
         self.model = Model(be, config.model)
         self.model.params.initialise(be, config.seed)
         self.state = self.model.state(config.lanes)
@@ -91,8 +91,8 @@ class Learner:
         self.progress.divergence = now.divergence.back(self.progress.divergence)
 
 
-def _windows_per_epoch(corpus: Corpus, config: TrainConfig) -> int:
-    """Raises DataError, before any memory is taken, where the train split cannot hold the lanes and steps."""
+def windows_per_epoch(corpus: Corpus, config: TrainConfig) -> int:
+    """How many windows read the train split once. Raises DataError where it cannot hold the lanes and steps."""
     split = corpus.split("train")
     try:
         return Geometry(len(split), config.lanes, config.steps).windows
