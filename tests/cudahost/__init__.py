@@ -69,7 +69,7 @@ def _configure(device: ctypes.CDLL, made: Build) -> None:
     settings = {
         "compiler": made.compiler,
         "flags": made.kernel_flags,
-        "shim": made.folder / "shim" / "kernel.h",
+        "shims": made.folder / "shim",
         "build": made.folder.name,
         "nvrtc_check": made.folder / "nvrtc_check",
         "nvrtc": made.nvrtc,

@@ -30,6 +30,7 @@ SONAMES = {
     "cusparse": "libcusparse.so.12",
     "cufft": "libcufft.so.12",
 }
+SHIMS = ("plain.h", "headers.h")  # one of them comes before each kernel
 UNSUPPORTED = {"cublas": 15, "curand": 203, "cusolver": 7, "cusparse": 10, "cufft": 11}
 
 DEVICE_FLAGS = "-O3 -march=native -fPIC -std=gnu++20 -Wall -fvisibility=hidden -fvisibility-inlines-hidden"
@@ -52,11 +53,12 @@ class Build:
 
     def finished(self) -> bool:
         """Whether all of it is there, not the remains of a cache that somebody deleted."""
-        return all((self.folder / name).exists() for name in ("libcudahost.so", "shim/kernel.h.gch", *self.sonames))
+        headers = [f"shim/{name}.gch" for name in SHIMS]
+        return all((self.folder / name).exists() for name in ("libcudahost.so", *headers, *self.sonames))
 
     @property
     def kernel_flags(self) -> str:
-        """The options that compile a kernel, and the precompiled header that goes with it."""
+        """The options that compile a kernel, and the precompiled headers that go with it."""
         core = f"{self.cupy}/cupy/_core/include"
         parts = ("", "/cupy/_cccl/cub", "/cupy/_cccl/thrust", "/cupy/_cccl/libcudacxx")
         return " ".join([KERNEL_FLAGS, self.includes, *(f"-I{core}{part}" for part in parts)])
@@ -123,11 +125,12 @@ def _digest(words: list[str]) -> str:
 
 
 def _compile(made: Build, folder: Path) -> None:
-    """libcudahost.so, the precompiled header of the kernels and nvrtc_check."""
+    """libcudahost.so, the precompiled headers of the kernels and nvrtc_check."""
     sources = [path for path in sorted((folder / "native").glob("*.cpp")) if path.stem != "nvrtc_check"]
-    header = folder / "shim" / "kernel.h"
+    headers = [folder / "shim" / name for name in SHIMS]
     cxx, flags = made.compiler, [*DEVICE_FLAGS.split(), *made.includes.split()]
-    commands = [[cxx, *made.kernel_flags.split(), "-x", "c++-header", str(header), "-o", f"{header}.gch"]]
+    header_flags = [*made.kernel_flags.split(), "-x", "c++-header"]
+    commands = [[cxx, *header_flags, str(header), "-o", f"{header}.gch"] for header in headers]
     commands += [[cxx, *flags, "-c", str(path), "-o", str(path.with_suffix(".o"))] for path in sources]
     commands += [[cxx, "-O1", str(folder / "native/nvrtc_check.cpp"), "-o", str(folder / "nvrtc_check"), "-ldl"]]
     _run_two_at_a_time(commands)

@@ -16,6 +16,7 @@ struct Block : hk_block {
   std::vector<Warp> warps;
   std::vector<char> dynamic;
   size_t alive;
+  int waiting_stacks;  // how many stacks, from the first on, belong to threads that wait or have waited
 };
 
 // The launch that runs. Only one does at a time.
@@ -30,10 +31,8 @@ struct Running {
 extern Running running;
 
 // ---- thread.cpp
-void start_fiber(hk_thread& thread);
+void start_fiber(hk_thread& thread, int stack);  // on that one of the stacks
 void run_fiber(hk_thread& thread);              // until it waits or ends
 void fail(int error, const std::string& what);  // ends the launch; adds where hk_self is
 
 }  // namespace hk
-
-EXPORT void hk_install_handlers();

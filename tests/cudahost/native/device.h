@@ -55,11 +55,13 @@ const std::string& setting(const char* name);  // what __init__.py configured
 // ---- memory (memory.cpp)
 bool is_device(const void* pointer, size_t bytes);  // wholly inside one live allocation
 std::string describe(const void* pointer);
-// Device memory is readable and writable only while one of these exists.
+// Device memory is readable and writable only while one of these exists, and by its thread.
 struct DeviceWork {
   DeviceWork();
   ~DeviceWork();
 };
+// After a fault at `p`: whether the device may access it, and can do so from now on.
+bool open_for_device(const void* p);
 constexpr size_t MEMORY = size_t(4) << 30;
 
 // ---- streams and captures (stream.cpp)
@@ -81,10 +83,12 @@ struct Graph {
 };
 
 // ---- kernels (kernel.cpp)
+constexpr size_t MARKER = 16;  // bytes of thread-local memory that every module has, see kernel.h
 struct Module {
   void* library;
-  void* (*shared_memory)();  // makes the calling OS thread's copy of the __shared__ variables
-  size_t shared_bytes;
+  char* (*marker)();  // in the calling OS thread's copy of the thread-local variables, which are the __shared__ ones
+  size_t before_marker, thread_local_bytes;
+  size_t shared_bytes() const { return thread_local_bytes - MARKER; }
 };
 struct Kernel {
   std::string name;
@@ -99,11 +103,11 @@ struct Launch {
   std::vector<std::vector<char>> arguments;
 };
 void run_kernel(const Launch& launch);
-// Address and size of the thread-local variables, for this OS thread, of the library that holds `inside`.
-std::pair<void*, size_t> thread_local_block(const void* inside);
 
 // ---- the made-up device: an sm_90 with few multiprocessors
 constexpr int MULTIPROCESSORS = 16, THREADS_PER_BLOCK = 1024, THREADS_PER_MULTIPROCESSOR = 2048;
 constexpr size_t SHARED_PER_BLOCK = 48 << 10, SHARED_PER_BLOCK_OPTIN = 227 << 10, SHARED_PER_MULTIPROCESSOR = 228 << 10;
 
 }  // namespace hk
+
+EXPORT void hk_install_handlers();

@@ -1,6 +1,7 @@
 // The CUDA driver API: modules and launches. A "cubin" is a shared object that nvrtc.cpp made.
 #include <dlfcn.h>
 #include <elf.h>
+#include <link.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,7 +17,6 @@ using namespace hk;
 namespace {
 
 constexpr size_t LARGEST_ARGUMENTS = 4096;
-constexpr size_t MARKER = 16;  // bytes of thread-local memory that every kernel has, see kernel.h
 CUcontext const THE_CONTEXT = (CUcontext)64;
 
 CUresult refuse(const std::string& why) {
@@ -40,6 +40,36 @@ std::string write_temporary(const char* bytes, size_t n) {
   if (whole) return path;
   unlink(path.c_str());
   return "";
+}
+
+struct LibraryQuery {
+  const void* inside;
+  char* begin;
+  size_t bytes;
+};
+
+int examine_library(dl_phdr_info* info, size_t, void* query_) {
+  auto* query = (LibraryQuery*)query_;
+  bool holds = false;
+  size_t bytes = 0;
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    auto& segment = info->dlpi_phdr[i];
+    char* begin = (char*)info->dlpi_addr + segment.p_vaddr;
+    if (segment.p_type == PT_TLS) bytes = segment.p_memsz;
+    if (segment.p_type == PT_LOAD && query->inside >= begin && query->inside < begin + segment.p_memsz) holds = true;
+  }
+  if (!holds) return 0;
+  query->begin = (char*)info->dlpi_tls_data;
+  query->bytes = bytes;
+  return 1;
+}
+
+// A loaded module, once its marker shows where its thread-local variables are.
+Module* examined(void* library, char* (*marker)()) {
+  char* here = marker();  // makes this OS thread's copy
+  LibraryQuery query{(void*)marker, here, MARKER};
+  dl_iterate_phdr(examine_library, &query);
+  return new Module{library, marker, size_t(here - query.begin), query.bytes};
 }
 
 }  // namespace
@@ -93,11 +123,10 @@ DRIVER cuModuleLoad(CUmodule* out, const char* path) {
     complain(dlerror());
     return CUDA_ERROR_INVALID_IMAGE;
   }
-  auto shared_memory = (void* (*)())dlsym(library, "hk_shared_memory");
-  if (!shared_memory) return CUDA_ERROR_INVALID_IMAGE;
+  auto marker = (char* (*)())dlsym(library, "hk_shared_memory");
+  if (!marker) return CUDA_ERROR_INVALID_IMAGE;
   ++counters[MODULES];
-  size_t bytes = thread_local_block((void*)shared_memory).second;
-  *out = (CUmodule) new Module{library, shared_memory, bytes - std::min(bytes, MARKER)};
+  *out = (CUmodule)examined(library, marker);
   return CUDA_SUCCESS;
 }
 
@@ -136,7 +165,7 @@ DRIVER cuFuncGetAttribute(int* value, CUfunction_attribute attribute, CUfunction
   auto* kernel = (Kernel*)function;
   switch (attribute) {
     case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = THREADS_PER_BLOCK; break;
-    case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *value = kernel->module->shared_bytes; break;
+    case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *value = kernel->module->shared_bytes(); break;
     case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *value = kernel->max_dynamic_shared; break;
     case CU_FUNC_ATTRIBUTE_NUM_REGS: *value = 32; break;
     case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = 90; break;
@@ -148,7 +177,7 @@ DRIVER cuFuncGetAttribute(int* value, CUfunction_attribute attribute, CUfunction
 DRIVER cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute, int value) {
   auto* kernel = (Kernel*)function;
   if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) return CUDA_SUCCESS;
-  if (value + kernel->module->shared_bytes > SHARED_PER_BLOCK_OPTIN)
+  if (value + kernel->module->shared_bytes() > SHARED_PER_BLOCK_OPTIN)
     return refuse("more shared memory asked for than a block can have");
   kernel->max_dynamic_shared = value;
   return CUDA_SUCCESS;
@@ -157,7 +186,7 @@ DRIVER cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute, i
 DRIVER cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfunction function, int threads, size_t dynamic) {
   if (threads < 1 || threads > THREADS_PER_BLOCK) return CUDA_ERROR_INVALID_VALUE;
   int by_threads = THREADS_PER_MULTIPROCESSOR / ((threads + 31) / 32 * 32);
-  int by_shared = SHARED_PER_MULTIPROCESSOR / (dynamic + ((Kernel*)function)->module->shared_bytes + 1024);
+  int by_shared = SHARED_PER_MULTIPROCESSOR / (dynamic + ((Kernel*)function)->module->shared_bytes() + 1024);
   *blocks = std::min({by_threads, by_shared, 32});
   return CUDA_SUCCESS;
 }

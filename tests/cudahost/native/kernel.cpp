@@ -1,6 +1,4 @@
 // Runs kernels: the blocks of a launch one after the other, the threads of a block in turn.
-#include <link.h>
-
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -25,16 +23,21 @@ std::vector<int> running_order(int n, unsigned salt) {
   return sequence;
 }
 
-// Lets each thread that can run do so once. Returns whether there was one.
+// Lets each thread that can run do so once. Returns whether there was one. A thread that ends without ever waiting
+// leaves its stack to the next, still in the processor's cache.
 bool run_ready_threads(Block& block, const std::vector<int>& sequence) {
   bool any = false;
   for (int i : sequence) {
     hk_thread& thread = block.threads[i];
     if (thread.state != HK_READY) continue;
-    if (!thread.stack_pointer) start_fiber(thread);
+    bool begins = !thread.stack_pointer;
+    if (begins) start_fiber(thread, block.waiting_stacks);
     run_fiber(thread);
     if (running.error) return false;
-    if (thread.state == HK_DONE) block.alive--;
+    if (thread.state == HK_DONE)
+      block.alive--;
+    else if (begins)
+      block.waiting_stacks++;
     any = true;
   }
   return any;
@@ -70,49 +73,25 @@ void run_block(Block& block, const std::vector<int>& sequence) {
 }
 
 // A block at its beginning; fresh shared memory is NaN.
-void reset(Block& block, const Launch& launch, unsigned i, std::pair<void*, size_t> shared) {
+void reset(Block& block, const Launch& launch, unsigned i, char* shared) {
   const hk_dim3 &size = launch.block, &grid = launch.grid;
   block.index = {i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y};
   block.size = size;
   block.grid = grid;
   block.alive = size.x * size.y * size.z;
+  block.waiting_stacks = 0;
   block.threads.resize(block.alive);
   block.warps.assign((block.alive + WARP - 1) / WARP, Warp());
   block.dynamic.assign(launch.dynamic_shared + 64, (char)0xff);
   block.dynamic_shared = (void*)(((uintptr_t)block.dynamic.data() + 63) / 64 * 64);
-  if (shared.first) memset(shared.first, 0xff, shared.second);
+  memset(shared, 0xff, launch.kernel->module->thread_local_bytes);
   for (unsigned rank = 0; rank < block.alive; rank++) {
     hk_dim3 index = {rank % size.x, rank / size.x % size.y, rank / size.x / size.y};
     block.threads[rank] = {index, rank, HK_READY, 0, nullptr};
   }
 }
 
-struct LibraryQuery {
-  const void* inside;
-  std::pair<void*, size_t> found;
-};
-
-int examine_library(dl_phdr_info* info, size_t, void* query_) {
-  auto* query = (LibraryQuery*)query_;
-  bool holds = false;
-  std::pair<void*, size_t> variables;
-  for (int i = 0; i < info->dlpi_phnum; i++) {
-    auto& segment = info->dlpi_phdr[i];
-    char* begin = (char*)info->dlpi_addr + segment.p_vaddr;
-    if (segment.p_type == PT_TLS) variables = {info->dlpi_tls_data, segment.p_memsz};
-    if (segment.p_type == PT_LOAD && query->inside >= begin && query->inside < begin + segment.p_memsz) holds = true;
-  }
-  if (holds) query->found = variables;
-  return holds;
-}
-
 }  // namespace
-
-std::pair<void*, size_t> thread_local_block(const void* inside) {
-  LibraryQuery query{inside, {}};
-  dl_iterate_phdr(examine_library, &query);
-  return query.found;
-}
 
 EXPORT void hk_set_order(int new_order, unsigned seed) {
   LOCK;
@@ -123,11 +102,9 @@ EXPORT void hk_set_order(int new_order, unsigned seed) {
 void run_kernel(const Launch& launch) {
   static unsigned launches = 0;
   static Block block;
-  hk_install_handlers();
   std::vector<void*> arguments;
   for (auto& argument : launch.arguments) arguments.push_back((void*)argument.data());
-  launch.kernel->module->shared_memory();
-  auto shared = thread_local_block(launch.kernel->code);
+  char* shared = launch.kernel->module->marker() - launch.kernel->module->before_marker;
   auto threads = running_order(launch.block.x * launch.block.y * launch.block.z, ++launches);
   running = {&launch, &block, arguments.data(), true, cudaSuccess, ""};
   for (int i : running_order(launch.grid.x * launch.grid.y * launch.grid.z, launches + 1000003)) {

@@ -1,4 +1,6 @@
-// Device memory and copies. Every allocation begins as NaN, ends at a guard page and is out of the host's reach.
+// Device memory and copies. Every allocation begins as NaN, ends at a guard page and is out of the host's reach: it is
+// opened by the fault of the device's first access to it, and closed when the device's work is done.
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <cstdio>
@@ -20,6 +22,7 @@ struct Allocation {
   size_t bytes, charged;
   char* pages;
   size_t length;  // of the pages, the guard page left out
+  bool open = false;
 };
 
 char *arena, *unused;
@@ -28,6 +31,8 @@ std::map<char*, Allocation> allocations;  // live ones, by address
 std::multimap<size_t, char*> freed;       // pages by their length
 std::map<char*, size_t> pinned;           // page-locked host memory
 int device_works;
+pthread_t device_thread;         // that does the device's work
+std::vector<Allocation*> opened;  // since that began
 
 size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -76,7 +81,7 @@ cudaError_t allocate(void** out, size_t bytes) {
   if (length > 4 << 20) madvise(pages, length, MADV_HUGEPAGE);  // keeps mprotect() cheap
   protect(made, PROT_READ | PROT_WRITE);
   memset(pages, POISON, length);
-  if (!device_works) protect(made, PROT_NONE);
+  protect(made, PROT_NONE);
   char* address = pages + length - charged;  // its end touches the guard page
   allocations[address] = made;
   bytes_in_use += charged;
@@ -96,10 +101,6 @@ cudaError_t release(void* p) {
   allocations.erase(found);
   ++counters[FREE];
   return cudaSuccess;
-}
-
-void protect_all(int access) {
-  for (auto& entry : allocations) protect(entry.second, access);
 }
 
 Counter direction(bool to_device, bool from_device) { return !to_device ? D2H : from_device ? D2D : H2D; }
@@ -132,11 +133,28 @@ cudaError_t copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, 
 }  // namespace
 
 DeviceWork::DeviceWork() {
-  if (device_works++ == 0) protect_all(PROT_READ | PROT_WRITE);
+  if (device_works++) return;
+  hk_install_handlers();
+  device_thread = pthread_self();
 }
 
 DeviceWork::~DeviceWork() {
-  if (--device_works == 0) protect_all(PROT_NONE);
+  if (--device_works) return;
+  for (auto* allocation : opened) {
+    protect(*allocation, PROT_NONE);
+    allocation->open = false;
+  }
+  opened.clear();
+}
+
+bool open_for_device(const void* p) {
+  if (!device_works || !pthread_equal(device_thread, pthread_self())) return false;
+  auto* found = below(allocations, p);
+  if (!found || (char*)p >= found->first + found->second.charged || found->second.open) return false;
+  found->second.open = true;
+  protect(found->second, PROT_READ | PROT_WRITE);
+  opened.push_back(&found->second);
+  return true;
 }
 
 bool is_device(const void* p, size_t bytes) {

@@ -50,9 +50,10 @@ bool succeeds(pid_t process) {
 }
 
 // g++ under limits that keep a compiler gone wild from taking the machine down.
-std::vector<std::string> host_command(const fs::path& folder, const std::vector<std::string>& options) {
+std::vector<std::string> host_command(const fs::path& folder, const std::vector<std::string>& options, bool includes) {
   std::vector<std::string> command{"/bin/sh", "-c", "ulimit -v 6000000 -t 300; exec \"$@\"", "sh"};
-  command.insert(command.end(), {setting("compiler"), "-x", "c++", "-include", setting("shim")});
+  std::string shim = setting("shims") + (includes ? "/headers.h" : "/plain.h");
+  command.insert(command.end(), {setting("compiler"), "-x", "c++", "-include", shim});
   std::istringstream flags(setting("flags"));
   for (std::string flag; flags >> flag;) command.push_back(flag);
   for (size_t i = 0; i < options.size(); i++) {
@@ -77,7 +78,8 @@ bool compile(Program& program, const fs::path& folder, const std::vector<std::st
     command.insert(command.end(), options.begin(), options.end());
     checking = start(command, folder / "check.log");
   }
-  bool host_takes_it = succeeds(start(host_command(folder, options), folder / "host.log"));
+  bool includes = program.source.find("#include") != std::string::npos;
+  bool host_takes_it = succeeds(start(host_command(folder, options, includes), folder / "host.log"));
   bool nvrtc_takes_it = !check || succeeds(checking);
   program.binary = read(folder / "kernel.so") + std::string(16, '\0');  // CuPy cuts the last byte off
   if (!nvrtc_takes_it)

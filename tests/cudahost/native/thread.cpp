@@ -14,7 +14,8 @@ __attribute__((visibility("default"))) hk_block* hk_this_block = nullptr;
 
 // hk_switch(&from, to): saves the registers that a call preserves, and goes on where `to` was saved.
 extern "C" void hk_switch(void** from, void* to);
-extern "C" void hk_resume();  // its second half: goes on where the stack pointer says
+// Its second half: goes on where the stack pointer says. By a jump: the processor would mispredict a `ret`.
+extern "C" void hk_resume();
 asm(R"(
 .text
 .globl hk_switch
@@ -37,7 +38,8 @@ hk_resume:
   popq %r12
   popq %rbx
   popq %rbp
-  ret
+  popq %rcx
+  jmp *%rcx
 )");
 
 namespace hk {
@@ -46,15 +48,16 @@ Running running;
 
 namespace {
 
-constexpr size_t STACK = 256 << 10;
+constexpr size_t STACK = 260 << 10;  // no power of two, and tops not at the same place of a page: see stack_top()
 constexpr int SAVED_REGISTERS = 6;
 
 void* scheduler;  // its saved stack pointer
 
+// Tops whose addresses had the same low bits would share a few lines of the processor's caches.
 char* stack_top(int i) {
   static char* stacks = (char*)mmap(nullptr, STACK * THREADS_PER_BLOCK, PROT_READ | PROT_WRITE,
                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return stacks + STACK * (i + 1) - 64;
+  return stacks + STACK * (i + 1) - 64 - i % 16 * 256;
 }
 
 void go_back_to_scheduler(hk_state state) {
@@ -68,10 +71,12 @@ void fiber_main() {
   __builtin_trap();
 }
 
-// A fault inside a kernel becomes an error of the device; outside, the handler that was there before takes it.
+// The device's first access to an allocation opens it. Any other fault inside a kernel becomes an error of the device;
+// outside, the handler that was there before takes it.
 struct sigaction earlier_handler[NSIG];
 
 void on_fault(int signal, siginfo_t* info, void* context) {
+  if (signal == SIGSEGV && open_for_device(info->si_addr)) return;
   if (running.active && hk_self) {
     bool division = signal == SIGFPE;
     fail(cudaErrorIllegalAddress, division ? "integer division by zero" : "illegal address " + describe(info->si_addr));
@@ -120,8 +125,8 @@ Warp& meet(unsigned mask, uint64_t value) {
 
 }  // namespace
 
-void start_fiber(hk_thread& thread) {
-  void** top = (void**)stack_top(thread.rank);
+void start_fiber(hk_thread& thread, int stack) {
+  void** top = (void**)stack_top(stack);
   *--top = nullptr;  // where fiber_main would return to
   *--top = (void*)fiber_main;
   top -= SAVED_REGISTERS;

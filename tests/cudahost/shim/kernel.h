@@ -1,8 +1,11 @@
-// What a kernel finds in place of nvcc's built-ins when g++ compiles it for the emulated device.
+// What a kernel finds in place of nvcc's built-ins when g++ compiles it for the emulated device. HK_HEADERS: and the
+// headers that it may include. Most kernels include none; without those g++ takes half the time.
 #pragma once
+#ifdef HK_HEADERS
 #include <cuComplex.h>
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#endif
 #include <vector_functions.h>
 #include <vector_types.h>
 
@@ -18,12 +21,14 @@
 
 #include "../native/hk.h"
 
+#ifdef HK_HEADERS
 #define THRUST_DEVICE_SYSTEM THRUST_DEVICE_SYSTEM_CPP
 #define THRUST_HOST_SYSTEM THRUST_HOST_SYSTEM_CPP
 #include <cupy/cuda_workaround.h>
 #include <thrust/pair.h>
 #include <thrust/swap.h>
 #include <thrust/tuple.h>
+#endif
 
 // __shared__ variables are thread-local variables, which a library has only where it has at least one; see driver.cpp.
 static thread_local uint64_t hk_marker[2];
@@ -198,12 +203,14 @@ using std::signbit;
 
 // ---- the headers of CuPy's own kernels, from the installed wheel
 
+#ifdef HK_HEADERS
 #include <cupy/complex.cuh>
 
 #include <cupy/carray.cuh>
 
 #include <cupy/atomics.cuh>
 #include <cupy/math_constants.h>
+#endif
 
 // ---- last, because the headers above must take g++ for a host compiler
 

@@ -1,0 +1,3 @@
+// For kernels that include headers, which are CuPy's own.
+#define HK_HEADERS
+#include "kernel.h"

@@ -1,0 +1,2 @@
+// For kernels that include nothing.
+#include "kernel.h"
