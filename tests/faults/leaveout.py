@@ -28,6 +28,7 @@ from gpurnn.prompt import encode_prompt
 from gpurnn.training.checkpoint import Checkpoint, parse_checkpoint, read_checkpoint, write_checkpoint
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.rundir import RunDirectory
 from gpurnn.training.runlog import read_log
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
@@ -184,7 +185,7 @@ def leave_out(scratch: str, every: int = 1, first: int = 0) -> dict[str, Any]:
     folder.mkdir()
     path = _cut_run(folder)
     with Corpus.open(folder / "corpus.h5") as corpus:
-        fresh, _ = Trainer(backend.get("cpu"), corpus, _settings(corpus), None).pack()  # type: ignore[arg-type]
+        fresh, _ = Trainer(backend.get("cpu"), corpus, _settings(corpus), RunDirectory(folder / "never")).pack()
     fresh |= {name: np.zeros_like(fresh[name]) for name in ("vocabulary.data", "vocabulary.offsets", "starts.symbols")}
     fresh["starts.counts"] = np.ones_like(fresh["starts.counts"])
     expected = _continued(folder, lambda checkpoint: checkpoint)

@@ -15,6 +15,7 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import WindowStream
 from gpurnn.network.cells import CELLS
 from gpurnn.training.optim import OK
+from gpurnn.training.rundir import RunDirectory
 from gpurnn.training.trainer import Trainer
 
 BETWEEN = 3  # windows from one injection to the next
@@ -91,16 +92,16 @@ def poison(count: int, seed: int, scratch: str, device: str = "cpu") -> dict[str
     """
     be = devices.get(device)
     report: dict[str, Any] = {"cases": 0, "skipped": 0, "kinds": {}, "violations": []}
+    run = RunDirectory(Path(scratch) / "never")  # nothing is written
     with Corpus.open(write_corpus(Path(scratch))) as corpus:
         for number, cell in enumerate(CELLS):
             share = count // len(CELLS) + (number < count % len(CELLS))
-            _strike_cell(be, corpus, cell, share, seed + number, report)
+            _strike_cell(Trainer(be, corpus, settings(corpus, cell), run), share, seed + number, report)
     return report
 
 
-def _strike_cell(be: Any, corpus: Corpus, cell: str, count: int, seed: int, report: dict[str, Any]) -> None:
-    config = settings(corpus, cell)
-    trainer = Trainer(be, corpus, config, None)  # type: ignore[arg-type]
+def _strike_cell(trainer: Trainer, count: int, seed: int, report: dict[str, Any]) -> None:
+    be, corpus, config = trainer.model.be, trainer.corpus, trainer.config
     poison = Poison(trainer, seed)
     with WindowStream(corpus, "train", lanes=config.lanes, steps=config.steps) as stream:
         for index, window in enumerate(trainer.feed(islice(stream, BETWEEN * (count + 1) - 1))):
@@ -114,7 +115,7 @@ def _strike_cell(be: Any, corpus: Corpus, cell: str, count: int, seed: int, repo
             after = _lasting(trainer)
             skipped = not be.to_host(trainer.optimizer.ctl)[OK]
             report["skipped"] += skipped
-            where = f"{cell}, window {index}, {struck or 'nothing'} struck"
+            where = f"{config.model.cell}, window {index}, {struck or 'nothing'} struck"
             for name, array in after.items():
                 if not np.isfinite(array).all():
                     report["violations"].append(f"{where}: {name} is not finite")
