@@ -121,7 +121,7 @@ def _config(given: dict[str, Any], corpus: Corpus) -> TrainConfig:
     optimizer = OptimizerConfig(
         name=given["optimizer"],
         clip_norm=given["clip"],
-        **{n: given[n] for n in ("clip_value", "weight_decay", "momentum", "beta1", "beta2")},
+        **{n: given[n] for n in ("clip_value", "weight_decay", "momentum", "beta1", "beta2", "average")},
     )
     config = TrainConfig(model, optimizer, lanes=lanes, steps=steps, **{n: given[n] for n in _PLAIN_SETTINGS})
     epoch, validate_every = windows_per_epoch(corpus, config), given["validate_every"]

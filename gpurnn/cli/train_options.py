@@ -59,6 +59,13 @@ _OPTIONS = (
     _optimizer("--momentum", type=float, default=0.0, help="Of sgd."),
     _optimizer("--beta1", type=float, default=0.9, help="Of adam and adamw."),
     _optimizer("--beta2", type=float, default=0.999, help="Of adam, adamw and rmsprop."),
+    _optimizer(
+        "--average",
+        type=float,
+        default=0.1,
+        help="Validate, evaluate and sample the mean of the parameters over about this part of all updates; 0: as the "
+        "last one left them.",
+    ),
     _schedule("--lr", type=float, default=8e-3, help="The highest learning rate."),
     _schedule("--warmup", type=int, default=0, help="Windows until it is reached."),
     _schedule("--schedule", type=click.Choice(SCHEDULES), default="plateau", help="How it falls after that."),

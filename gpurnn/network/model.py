@@ -15,9 +15,10 @@ from gpurnn.network.workspace import State, Workspace
 class Model:
     """A recurrent language model: its configuration and its parameters. Buffers and states belong to the caller."""
 
-    def __init__(self, be: Backend, config: ModelConfig) -> None:
+    def __init__(self, be: Backend, config: ModelConfig, params: Params | None = None) -> None:
+        """params: of this configuration, to be used as they are; None: new ones."""
         self.be, self.config = be, config
-        self.params = Params(be, config.specs(), config.real)
+        self.params = Params(be, config.specs(), config.real) if params is None else params
 
     def workspace(self, lanes: int, steps: int, *, train: bool = True, seed: int = 0) -> Workspace:
         """Buffers for windows of up to `steps` steps of `lanes` lanes; seed: of the dropout masks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -55,6 +56,12 @@ class Params:
     def named(self, flat: Array) -> dict[str, Array]:
         """Views by parameter name into another flat array of the same layout, such as an optimizer's moments."""
         return views(flat, self.specs, self._offsets)
+
+    def with_values(self, flat: Array) -> Params:
+        """The same parameters with other values, views of `flat` (size,); they share the gradients."""
+        other = copy.copy(self)
+        other.values, other.value = flat, self.named(flat)
+        return other
 
     def load(self, be: Backend, tensors: Mapping[str, np.ndarray], source: str) -> None:
         """Copy host tensors into the values; raises CheckpointError where a name or a shape does not fit."""

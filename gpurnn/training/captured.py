@@ -32,7 +32,7 @@ class CapturedWork:
     ) -> None:
         self._be: Backend = model.be
         self._work, self._ws, self._on_warning = work, ws, on_warning
-        self._kept = {"parameters": model.params.values, **optimizer.moments, **state.named(), "control": optimizer.ctl}
+        self._kept = {"parameters": model.params.values, **optimizer.flats, **state.named(), "control": optimizer.ctl}
         self._launches: dict[bool, Callable[[], None]] = {}  # by whether there is a boundary
         self._warm: set[bool] = set()
         self._off = False

@@ -2,7 +2,7 @@
 
     bytes 0-7      length n of the header, unsigned, little-endian
     bytes 8-       the header, n bytes of ASCII JSON, padded with spaces to a multiple of 8:
-                     {"__metadata__": {"sha256": 64 hex digits, "version": "1", "gpurnn": JSON text},
+                     {"__metadata__": {"sha256": 64 hex digits, "version": "2", "gpurnn": JSON text},
                       "layers.0.U": {"dtype": "F32", "shape": [256, 1024], "data_offsets": [0, 1048576]}, ...}
                    without spaces between its parts, "sha256" first, so that its digits stand at a fixed place
     after it       the tensors, little-endian, in the order of their offsets, without gaps
@@ -26,7 +26,7 @@ from gpurnn.exceptions import CheckpointError
 from gpurnn.training.durable import Buffer, reported_as, write_durably
 from gpurnn.training.strictjson import Json, dump_object, parse_object
 
-VERSION = 1
+VERSION = 2  # 1: without averages of the parameters
 MAX_HEADER_BYTES = 1 << 20  # parsing takes up to 45 times as much memory; larger things are tensors
 MAX_DIMENSIONS = 8
 MAX_ELEMENTS = 1 << 48

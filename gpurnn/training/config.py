@@ -15,6 +15,8 @@ from gpurnn.training.schedule import ScheduleConfig
 
 CADENCES = ("log_every", "validate_every")
 """Fields that may differ when a run is resumed."""
+_ADDED = {"average": 0.0}
+"""Fields that the first format of checkpoints did not have, and what runs of that time did."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ _T = TypeVar("_T")
 def _checked(kind: type[_T], data: Any, source: str) -> Mapping[str, Any]:
     """`data` where it has exactly the fields of `kind`, each of the type of its default or of its annotation."""
     names = {f.name: f.type for f in fields(kind)}  # type: ignore[arg-type]
+    if isinstance(data, dict):
+        data = {name: value for name, value in _ADDED.items() if name in names} | data
     if not isinstance(data, dict) or set(data) != set(names):
         raise RunError(f"{source}: expected the fields {', '.join(names)}; was it written by another version?")
     for name, annotation in names.items():

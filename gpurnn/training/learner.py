@@ -21,7 +21,7 @@ from gpurnn.training.feed import Feed
 from gpurnn.training.optim import Optimizer
 from gpurnn.training.rundir import RunDirectory
 from gpurnn.training.schedule import learning_rate
-from gpurnn.training.snapshot import Progress, pack, unpack
+from gpurnn.training.snapshot import Progress, judged_parameters, pack, unpack
 from gpurnn.training.step import TrainingStep
 from gpurnn.training.validation import ForwardPass, mean_nats
 
@@ -30,6 +30,7 @@ class Learner:
     """A model in training on the train split of a corpus; `Loop` decides what happens when.
 
     be: where it computes. corpus: open. config: every setting. run: its directory; never written here.
+    judged: the model that is validated, and that others use: with the average of the parameters where one is kept.
     """
 
     def __init__(self, be: Backend, corpus: Corpus, config: TrainConfig, run: RunDirectory) -> None:
@@ -39,6 +40,7 @@ class Learner:
         self.model.params.initialise(be, config.seed)
         self.state = self.model.state(config.lanes)
         self.optimizer = Optimizer(be, self.model.params, config.optimizer)
+        self.judged = self._judged_model()
         self.progress = Progress()
         self._workspace = self.model.workspace(config.lanes, config.steps, seed=config.seed)
         self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, run.warn)
@@ -51,7 +53,13 @@ class Learner:
 
     def initialise_from(self, checkpoint: Checkpoint) -> None:
         """Begin with another run's parameters. Raises CheckpointError where their shapes differ."""
-        self.model.params.load(self.model.be, checkpoint.tensors, str(checkpoint.path))
+        self.model.params.load(self.model.be, judged_parameters(checkpoint), str(checkpoint.path))
+        self.optimizer.restart_average()
+
+    def _judged_model(self) -> Model:
+        """The model with the averaged parameters, where an average is kept."""
+        average, model = self.optimizer.average, self.model
+        return model if average is None else Model(model.be, model.config, model.params.with_values(average))
 
     def feed(self, windows: Iterable[Window]) -> Iterator[Window]:
         """Each of `windows` when it is in the batch, ready to be consumed."""
@@ -73,7 +81,7 @@ class Learner:
         lanes = max(1, min(config.lanes, (len(split) - 1) // config.steps))
         steps = min(config.steps, (len(split) - 1) // lanes)
         if self._validation is None:
-            self._validation = ForwardPass(self.model, lanes, steps)
+            self._validation = ForwardPass(self.judged, lanes, steps)
         self._validation.state.reset()
         with closing(WindowStream(self.corpus, "valid", lanes=lanes, steps=steps, epochs=1, plan=False)) as stream:
             loss = mean_nats(self._validation.losses(islice(stream, config.validate_windows)))

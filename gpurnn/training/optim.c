@@ -4,7 +4,7 @@
 
 /* Places in the arrays `ctl` and `settings`, as in optim.py. */
 enum { RATE = 0, SCALE = 2, OK = 3, UPDATES = 4 };
-enum { CLIP_VALUE = 1, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES };
+enum { CLIP_VALUE = 1, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES, REACH };
 
 #define REAL float
 #include "optim.c"
@@ -16,6 +16,7 @@ enum { CLIP_VALUE = 1, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES };
 /* What the updates of all elements have in common. */
 typedef struct {
     REAL scale, clip, added, kept; /* weight decay: `added` of p to the gradient, `kept` of p itself */
+    REAL share; /* of p in its average, 0 for none */
 } PASTE(Common, REAL);
 #define COMMON PASTE(Common, REAL)
 
@@ -25,11 +26,12 @@ INLINE int64_t PASTE(matrices_of, REAL)(const double *settings, const int64_t *d
     return left < 0 ? 0 : left < dim[0] ? left : dim[0];
 }
 
-/* Of the matrices (whole = 1) or of the rest, which has no weight decay. */
+/* Of the matrices (matrices = 1) or of the rest, which has no weight decay. */
 INLINE COMMON PASTE(common, REAL)(const double *settings, const double *ctl, int matrices) {
-    double decay = matrices ? settings[DECAY] : 0, apart = settings[DECOUPLED];
+    double decay = matrices ? settings[DECAY] : 0, apart = settings[DECOUPLED], reach = settings[REACH];
     return (COMMON){(REAL)ctl[SCALE], (REAL)settings[CLIP_VALUE], (REAL)(apart ? 0 : decay),
-                    (REAL)(apart ? 1 - ctl[RATE] * decay : 1)};
+                    (REAL)(apart ? 1 - ctl[RATE] * decay : 1),
+                    (REAL)(reach > 0 ? 1 / (1 + reach * (ctl[UPDATES] - 1)) : 0)};
 }
 
 /* The gradient as the update sees it: clipped, with weight decay. */
@@ -40,9 +42,9 @@ INLINE REAL PASTE(prepared, REAL)(REAL g, REAL p, COMMON c) {
 }
 
 BODY(sgd) {
-    REAL *restrict p = arg[0], *restrict m = arg[2];
+    REAL *restrict p = arg[0], *restrict m = arg[2], *restrict w = arg[3];
     const REAL *restrict g = arg[1];
-    const double *settings = arg[3], *ctl = arg[4];
+    const double *settings = arg[4], *ctl = arg[5];
     int64_t P = dim[0], matrices = PASTE(matrices_of, REAL)(settings, dim);
     REAL rate = (REAL)ctl[RATE], momentum = (REAL)settings[BETA1];
     for (int part = 0; part < 2 && ctl[OK] != 0; part++) {
@@ -50,14 +52,16 @@ BODY(sgd) {
         for (int64_t k = part ? matrices : 0; k < (part ? P : matrices); k++) {
             m[k] = momentum * m[k] + PASTE(prepared, REAL)(g[k], p[k], c);
             p[k] = c.kept * p[k] - rate * m[k];
+            if (c.share > 0)
+                w[k] += c.share * (p[k] - w[k]);
         }
     }
 }
 
 BODY(rmsprop) {
-    REAL *restrict p = arg[0], *restrict v = arg[2];
+    REAL *restrict p = arg[0], *restrict v = arg[2], *restrict w = arg[3];
     const REAL *restrict g = arg[1];
-    const double *settings = arg[3], *ctl = arg[4];
+    const double *settings = arg[4], *ctl = arg[5];
     int64_t P = dim[0], matrices = PASTE(matrices_of, REAL)(settings, dim);
     REAL rate = (REAL)ctl[RATE], fresh = (REAL)(1 - settings[BETA2]), epsilon = (REAL)settings[EPSILON];
     for (int part = 0; part < 2 && ctl[OK] != 0; part++) {
@@ -66,14 +70,16 @@ BODY(rmsprop) {
             REAL x = PASTE(prepared, REAL)(g[k], p[k], c);
             v[k] += fresh * (x * x - v[k]);
             p[k] = c.kept * p[k] - rate * x / (PASTE(root, REAL)(v[k]) + epsilon);
+            if (c.share > 0)
+                w[k] += c.share * (p[k] - w[k]);
         }
     }
 }
 
 BODY(adam) {
-    REAL *restrict p = arg[0], *restrict m = arg[2], *restrict v = arg[3];
+    REAL *restrict p = arg[0], *restrict m = arg[2], *restrict v = arg[3], *restrict w = arg[4];
     const REAL *restrict g = arg[1];
-    const double *settings = arg[4], *ctl = arg[5];
+    const double *settings = arg[5], *ctl = arg[6];
     int64_t P = dim[0], matrices = PASTE(matrices_of, REAL)(settings, dim);
     double beta1 = settings[BETA1], beta2 = settings[BETA2], updates = ctl[UPDATES];
     REAL rate = (REAL)(ctl[RATE] / (1 - pow(beta1, updates))), unbias = (REAL)(1 / sqrt(1 - pow(beta2, updates)));
@@ -85,6 +91,8 @@ BODY(adam) {
             m[k] += fresh1 * (x - m[k]);
             v[k] += fresh2 * (x * x - v[k]);
             p[k] = c.kept * p[k] - rate * m[k] / (PASTE(root, REAL)(v[k]) * unbias + epsilon);
+            if (c.share > 0)
+                w[k] += c.share * (p[k] - w[k]);
         }
     }
 }

@@ -1,7 +1,7 @@
 // Clip and update on the flat blocks: the rules stand in optim.py, and so do the places in ctl and settings.
 
 enum { RATE, NORM, SCALE, OK, UPDATES, SKIPPED, SKIPPED_IN_A_ROW, NATS, WEIGHT, WORST_ROW };
-enum { CLIP_NORM, CLIP_VALUE, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES };
+enum { CLIP_NORM, CLIP_VALUE, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES, REACH };
 
 // The sum over a block of 256 threads, in a fixed order; right in thread 0.
 static __device__ double block_sum(double x)
@@ -87,27 +87,38 @@ static __device__ __forceinline__ REAL debias(double beta, double updates)
     return -expm1((REAL)updates * log1p(-(REAL)(1 - beta)));
 }
 
+// The average w of p takes its share of the new p.
+static __device__ __forceinline__ void renew_average(REAL* w, const REAL* p, int i, const double* settings,
+                                                     const double* ctl)
+{
+    if (settings[REACH] != 0)
+        w[i] += (p[i] - w[i]) * (REAL)(1 / (1 + settings[REACH] * (ctl[UPDATES] - 1)));
+}
+
 #define ELEMENT \
     const int i = blockIdx.x * blockDim.x + threadIdx.x; \
     if (i >= P || ctl[OK] == 0) \
         return; \
     const REAL gradient = prepared(p, g, i, settings, ctl);
 
-extern "C" __global__ void sgd(REAL* p, const REAL* g, REAL* m, const double* settings, const double* ctl)
+extern "C" __global__ void sgd(REAL* p, const REAL* g, REAL* m, REAL* w, const double* settings, const double* ctl)
 {
     ELEMENT
     m[i] = m[i] * (REAL)settings[BETA1] + gradient;
     p[i] -= m[i] * (REAL)ctl[RATE];
+    renew_average(w, p, i, settings, ctl);
 }
 
-extern "C" __global__ void rmsprop(REAL* p, const REAL* g, REAL* v, const double* settings, const double* ctl)
+extern "C" __global__ void rmsprop(REAL* p, const REAL* g, REAL* v, REAL* w, const double* settings, const double* ctl)
 {
     ELEMENT
     v[i] += (gradient * gradient - v[i]) * (REAL)(1 - settings[BETA2]);
     p[i] -= gradient / (sqrt(v[i]) + (REAL)settings[EPSILON]) * (REAL)ctl[RATE];
+    renew_average(w, p, i, settings, ctl);
 }
 
-extern "C" __global__ void adam(REAL* p, const REAL* g, REAL* m, REAL* v, const double* settings, const double* ctl)
+extern "C" __global__ void adam(REAL* p, const REAL* g, REAL* m, REAL* v, REAL* w, const double* settings,
+                                const double* ctl)
 {
     ELEMENT
     const REAL rate = (REAL)ctl[RATE] / debias(settings[BETA1], ctl[UPDATES]);
@@ -115,4 +126,5 @@ extern "C" __global__ void adam(REAL* p, const REAL* g, REAL* m, REAL* v, const 
     m[i] += (gradient - m[i]) * (REAL)(1 - settings[BETA1]);
     v[i] += (gradient * gradient - v[i]) * (REAL)(1 - settings[BETA2]);
     p[i] -= m[i] / (sqrt(v[i]) * root + (REAL)settings[EPSILON]) * rate;
+    renew_average(w, p, i, settings, ctl);
 }

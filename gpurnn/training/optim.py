@@ -37,8 +37,8 @@ CONTROL_SIZE = 10
 PARTS = 256  # partial sums of squares, each made by CUDA threads of its own
 
 # Places in the settings array: float64, constant.
-CLIP_NORM, CLIP_VALUE, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES = range(8)
-SETTINGS_SIZE = 8
+CLIP_NORM, CLIP_VALUE, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES, REACH = range(9)
+SETTINGS_SIZE = 9
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class OptimizerConfig:
 
     name: a key of `OPTIMIZERS`. clip_norm, clip_value: 0 for none. weight_decay: on matrices only; added to the
     gradient, or for adamw applied to the parameters. momentum: of sgd. beta1, beta2: of adam and adamw; rmsprop
-    averages squares with beta2. epsilon: added to the root of the squares.
+    averages squares with beta2. epsilon: added to the root of the squares. average: keep an average of the parameters
+    as well, which reaches back over this part of all updates; 0: none.
     """
 
     name: str = "adam"
@@ -58,6 +59,7 @@ class OptimizerConfig:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    average: float = 0.0
 
     def __post_init__(self) -> None:
         if self.name not in OPTIMIZERS:
@@ -70,6 +72,8 @@ class OptimizerConfig:
                 raise UsageError(f"{name}: expected 0 <= value < 1, found {getattr(self, name)}")
         if not self.epsilon > 0:
             raise UsageError(f"epsilon: expected a value above 0, found {self.epsilon}")
+        if not 0 <= self.average <= 1:
+            raise UsageError(f"average: expected 0 <= value <= 1, found {self.average}")
 
 
 def control(
@@ -99,10 +103,10 @@ def control(
         ctl[WEIGHT] += 1 / inverse
 
 
-def sgd(xp: Any, p: Array, g: Array, m: Array, settings: Array, ctl: Array, s: Array, u: Array) -> None:
-    """m: (P,), becomes BETA1 m + g; p: (P,), is moved by -rate m. s, u: scratch."""
+def sgd(xp: Any, p: Array, g: Array, m: Array, w: Array, settings: Array, ctl: Array, s: Array, u: Array) -> None:
+    """m: (P,), becomes BETA1 m + g; p: (P,), is moved by -rate m. w: see `_parts`. s, u: scratch."""
     rate, momentum = float(ctl[RATE]), float(settings[BETA1])
-    for part in _prepared(xp, p, g, settings, ctl, s, u):
+    for part in _parts(xp, p, g, w, settings, ctl, s, u):
         mb, gb = m[part], s[: part.stop - part.start]
         xp.multiply(mb, momentum, out=mb)
         xp.add(mb, gb, out=mb)
@@ -110,10 +114,10 @@ def sgd(xp: Any, p: Array, g: Array, m: Array, settings: Array, ctl: Array, s: A
         xp.subtract(p[part], gb, out=p[part])
 
 
-def rmsprop(xp: Any, p: Array, g: Array, v: Array, settings: Array, ctl: Array, s: Array, u: Array) -> None:
-    """v: (P,), becomes BETA2 v + (1 - BETA2) g²; p: (P,), is moved by -rate g / (sqrt(v) + EPSILON)."""
+def rmsprop(xp: Any, p: Array, g: Array, v: Array, w: Array, settings: Array, ctl: Array, s: Array, u: Array) -> None:
+    """v: (P,), becomes BETA2 v + (1 - BETA2) g²; p: (P,), by -rate g / (sqrt(v) + EPSILON). w: see `_parts`."""
     rate, beta2, epsilon = float(ctl[RATE]), float(settings[BETA2]), float(settings[EPSILON])
-    for part in _prepared(xp, p, g, settings, ctl, s, u):
+    for part in _parts(xp, p, g, w, settings, ctl, s, u):
         n = part.stop - part.start
         vb, gb, ub = v[part], s[:n], u[:n]
         _average_squares(xp, vb, gb, beta2, ub)
@@ -124,16 +128,18 @@ def rmsprop(xp: Any, p: Array, g: Array, v: Array, settings: Array, ctl: Array, 
         xp.subtract(p[part], ub, out=p[part])
 
 
-def adam(xp: Any, p: Array, g: Array, m: Array, v: Array, settings: Array, ctl: Array, s: Array, u: Array) -> None:
+def adam(
+    xp: Any, p: Array, g: Array, m: Array, v: Array, w: Array, settings: Array, ctl: Array, s: Array, u: Array
+) -> None:
     """m, v: (P,), become the averages of g and g²; p: (P,), is moved by -rate m' / (sqrt(v') + EPSILON).
 
-    m' and v' are m and v without their bias towards 0. Source: Kingma & Ba 2015; with decoupled weight decay:
-    Loshchilov & Hutter 2019.
+    m' and v' are m and v without their bias towards 0. w: see `_parts`. Source: Kingma & Ba 2015; with decoupled
+    weight decay: Loshchilov & Hutter 2019.
     """
     beta1, beta2, updates = float(settings[BETA1]), float(settings[BETA2]), float(ctl[UPDATES])
     rate = float(ctl[RATE]) / (1 - beta1**updates)
     root = 1 / math.sqrt(1 - beta2**updates)
-    for part in _prepared(xp, p, g, settings, ctl, s, u):
+    for part in _parts(xp, p, g, w, settings, ctl, s, u):
         n = part.stop - part.start
         mb, vb, gb, ub = m[part], v[part], s[:n], u[:n]
         xp.subtract(gb, mb, out=ub)
@@ -156,15 +162,19 @@ def _average_squares(xp: Any, v: Array, g: Array, beta2: float, u: Array) -> Non
     xp.add(v, u, out=v)
 
 
-def _prepared(xp: Any, p: Array, g: Array, settings: Array, ctl: Array, s: Array, u: Array) -> Iterator[slice]:
+def _parts(xp: Any, p: Array, g: Array, w: Array, settings: Array, ctl: Array, s: Array, u: Array) -> Iterator[slice]:
     """The flat block in parts that fit the cache, `s` holding each part's gradient, clipped and with weight decay.
 
-    No part where this window is skipped. Decoupled weight decay is applied to p here. u: scratch.
+    No part where this window is skipped. Decoupled weight decay is applied to p before a part is handed over, and when
+    it comes back with p moved, w: (P,), the average of p, becomes w + (p - w) / (1 + REACH (updates - 1)), unless REACH
+    is 0. With a REACH of 1 that is the mean of p after every update; with less, later ones count more, and w reaches
+    back over about that part of all updates. Source: Shamir & Zhang 2013, averaging with polynomial decay. u: scratch.
     """
     if not ctl[OK]:
         return
     size, matrices, scale = len(p), int(settings[MATRICES]), float(ctl[SCALE])
     clip, decay, rate = float(settings[CLIP_VALUE]), float(settings[DECAY]), float(ctl[RATE])
+    reach, updates = float(settings[REACH]), float(ctl[UPDATES])
     for start in (*range(0, matrices, _BLOCK), *range(matrices, size, _BLOCK)):
         part = slice(start, min(start + _BLOCK, matrices if start < matrices else size))
         gb, ub = s[: part.stop - start], u[: part.stop - start]
@@ -178,11 +188,15 @@ def _prepared(xp: Any, p: Array, g: Array, settings: Array, ctl: Array, s: Array
                 xp.multiply(p[part], decay, out=ub)
                 xp.add(gb, ub, out=gb)
         yield part
+        if reach:
+            xp.subtract(p[part], w[part], out=ub)
+            xp.multiply(ub, 1 / (1 + reach * (updates - 1)), out=ub)
+            xp.add(w[part], ub, out=w[part])
 
 
 def _update(name: str, moments: tuple[str, ...], body: Callable[..., None]) -> FusedOp:
     flat = Argument(("P",))
-    arguments = {"p": flat, "g": flat, **dict.fromkeys(moments, flat), "settings": _SETTINGS, "ctl": _CONTROL}
+    arguments = dict.fromkeys(("p", "g", *moments, "w"), flat) | {"settings": _SETTINGS, "ctl": _CONTROL}
     block = Argument((f"{_BLOCK}",))
     return FusedOp(name, arguments, body, {"s": block, "u": block}, source=_SOURCE, threads="P")
 
@@ -220,25 +234,39 @@ OPTIMIZERS: dict[str, FusedOp] = {
 class Optimizer:
     """Clips and updates the parameters of a model.
 
-    moments: flat arrays by name, (P,). ctl: the control array, (CONTROL_SIZE,) float64; see the places above.
+    average: of the parameters, flat (P,), None where none is kept. ctl: the control array, (CONTROL_SIZE,) float64; see
+    the places above.
     """
 
     def __init__(self, be: Backend, params: Params, config: OptimizerConfig) -> None:
         self._params = params
         update = OPTIMIZERS[config.name]
         dtype = params.values.dtype
-        self.moments = {name: be.zeros((params.size,), dtype) for name in ("m", "v") if name in update.arguments}
+        self._moments = {name: be.zeros((params.size,), dtype) for name in ("m", "v") if name in update.arguments}
+        self.average = be.empty((params.size,), dtype) if config.average else None
+        self.restart_average()
         self.ctl = be.zeros((CONTROL_SIZE,), np.float64)
         self._parts, self._tickets = be.zeros((PARTS,), np.float64), be.zeros((1,), be.index_dtype)
         self._settings = be.from_host(_settings(config, params))
         self._control = be.bind(CONTROL, dtype, P=params.size)
         self._update = be.bind(update, dtype, P=params.size)
 
+    @property
+    def flats(self) -> dict[str, Array]:
+        """All it keeps of the parameters, (P,) each: "m", "v", the moments that its rule has, and "average"."""
+        return self._moments | ({} if self.average is None else {"average": self.average})
+
     def step(self, loss: Array, scale: Array) -> None:
         """One update with `params.gradients`, at the rate in `ctl[RATE]`. loss: (1,) float64; scale: (1,)."""
         params = self._params
         self._control(params.gradients, self._parts, self._tickets, loss, scale, self._settings, self.ctl)
-        self._update(params.values, params.gradients, *self.moments.values(), self._settings, self.ctl)
+        average = params.values if self.average is None else self.average
+        self._update(params.values, params.gradients, *self._moments.values(), average, self._settings, self.ctl)
+
+    def restart_average(self) -> None:
+        """Begin the average with the parameters of now."""
+        if self.average is not None:
+            self.average[...] = self._params.values
 
     def restart_sums(self) -> None:
         """Begin anew what the control array sums between log lines."""
@@ -251,5 +279,5 @@ def _settings(config: OptimizerConfig, params: Params) -> np.ndarray:
     settings[DECAY], settings[DECOUPLED] = config.weight_decay, config.name == "adamw"
     settings[BETA1] = config.momentum if config.name == "sgd" else config.beta1
     settings[BETA2], settings[EPSILON] = config.beta2, config.epsilon
-    settings[MATRICES] = params.matrix_size
+    settings[MATRICES], settings[REACH] = params.matrix_size, config.average
     return settings

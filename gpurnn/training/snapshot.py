@@ -1,8 +1,8 @@
 """A run in arrays and JSON: what a checkpoint holds, and how it comes back.
 
-Tensors: each parameter by its name; `m.` and `v.` before a parameter's name, its moments; `optimizer.control`;
-`state.L.h`, `state.L.c`, what each lane carries; `vocabulary.data`, `vocabulary.offsets`; `starts.symbols`,
-`starts.counts`, how documents of the train split begin.
+Tensors: each parameter by its name; `m.` and `v.` before a parameter's name, its moments, and `average.`, its average;
+`optimizer.control`; `state.L.h`, `state.L.c`, what each lane carries; `vocabulary.data`, `vocabulary.offsets`;
+`starts.symbols`, `starts.counts`, how documents of the train split begin.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.divergence import Divergence
 from gpurnn.training.optim import Optimizer
+
+_AVERAGE = "average."
 
 
 @dataclass
@@ -95,7 +97,7 @@ def pack(
     """Tensors and header of a checkpoint; waits for the device."""
     be, params = model.be, model.params
     device = dict(params.value)
-    for name, flat in optimizer.moments.items():
+    for name, flat in optimizer.flats.items():
         device |= {f"{name}.{parameter}": view for parameter, view in params.named(flat).items()}
     device |= {"optimizer.control": optimizer.ctl, **state.named()}
     tensors = {name: be.to_host(array) for name, array in device.items()}
@@ -123,7 +125,7 @@ def unpack(checkpoint: Checkpoint, model: Model, optimizer: Optimizer, state: St
     be, params, source = model.be, model.params, str(checkpoint.path)
     params.load(be, checkpoint.tensors, source)
     device = {"optimizer.control": optimizer.ctl, **state.named()}
-    for name, flat in optimizer.moments.items():
+    for name, flat in optimizer.flats.items():
         device |= {f"{name}.{parameter}": view for parameter, view in params.named(flat).items()}
     for name, array in device.items():
         be.from_host(_tensor(checkpoint, name, array.shape).astype(array.dtype), out=array)
@@ -175,10 +177,16 @@ def load_language(checkpoint: Checkpoint) -> Language:
 
 
 def load_model(be: Backend, checkpoint: Checkpoint) -> Model:
-    """The model of a checkpoint, its parameters loaded. Raises RunError, CheckpointError."""
+    """The model of a checkpoint as it was validated. Raises RunError, CheckpointError."""
     model = Model(be, load_config(checkpoint).model)
-    model.params.load(be, checkpoint.tensors, str(checkpoint.path))
+    model.params.load(be, judged_parameters(checkpoint), str(checkpoint.path))
     return model
+
+
+def judged_parameters(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
+    """The parameters by name that were validated: their average where one was kept."""
+    averaged = {name: array for name, array in checkpoint.tensors.items() if name.startswith(_AVERAGE)}
+    return {name.removeprefix(_AVERAGE): array for name, array in averaged.items()} or checkpoint.tensors
 
 
 def _object(checkpoint: Checkpoint, name: str) -> Mapping[str, Any]:

@@ -50,7 +50,7 @@ def settings(rng: np.random.Generator, size: int) -> np.ndarray:
     values[optim.CLIP_NORM], values[optim.CLIP_VALUE] = rng.choice([0.0, 0.5]), rng.choice([0.0, 0.3])
     values[optim.DECAY], values[optim.DECOUPLED] = rng.choice([0.0, 0.1]), rng.integers(2)
     values[optim.BETA1], values[optim.BETA2], values[optim.EPSILON] = 0.9, 0.99, 1e-3
-    values[optim.MATRICES] = size // 2
+    values[optim.MATRICES], values[optim.REACH] = size // 2, rng.choice([0.0, 0.2])
     return values
 
 

@@ -23,7 +23,7 @@ class Training(Runner):
 
     def __init__(self, be: Backend) -> None:
         super().__init__(be, ModelConfig(SYMBOLS, "lstm", hidden=6, layers=2, dropout=0.3), LANES, STEPS)
-        self.optimizer = Optimizer(be, self.model.params, OptimizerConfig())
+        self.optimizer = Optimizer(be, self.model.params, OptimizerConfig(average=0.2))
         self.warnings: list[str] = []
         self.step = TrainingStep(self.model, self.ws, self.state, self.optimizer, self.warnings.append)
 
@@ -31,7 +31,7 @@ class Training(Runner):
         for number, window in enumerate(windows):
             self.load(window)
             self.step(0.01 + 0.001 * number)
-        named = {"parameters": self.model.params.values, "control": self.optimizer.ctl}
+        named = {"parameters": self.model.params.values, **self.optimizer.flats, "control": self.optimizer.ctl}
         return {name: self.be.to_host(array) for name, array in (named | self.state.named()).items()}
 
 

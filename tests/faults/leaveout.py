@@ -25,7 +25,7 @@ from gpurnn.exceptions import GpurnnError
 from gpurnn.generate import generate
 from gpurnn.network import ModelConfig
 from gpurnn.prompt import encode_prompt
-from gpurnn.training.checkpoint import Checkpoint, parse_checkpoint, read_checkpoint, write_checkpoint
+from gpurnn.training.checkpoint import VERSION, Checkpoint, parse_checkpoint, read_checkpoint, write_checkpoint
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.optim import OptimizerConfig
 from gpurnn.training.rundir import RunDirectory
@@ -78,7 +78,7 @@ def _write_corpus(folder: Path) -> Path:
 def _settings(corpus: Corpus) -> TrainConfig:
     """Settings of which none has the value that it has unless it is given."""
     model = ModelConfig(len(corpus.vocabulary), "lstm", 6, 2, 5, 0.2, "float64", recurrent_init="orthogonal")
-    optimizer = OptimizerConfig("adamw", clip_norm=1.0, clip_value=0.5, weight_decay=0.01)
+    optimizer = OptimizerConfig("adamw", clip_norm=1.0, clip_value=0.5, weight_decay=0.01, average=0.2)
     schedule = ScheduleConfig("plateau", rate=0.02, warmup=3, factor=0.7, patience=2)
     return settings(
         corpus, model=model, optimizer=optimizer, schedule=schedule, validate_every=12, patience=50, divergence_nats=0.5
@@ -210,7 +210,7 @@ def _metadata_matters(data: bytes, name: str) -> bool:
     if name == "sha256":
         changed = data[:BEFORE_DIGEST] + bytes([data[BEFORE_DIGEST] ^ 1]) + data[BEFORE_DIGEST + 1 :]
     else:
-        changed = Mutator(data, 0).seal(data.replace(b'"version":"1"', b'"version":"2"', 1))
+        changed = Mutator(data, 0).seal(data.replace(b'"version":"%d"' % VERSION, b'"version":"%d"' % (VERSION + 1), 1))
     try:
         parse_checkpoint(changed)
     except GpurnnError:

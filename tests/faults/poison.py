@@ -127,5 +127,5 @@ def _strike_cell(trainer: Trainer, count: int, seed: int, report: dict[str, Any]
 
 def _lasting(trainer: Trainer) -> dict[str, np.ndarray]:
     """Host copies of parameters, moments and carried states."""
-    arrays = {"parameters": trainer.model.params.values, **trainer.optimizer.moments, **trainer.state.named()}
+    arrays = {"parameters": trainer.model.params.values, **trainer.optimizer.flats, **trainer.state.named()}
     return {name: trainer.model.be.to_host(array) for name, array in arrays.items()}

@@ -38,7 +38,8 @@ def run(be: CpuBackend, corpus: Corpus, cell: str, optimizer: str) -> None:
     model = Model(be, ModelConfig(len(corpus.vocabulary), cell, HIDDEN, dropout=0.1))
     model.params.initialise(be, 1)
     ws, state = model.workspace(LANES, STEPS), model.state(LANES)
-    step = TrainingStep(model, ws, state, Optimizer(be, model.params, OptimizerConfig(optimizer, weight_decay=0.1)))
+    config = OptimizerConfig(optimizer, weight_decay=0.1, average=0.1)
+    step = TrainingStep(model, ws, state, Optimizer(be, model.params, config))
     before = be.to_host(model.params.values)
     with WindowStream(corpus, "train", lanes=LANES, steps=STEPS, prefetch=False) as stream:  # no thread allocates
         Feed(be, ws.batch).load(next(stream))  # the stream and the feed have tests of their own

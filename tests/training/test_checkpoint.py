@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 from gpurnn.exceptions import CheckpointError
 from gpurnn.training import checkpoint as module
 from gpurnn.training.checkpoint import (
+    VERSION,
     encode_checkpoint,
     parse_checkpoint,
     read_checkpoint,
@@ -41,7 +42,7 @@ def test_round_trip(tmp_path: Path) -> None:
     write_checkpoint(path, TENSORS, HEADER)
     found = read_checkpoint(path)
     assert found.header == HEADER
-    assert (found.path, found.version) == (path, 1)
+    assert (found.path, found.version) == (path, VERSION)
     assert found.tensors.keys() == TENSORS.keys()
     for name, array in TENSORS.items():
         assert found.tensors[name].dtype == array.dtype

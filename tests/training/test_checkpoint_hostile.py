@@ -147,8 +147,8 @@ def test_header_length_out_of_range(length: int) -> None:
 
 
 def test_a_newer_format_is_named_only_where_the_file_is_intact() -> None:
-    data = assemble(document('"new":"layout"', version="2", more=',"codec":"x"'))
-    with pytest.raises(NewerFormatError, match="format version 2, this gpurnn reads up to 1: use a newer gpurnn"):
+    data = assemble(document('"new":"layout"', version="3", more=',"codec":"x"'))
+    with pytest.raises(NewerFormatError, match="format version 3, this gpurnn reads up to 2: use a newer gpurnn"):
         parse_checkpoint(data)
     damaged = data.replace(b"layout", b"Layout")
     with pytest.raises(CheckpointError, match="SHA-256") as caught:

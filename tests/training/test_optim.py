@@ -74,7 +74,7 @@ def set_gradients(be: Backend, params: Params, seed: int) -> dict[str, np.ndarra
 
 def step(be: Backend, optimizer: Optimizer, rate: float, loss: float = 2.0) -> None:
     optimizer.ctl[optim.RATE] = rate
-    scale = be.from_host(np.array([0.25], optimizer.moments["v" if "v" in optimizer.moments else "m"].dtype))
+    scale = be.from_host(np.array([0.25], be.to_host(next(iter(optimizer.flats.values()))).dtype))
     optimizer.step(be.from_host(np.array([loss])), scale)
 
 
@@ -94,18 +94,38 @@ def test_updates_follow_the_formulas(be: Backend, name: str, decay: float, clip:
     assert be.to_host(optimizer.ctl)[optim.UPDATES] == UPDATES
 
 
+@pytest.mark.parametrize("reach", [1.0, 0.3])
+def test_the_average_reaches_back_over_a_part_of_the_updates(be: Backend, reach: float):
+    """Against the weighted sum over all updates: each takes a share, and leaves the rest to those before it."""
+    params, optimizer, _ = problem(be, OptimizerConfig("sgd", average=reach), "float64")
+    assert optimizer.average is not None
+    assert be.to_host(optimizer.average).tobytes() == be.to_host(params.values).tobytes()
+    values = []
+    for n in range(12):
+        set_gradients(be, params, n)
+        step(be, optimizer, 0.05)
+        values.append(be.to_host(params.values))
+    shares = np.array([1 / (1 + reach * n) for n in range(12)])
+    weights = [share * np.prod(1 - shares[n + 1 :]) for n, share in enumerate(shares)]
+    if reach == 1:
+        np.testing.assert_allclose(weights, 1 / 12)
+    assert sum(weights) == pytest.approx(1)
+    expected = sum(weight * value for weight, value in zip(weights, values, strict=True))
+    np.testing.assert_allclose(be.to_host(optimizer.average), expected, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
 @pytest.mark.parametrize("poison", ["gradient", "loss", "infinite"])
 def test_a_window_that_is_not_finite_changes_nothing(be: Backend, name: str, poison: str):
-    params, optimizer, _ = problem(be, OptimizerConfig(name, momentum=0.5), "float32")
+    params, optimizer, _ = problem(be, OptimizerConfig(name, momentum=0.5, average=0.5), "float32")
     set_gradients(be, params, 0)
     step(be, optimizer, 0.1)
-    before = [be.to_host(a).tobytes() for a in (params.values, *optimizer.moments.values())]
+    before = [be.to_host(a).tobytes() for a in (params.values, *optimizer.flats.values())]
     set_gradients(be, params, 1)
     if poison != "loss":
         params.gradient["output.V"][2, 3] = math.nan if poison == "gradient" else math.inf
     step(be, optimizer, 0.1, math.nan if poison == "loss" else 2.0)
-    assert [be.to_host(a).tobytes() for a in (params.values, *optimizer.moments.values())] == before
+    assert [be.to_host(a).tobytes() for a in (params.values, *optimizer.flats.values())] == before
     ctl = be.to_host(optimizer.ctl)
     assert (ctl[optim.UPDATES], ctl[optim.SKIPPED], ctl[optim.SKIPPED_IN_A_ROW], ctl[optim.OK]) == (1, 1, 1, 0)
     assert (ctl[optim.NATS], ctl[optim.WEIGHT]) == (8.0, 4.0)
@@ -124,7 +144,9 @@ def test_the_norm_is_of_the_gradient_before_clipping(be: Backend):
     assert be.to_host(optimizer.ctl)[optim.NORM] == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("bad", [{"name": "adagrad"}, {"clip_norm": -1}, {"beta1": 1.0}, {"epsilon": 0}], ids=str)
+@pytest.mark.parametrize(
+    "bad", [{"name": "adagrad"}, {"clip_norm": -1}, {"beta1": 1.0}, {"epsilon": 0}, {"average": 2}], ids=str
+)
 def test_settings_out_of_range_are_refused(bad: dict):
     with pytest.raises(UsageError, match=next(iter(bad)) if "name" not in bad else "optimizer"):
         OptimizerConfig(**bad)

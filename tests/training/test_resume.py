@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def settings(corpus: Corpus, cell: str = "lstm", **changes: object) -> TrainConf
     model = ModelConfig(len(corpus.vocabulary), cell=cell, hidden=12, layers=2, dropout=0.2)
     config = TrainConfig(
         model,
-        OptimizerConfig("adam", clip_norm=1.0),
+        OptimizerConfig("adam", clip_norm=1.0, average=0.2),
         ScheduleConfig("cosine", rate=0.01, warmup=20, decay_windows=150),
         lanes=6,
         steps=9,
@@ -170,7 +171,8 @@ def test_init_from_begins_with_the_parameters_of_another_run(be: Backend, corpus
     second = new_run(be, corpus, config, tmp_path / "second", refuse_warnings, init_from=tmp_path / "first")
     last = tensors(tmp_path / "first", 10)
     for name, value in second.model.params.value.items():
-        assert be.to_host(value).tobytes() == last[name].tobytes(), name
+        assert be.to_host(value).tobytes() == last[f"average.{name}"].tobytes() != last[name].tobytes(), name
+    assert be.to_host(second.optimizer.average).tobytes() == be.to_host(second.model.params.values).tobytes()
     assert second.progress.windows == 0
 
 
@@ -234,6 +236,25 @@ def test_no_memory_is_taken_for_what_a_checkpoint_does_not_hold(
     with pytest.raises((CheckpointError, RunError), match=reason) as caught:
         resumed_run(be, tmp_path / "run", refuse_warnings)
     assert str(path) in str(caught.value)
+
+
+def test_runs_of_the_first_format_go_on(be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """They knew no averages of parameters."""
+    config = settings(corpus, optimizer=OptimizerConfig("adam", average=0.0))
+    train(be, corpus, config, tmp_path / "whole", 20)
+    train(be, corpus, config, tmp_path / "parts", 10)
+    (path,) = (tmp_path / "parts" / "checkpoints").iterdir()
+    checkpoint = read_checkpoint(path)
+    del checkpoint.header["config"]["optimizer"]["average"]
+    monkeypatch.setattr("gpurnn.training.checkpoint.VERSION", 1)
+    write_checkpoint(path, checkpoint.tensors, checkpoint.header)
+    monkeypatch.undo()
+    written = json.loads((tmp_path / "parts" / "config.json").read_text())
+    del written["training"]["optimizer"]["average"]
+    (tmp_path / "parts" / "config.json").write_text(json.dumps(written))
+    assert read_checkpoint(path).version == 1
+    resumed_run(be, tmp_path / "parts", refuse_warnings).run(Limits(windows=20))
+    assert_same_run(tmp_path / "whole", tmp_path / "parts", 20)
 
 
 def test_changed_cadences_stay(be: Backend, corpus: Corpus, tmp_path: Path):

@@ -168,7 +168,7 @@ def test_the_best_one_is_the_last_resort(run: RunDirectory, warnings: list[str])
 
 def test_a_newer_format_is_not_passed_over(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     save(run, 1)
-    monkeypatch.setattr(checkpoint_module, "VERSION", 2)
+    monkeypatch.setattr(checkpoint_module, "VERSION", checkpoint_module.VERSION + 1)
     save(run, 2)
     monkeypatch.undo()
     with pytest.raises(NewerFormatError, match="use a newer gpurnn"):

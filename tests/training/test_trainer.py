@@ -18,9 +18,11 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import WindowStream
 from gpurnn.exceptions import TrainingError
 from gpurnn.network.cells import CELLS
+from gpurnn.training.checkpoint import read_checkpoint
 from gpurnn.training.config import Limits
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
+from gpurnn.training.snapshot import load_model
 from gpurnn.training.trainer import Trainer
 
 from .conftest import log_without_clock
@@ -85,6 +87,21 @@ def test_early_stopping_and_the_best_checkpoint(be: Backend, corpus: Corpus, tmp
     assert (tmp_path / "run" / "best.safetensors").exists()
 
 
+def test_what_is_validated_is_what_others_load(be: Backend, corpus: Corpus, tmp_path: Path):
+    """The averaged parameters: their loss is the one of the log, and another one than that of the last update's."""
+    trainer = trainer_on(be, corpus, tmp_path / "run", validate_every=12)
+    outcome = trainer.run(Limits(windows=12))
+    loaded = load_model(be, read_checkpoint(tmp_path / "run" / "best.safetensors"))
+    assert be.to_host(loaded.params.values).tobytes() == be.to_host(trainer.judged.params.values).tobytes()
+    entry = log_without_clock(tmp_path / "run")[-1]
+    assert outcome.valid == entry["valid_nats_per_token"] == trainer.progress.best
+    trainer.model.params.values[...] = trainer.judged.params.values
+    trainer.optimizer.average.fill(0)
+    assert trainer.validate() == pytest.approx(math.log(len(corpus.vocabulary)))  # of the average: all are alike
+    trainer.optimizer.average[...] = trainer.model.params.values
+    assert trainer.validate() == outcome.valid
+
+
 def test_plateaus_lower_the_logged_rate(be: Backend, corpus: Corpus, tmp_path: Path):
     schedule = ScheduleConfig("plateau", rate=1e-30, factor=0.5, patience=2, floor=0.0)
     trainer = trainer_on(be, corpus, tmp_path / "run", schedule=schedule, validate_every=1, log_every=1)
@@ -137,11 +154,11 @@ def test_a_window_that_is_not_finite_is_skipped(
     kept: list[list[np.ndarray]] = []
 
     def keep(windows: int) -> None:
-        arrays = [trainer.model.params.values, *trainer.optimizer.moments.values(), *trainer.state.named().values()]
+        arrays = [trainer.model.params.values, *trainer.optimizer.flats.values(), *trainer.state.named().values()]
         kept.append([eager.to_host(array) for array in arrays])
 
     trainer.run(Limits(windows=6), on_window=keep)
-    moments = 1 + len(trainer.optimizer.moments)
+    moments = 1 + len(trainer.optimizer.flats)
     before, after = kept[2], kept[3]
     for one, other in zip(before[:moments], after[:moments], strict=True):
         assert one.tobytes() == other.tobytes()

@@ -63,8 +63,8 @@ class RecurrentBuffers:
         self.da_rec = recurrent if cell.apart else self.a
         self._da_rec = list(self.da_rec)
         self._Wt = be.empty((columns, hidden), dtype)
-        self._dh_rec = be.empty((lanes, hidden), dtype)
-        self._e = be.empty((lanes, hidden), dtype)
+        self._carried_errors = be.empty((2, lanes, hidden), dtype)
+        self._dh_rec, self._e = self._carried_errors
         named |= {"dh_out": list(dh), "dh_rec": [self._dh_rec] * steps, "e": [self._e] * steps}
         whole |= {"dh_out": dh, "dh_rec": self._dh_rec, "e": self._e}
         whole["da_rec"] = self.da_rec
@@ -111,13 +111,10 @@ class RecurrentBuffers:
         d_last: errors at the last slot, by state name; None: 0. The states stay as they are.
         """
         if d_last is None:
-            self._dh_rec.fill(0)
+            self._carried_errors.fill(0)
         else:
             self._dh_rec[...] = d_last["h"]
-        if d_last is not None and "c" in d_last:
-            self._e[...] = d_last["c"]
-        else:
-            self._e.fill(0)
+            self._e[...] = d_last.get("c", 0)
         if self._whole_backward is not None:
             self._whole_backward(steps, None if boundary is None else carry)
         else:
