@@ -63,8 +63,8 @@ _OPTIONS = (
         "--average",
         type=float,
         default=0.1,
-        help="Validate, evaluate and sample the mean of the parameters over about this part of all updates; 0: as the "
-        "last one left them.",
+        help="Validate, evaluate and sample the mean of the parameters over about this part of all updates; 0: the "
+        "last ones.",
     ),
     _schedule("--lr", type=float, default=8e-3, help="The highest learning rate."),
     _schedule("--warmup", type=int, default=0, help="Windows until it is reached."),
