@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from gpurnn import backend
 from gpurnn.cli.options import PATH, SectionedCommand, warn
 from gpurnn.cli.progress import LiveLine
-from gpurnn.cli.train_options import DEFAULT_MINUTES, train_options
+from gpurnn.cli.train_options import DEFAULT_DECAY, DEFAULT_MINUTES, train_options
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import UsageError
 from gpurnn.network import ModelConfig
@@ -118,10 +118,12 @@ def _config(given: dict[str, Any], corpus: Corpus) -> TrainConfig:
         recurrent_init=given["recurrent_init"] or "",
         **{n: given[n] for n in ("cell", "hidden", "layers", "embedding", "dropout", "dtype", "init", "forget_bias")},
     )
+    decay = given["weight_decay"]
     optimizer = OptimizerConfig(
         name=given["optimizer"],
         clip_norm=given["clip"],
-        **{n: given[n] for n in ("clip_value", "weight_decay", "momentum", "beta1", "beta2", "average")},
+        weight_decay=(DEFAULT_DECAY if given["optimizer"] == "adamw" else 0.0) if decay is None else decay,
+        **{n: given[n] for n in ("clip_value", "momentum", "beta1", "beta2", "average")},
     )
     config = TrainConfig(model, optimizer, lanes=lanes, steps=steps, **{n: given[n] for n in _PLAIN_SETTINGS})
     epoch, validate_every = windows_per_epoch(corpus, config), given["validate_every"]

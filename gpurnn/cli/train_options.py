@@ -14,6 +14,8 @@ from gpurnn.training.schedule import SCHEDULES
 
 DEFAULT_MINUTES = 10.0
 """How long a run lasts where no limit is given."""
+DEFAULT_DECAY = 0.02
+"""Weight decay of adamw where none is given."""
 
 _run = section("Run")
 _stop = section("When to stop")
@@ -42,7 +44,7 @@ _OPTIONS = (
     _network("--hidden", type=int, default=256, help="Hidden units of a layer (H)."),
     _network("--layers", type=int, default=1, help="Recurrent layers (L)."),
     _network("--embedding", type=int, default=0, help="Width of an embedding (E); 0: one-hot input."),
-    _network("--dropout", type=float, default=0.1, help="Between layers and before the output."),
+    _network("--dropout", type=float, default=0.15, help="Between layers and before the output."),
     _network("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of all numbers."),
     _network("--init", type=click.Choice(list(INITIALISERS)), default="uniform", help="How matrices begin."),
     _network(
@@ -52,10 +54,12 @@ _OPTIONS = (
     _network("--seed", type=int, default=1, help="Of the first parameters and of dropout."),
     _windows("--lanes", type=int, help="Stretches of the text read side by side (B).  [default: 32, fewer if short]"),
     _windows("--bptt", type=int, default=64, help="Steps of a window, through which errors go back (T)."),
-    _optimizer("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adam", help="The rule of updates."),
+    _optimizer("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adamw", help="The rule of updates."),
     _optimizer("--clip", type=float, default=1.0, help="Largest norm of the gradient; 0: any."),
     _optimizer("--clip-value", type=float, default=0.0, help="Largest element of the gradient; 0: any."),
-    _optimizer("--weight-decay", type=float, default=0.0, help="Of matrices."),
+    _optimizer(
+        "--weight-decay", type=float, help=f"Of matrices.  [default: {DEFAULT_DECAY:g} for adamw, 0 for the others]"
+    ),
     _optimizer("--momentum", type=float, default=0.0, help="Of sgd."),
     _optimizer("--beta1", type=float, default=0.9, help="Of adam and adamw."),
     _optimizer("--beta2", type=float, default=0.999, help="Of adam, adamw and rmsprop."),
