@@ -42,20 +42,35 @@ INLINE void PASTE(multiply_block, REAL)(
     }
 }
 
-/* A product with few rows, where packing b would cost more than it saves: rows of b are added up as they stand. */
+/* A product with few rows, where packing b would cost more than it saves: rows of b are added up as they stand, several
+   at a time, since one alone does not use all of the memory's bandwidth. */
 INLINE void PASTE(few_rows, REAL)(const Gemm *g, int64_t first, int64_t end) {
-    const int64_t strip = 512;
+    const int64_t strip = 2048;
+    enum { AT_ONCE = 8 };
     for (int64_t i = 0; i < g->rows; i++)
         for (int64_t j0 = first; j0 < end; j0 += strip) {
-            int64_t n = end - j0 < strip ? end - j0 : strip;
+            int64_t n = end - j0 < strip ? end - j0 : strip, down = g->b_down;
             REAL *restrict out = (REAL *)g->out + i * g->out_down + j0;
             if (!g->add)
                 memset(out, 0, (size_t)n * sizeof(REAL));
-            for (int64_t k = 0; k < g->depth; k++) {
-                REAL x = ((const REAL *)g->a)[i * g->a_down + k * g->a_right];
-                const REAL *restrict b = (const REAL *)g->b + k * g->b_down + j0;
-                for (int64_t j = 0; j < n; j++)
-                    out[j] += x * b[j];
+            for (int64_t k0 = 0; k0 < g->depth; k0 += AT_ONCE) {
+                const REAL *restrict b = (const REAL *)g->b + k0 * down + j0;
+                int64_t depth = g->depth - k0 < AT_ONCE ? g->depth - k0 : AT_ONCE;
+                REAL x[AT_ONCE];
+                for (int64_t k = 0; k < depth; k++)
+                    x[k] = ((const REAL *)g->a)[i * g->a_down + (k0 + k) * g->a_right];
+                if (depth == AT_ONCE)
+                    for (int64_t j = 0; j < n; j++) {
+                        REAL sum = out[j];
+#pragma GCC unroll 8
+                        for (int64_t k = 0; k < AT_ONCE; k++)
+                            sum += x[k] * b[k * down + j];
+                        out[j] = sum;
+                    }
+                else
+                    for (int64_t k = 0; k < depth; k++)
+                        for (int64_t j = 0; j < n; j++)
+                            out[j] += x[k] * b[k * down + j];
             }
         }
 }
