@@ -69,6 +69,7 @@ def _parameters(model: ModelConfig) -> int:
 def _training(config: TrainConfig) -> dict[str, Any]:
     return {
         "optimizer": config.optimizer.name,
+        "average": config.optimizer.average,
         "schedule": config.schedule.name,
         "rate": config.schedule.rate,
         "lanes": config.lanes,
