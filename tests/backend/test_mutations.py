@@ -109,6 +109,9 @@ MUTANTS = {
     "update: weight decay on a bias": Mutant(
         "optim.cu", "i < settings[MATRICES]", "i <= settings[MATRICES]", parity("adam")
     ),
+    "update: an average that forgets one update too many": Mutant(
+        "optim.cu", "(ctl[UPDATES] - 1)", "ctl[UPDATES]", parity("adam")
+    ),
     "carry out: kept where it should be skipped": Mutant(
         "step.cu", "ctl[OK] != 0 ? last[i]", "ctl[OK] == 0 ? last[i]", parity("carry_out_2")
     ),
