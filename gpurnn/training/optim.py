@@ -260,7 +260,7 @@ class Optimizer:
         """One update with `params.gradients`, at the rate in `ctl[RATE]`. loss: (1,) float64; scale: (1,)."""
         params = self._params
         self._control(params.gradients, self._parts, self._tickets, loss, scale, self._settings, self.ctl)
-        average = params.values if self.average is None else self.average
+        average = params.values if self.average is None else self.average  # not looked at where none is kept
         self._update(params.values, params.gradients, *self._moments.values(), average, self._settings, self.ctl)
 
     def restart_average(self) -> None:

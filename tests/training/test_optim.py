@@ -74,7 +74,7 @@ def set_gradients(be: Backend, params: Params, seed: int) -> dict[str, np.ndarra
 
 def step(be: Backend, optimizer: Optimizer, rate: float, loss: float = 2.0) -> None:
     optimizer.ctl[optim.RATE] = rate
-    scale = be.from_host(np.array([0.25], be.to_host(next(iter(optimizer.flats.values()))).dtype))
+    scale = be.from_host(np.array([0.25], optimizer.flats["v" if "v" in optimizer.flats else "m"].dtype))
     optimizer.step(be.from_host(np.array([loss])), scale)
 
 
