@@ -7,7 +7,8 @@
 /* How many threads some work is for that can be cut into `most` parts, where up to `threads` are wanted. */
 int threads_for(double operations, long long most, int threads);
 
-/* Does part 0, 1, ... parts - 1 (up to MOST_THREADS) of some work, each in a thread where there are threads to be had. */
+/* Does part 0, 1, ... parts - 1 (up to MOST_THREADS) of some work, each by a thread of its own where there are threads to
+   be had. While one thread of the program does so, another one that asks for it too does all its parts alone. */
 void in_parallel(int parts, void (*work)(void *given, int part, int parts), void *given);
 
 #endif
