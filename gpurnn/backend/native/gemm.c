@@ -26,18 +26,21 @@ INLINE void PASTE(pack_tiles, REAL)(
     }
 }
 
-/* out (rows, columns) from a few packed rows of a and a packed block of b: one panel of it at a time stays in the first
-   cache, all the rows of a in the second. */
+/* out (rows, columns) from a few rows of a, packed or, where a_down is given, as they stand, and a packed block of b: one
+   panel of it at a time stays in the first cache, all the rows of a in the second. */
 INLINE void PASTE(multiply_block, REAL)(
-    int64_t rows, int64_t tiles, int64_t depth, int64_t columns, const REAL *a, const REAL *block, REAL *out,
-    int64_t out_down, int add) {
+    int64_t rows, int64_t tiles, int64_t depth, int64_t columns, const REAL *a, int64_t a_down, const REAL *block,
+    REAL *out, int64_t out_down, int add) {
     for (int64_t j = 0; j < columns; j += WIDTH, block += depth * WIDTH) {
         int64_t width = columns - j < WIDTH ? columns - j : WIDTH;
         for (int64_t n = 0; n < tiles; n++) {
             int64_t i = rows * n / tiles, height = rows * (n + 1) / tiles - i;
             const REAL *next = block + (n + 1 == tiles ? depth * WIDTH : 0);
-            PASTE(any_tile, REAL)(height, depth, a + i * depth, 1, height, block, next, out + i * out_down + j, out_down,
-                                  width, add);
+            REAL *to = out + i * out_down + j;
+            if (a_down)
+                PASTE(any_tile, REAL)(height, depth, a + i * a_down, a_down, 1, block, next, to, out_down, width, add);
+            else
+                PASTE(any_tile, REAL)(height, depth, a + i * depth, 1, height, block, next, to, out_down, width, add);
         }
     }
 }
@@ -83,6 +86,7 @@ FASTEST void PASTE(run_gemm, REAL)(const Gemm *g, int64_t first, int64_t end, vo
     }
     for (int64_t j0 = first; j0 < end; j0 += GEMM_WIDTH) {
         int64_t columns = end - j0 < GEMM_WIDTH ? end - j0 : GEMM_WIDTH;
+        int as_it_stands = g->a_right == 1 && columns <= 512; /* a is read too few times for packing to pay */
         for (int64_t k0 = 0; k0 < g->depth; k0 += DEPTH) {
             int64_t depth = g->depth - k0 < DEPTH ? g->depth - k0 : DEPTH;
             const REAL *b = (const REAL *)g->b + k0 * g->b_down + j0 * g->b_right;
@@ -90,8 +94,10 @@ FASTEST void PASTE(run_gemm, REAL)(const Gemm *g, int64_t first, int64_t end, vo
             for (int64_t i0 = 0; i0 < g->rows; i0 += GEMM_ROWS) {
                 int64_t rows = g->rows - i0 < GEMM_ROWS ? g->rows - i0 : GEMM_ROWS, tiles = (rows + ROWS - 1) / ROWS;
                 const REAL *a = (const REAL *)g->a + i0 * g->a_down + k0 * g->a_right;
-                PASTE(pack_tiles, REAL)(rows, tiles, depth, a, g->a_down, g->a_right, few);
-                PASTE(multiply_block, REAL)(rows, tiles, depth, columns, few, block,
+                if (!as_it_stands)
+                    PASTE(pack_tiles, REAL)(rows, tiles, depth, a, g->a_down, g->a_right, few);
+                PASTE(multiply_block, REAL)(rows, tiles, depth, columns, as_it_stands ? a : few,
+                                            as_it_stands ? g->a_down : 0, block,
                                             (REAL *)g->out + i0 * g->out_down + j0, g->out_down, g->add || k0 > 0);
             }
         }
