@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import doctest
 import inspect
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from backend.processes import python
 
 import gpurnn
 from gpurnn import backend
@@ -21,14 +19,6 @@ from gpurnn.exceptions import BackendError, UsageError
 
 PACKAGE = Path(gpurnn.__file__).parent
 NO_CUPY = "import sys; sys.modules['cupy'] = None\n"  # every import of it fails, as where it is not installed
-
-
-def python(code: str) -> str:
-    """What a fresh process prints; it must end well."""
-    environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def test_cupy_is_imported_in_one_folder_only() -> None:

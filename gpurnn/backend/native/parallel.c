@@ -18,27 +18,24 @@
 
 enum { NOTHING, WANTED, TAKEN }; /* what a thread has to do */
 
-typedef struct {
-    void (*work)(void *given, int part, int parts);
-    void *given;
-    int parts;
-} Work;
-
 /* A thread of the pool, and what it shares with the one that asks it for help. */
 typedef struct {
     _Alignas(128) atomic_int state; /* of its part of the work; 128: nothing else in its pair of cache lines */
     atomic_int asleep; /* how many of the two wait for another state and may sleep */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    const Work *work;
-    int part;
     pthread_t thread;
 } Helper;
 
+static atomic_flag busy = ATOMIC_FLAG_INIT; /* the next three belong to the thread that has set it */
 static Helper pool[MOST_THREADS]; /* pool[n] does part n; whoever asks for help does part 0 */
-static int started = 1; /* like pool, of the one that has set busy */
-static atomic_flag busy = ATOMIC_FLAG_INIT;
-static _Atomic double last_work = 0; /* when some was finished */
+static int started = 1;
+static struct {
+    void (*work)(void *given, int part, int parts);
+    void *given;
+    int parts;
+} shared; /* what there is to do, as long as any part is WANTED or TAKEN */
+static _Atomic double last_asked = 0; /* when there was work for several threads */
 
 static double seconds(void) {
     struct timespec now;
@@ -53,9 +50,10 @@ int threads_for(double operations, long long most, int threads) {
         threads = (int)most;
     if (threads > operations / LEAST_WORK)
         threads = (int)(operations / LEAST_WORK);
-    if (threads < 2 || (operations < WORTH_WAKING && seconds() > atomic_load(&last_work) + AWAKE))
+    if (threads < 2)
         return 1;
-    return threads;
+    double now = seconds(), before = atomic_exchange(&last_asked, now);
+    return operations < WORTH_WAKING && now > before + AWAKE ? 1 : threads; /* they sleep, and may be left to */
 }
 
 static void pause_briefly(void) {
@@ -114,7 +112,7 @@ static int take(Helper *helper) {
     int wanted = WANTED;
     if (!atomic_compare_exchange_strong(&helper->state, &wanted, TAKEN))
         return 0;
-    helper->work->work(helper->work->given, helper->part, helper->work->parts);
+    shared.work(shared.given, (int)(helper - pool), shared.parts);
     return 1;
 }
 
@@ -146,7 +144,6 @@ static int start(void) {
     atomic_init(&helper->asleep, 0);
     pthread_mutex_init(&helper->lock, NULL);
     pthread_cond_init(&helper->changed, NULL);
-    helper->part = started;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&helper->thread, NULL, help, helper);
@@ -159,17 +156,17 @@ static int start(void) {
 }
 
 void in_parallel(int parts, void (*work)(void *given, int part, int parts), void *given) {
-    Work shared = {work, given, parts};
     int helped = 1, ours = parts > 1 && !atomic_flag_test_and_set(&busy);
     if (ours) {
         while (started < parts && start())
             ;
         helped = started < parts ? started : parts;
+        shared.work = work;
+        shared.given = given;
+        shared.parts = parts;
     }
-    for (int n = 1; n < helped; n++) {
-        pool[n].work = &shared;
+    for (int n = 1; n < helped; n++)
         set(&pool[n], WANTED);
-    }
     work(given, 0, parts);
     for (int n = helped; n < parts; n++)
         work(given, n, parts);
@@ -178,7 +175,8 @@ void in_parallel(int parts, void (*work)(void *given, int part, int parts), void
             atomic_store(&pool[n].state, NOTHING);
     for (int n = 1; n < helped; n++)
         wait_for(&pool[n], NOTHING);
-    if (ours)
+    if (ours) {
         atomic_flag_clear(&busy);
-    atomic_store(&last_work, seconds());
+        atomic_store(&last_asked, seconds()); /* it may have taken long */
+    }
 }
