@@ -37,10 +37,9 @@ INLINE void PASTE(multiply_block, REAL)(
             int64_t i = rows * n / tiles, height = rows * (n + 1) / tiles - i;
             const REAL *next = block + (n + 1 == tiles ? depth * WIDTH : 0);
             REAL *to = out + i * out_down + j;
-            if (a_down)
-                PASTE(any_tile, REAL)(height, depth, a + i * a_down, a_down, 1, block, next, to, out_down, width, add);
-            else
-                PASTE(any_tile, REAL)(height, depth, a + i * depth, 1, height, block, next, to, out_down, width, add);
+            const REAL *from = a + i * (a_down ? a_down : depth);
+            int64_t down = a_down ? a_down : 1, right = a_down ? 1 : height;
+            PASTE(any_tile, REAL)(height, depth, from, down, right, block, next, to, out_down, width, add);
         }
     }
 }

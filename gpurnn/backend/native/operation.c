@@ -62,7 +62,7 @@ static PyObject *bound_call(PyObject *self, PyObject *const *args, size_t flags,
             in_parallel(threads, part_of_call, &call);
             Py_END_ALLOW_THREADS;
         } else
-            part_of_call(&call, 0, 1);
+            in_parallel(1, part_of_call, &call);
     }
     for (int i = 0; i < got; i++)
         PyBuffer_Release(&view[i]);

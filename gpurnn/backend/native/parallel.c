@@ -35,7 +35,7 @@ static struct {
     void *given;
     int parts;
 } shared; /* what there is to do, as long as any part is WANTED or TAKEN */
-static _Atomic double last_asked = 0; /* when there was work for several threads */
+static _Atomic double last_work = 0; /* when some was finished, in however many threads */
 
 static double seconds(void) {
     struct timespec now;
@@ -50,10 +50,8 @@ int threads_for(double operations, long long most, int threads) {
         threads = (int)most;
     if (threads > operations / LEAST_WORK)
         threads = (int)(operations / LEAST_WORK);
-    if (threads < 2)
-        return 1;
-    double now = seconds(), before = atomic_exchange(&last_asked, now);
-    return operations < WORTH_WAKING && now > before + AWAKE ? 1 : threads; /* they sleep, and may be left to */
+    int sleeping = seconds() > atomic_load(&last_work) + AWAKE;
+    return threads < 2 || (sleeping && operations < WORTH_WAKING) ? 1 : threads;
 }
 
 static void pause_briefly(void) {
@@ -175,8 +173,7 @@ void in_parallel(int parts, void (*work)(void *given, int part, int parts), void
             atomic_store(&pool[n].state, NOTHING);
     for (int n = 1; n < helped; n++)
         wait_for(&pool[n], NOTHING);
-    if (ours) {
+    if (ours)
         atomic_flag_clear(&busy);
-        atomic_store(&last_asked, seconds()); /* it may have taken long */
-    }
+    atomic_store(&last_work, seconds());
 }
