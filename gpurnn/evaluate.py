@@ -16,7 +16,7 @@ from gpurnn.data.tokens import Vocabulary
 from gpurnn.exceptions import DataError, GpurnnError
 from gpurnn.network import Model
 from gpurnn.training.snapshot import Language
-from gpurnn.training.validation import ForwardPass
+from gpurnn.training.validation import ForwardPass, LaneLosses, LaneSums
 
 _STEPS = 256
 _LOGITS = 1 << 23  # of a window at most, so that its memory does not grow with the vocabulary
@@ -30,7 +30,8 @@ class Evaluation:
     tokens: targets counted, those that begin a document not among them. nats_per_token: their mean loss.
     bits_per_char, bits_per_byte: the total loss over the characters and the UTF-8 bytes of the counted targets, None
     where unknown symbols hide how many those are. perplexity: e to the nats_per_token, None where that has no float.
-    lanes: in how many stretches the split was read, each from a state of zeros.
+    lanes: in how many stretches the split was read, each from a state of zeros. stuck_lanes: how many of them never
+    recovered from it (see `LaneLosses`). median_nats_per_token: the median of the lanes' mean losses.
     """
 
     tokens: int
@@ -39,6 +40,8 @@ class Evaluation:
     bits_per_byte: float | None
     perplexity: float | None
     lanes: int
+    stuck_lanes: int
+    median_nats_per_token: float
 
     def to_json(self) -> dict[str, Any]:
         """The fields as a dictionary."""
@@ -64,13 +67,14 @@ def evaluate(
     _check(language.vocabulary, corpus, split)
     targets = max(1, len(corpus.split(split)) - 1)
     steps = min(_STEPS, max(1, _LOGITS // (max(1, lanes) * model.config.symbols)), max(1, targets // max(1, lanes)))
-    nats, done = 0.0, 0
+    nats, done, sums = 0.0, 0, LaneSums(lanes)
     seen = np.zeros(model.config.symbols, np.int64)
     stream = WindowStream(corpus, split, lanes=lanes, steps=steps, epochs=1, plan=False, tail=True)
     with closing(stream):
         for window, loss in ForwardPass(model, lanes, steps).losses(stream):
             counted = window.weight > 0
             nats += float(np.sum(loss[counted], dtype=np.float64))
+            sums.add(window, loss)
             seen += np.bincount(window.targets[counted], minlength=len(seen))
             done += window.targets.size
             on_progress(min(done, targets), targets)
@@ -78,7 +82,7 @@ def evaluate(
         raise DataError(f"{corpus.path}: split {split} has no target to count, every document in it is one token")
     if not math.isfinite(nats):
         raise GpurnnError(f"the loss over split {split} is not finite, the model has diverged; try another checkpoint")
-    return _evaluation(nats, seen, language.vocabulary, lanes)
+    return _evaluation(nats, seen, language.vocabulary, lanes, sums.losses(model.config.symbols))
 
 
 def _check(vocabulary: Vocabulary, corpus: Corpus, split: str) -> None:
@@ -92,7 +96,7 @@ def _check(vocabulary: Vocabulary, corpus: Corpus, split: str) -> None:
         raise DataError(f"{corpus.path}: split {split} is empty; it has these tokens: {others}")
 
 
-def _evaluation(nats: float, seen: np.ndarray, vocabulary: Vocabulary, lanes: int) -> Evaluation:
+def _evaluation(nats: float, seen: np.ndarray, vocabulary: Vocabulary, lanes: int, by_lane: LaneLosses) -> Evaluation:
     """seen: (K,), how often each symbol was a counted target."""
     symbols = np.flatnonzero(seen)
     tokens = int(seen.sum())
@@ -109,4 +113,6 @@ def _evaluation(nats: float, seen: np.ndarray, vocabulary: Vocabulary, lanes: in
         bits_per_byte=bits_each(vocabulary.utf8_bytes(symbols)),
         perplexity=math.exp(mean) if mean < _LARGEST_EXPONENT else None,
         lanes=lanes,
+        stuck_lanes=by_lane.stuck,
+        median_nats_per_token=by_lane.median,
     )

@@ -61,7 +61,7 @@ def _shown(result: Evaluation) -> dict[str, str]:
     def number(value: float | None) -> str:
         return "unknown" if value is None else f"{value:.4f}"
 
-    return {
+    shown = {
         "tokens": f"{result.tokens:,}",
         "nats/token": number(result.nats_per_token),
         "bits/char": number(result.bits_per_char),
@@ -69,6 +69,9 @@ def _shown(result: Evaluation) -> dict[str, str]:
         "perplexity": number(result.perplexity),
         "lanes": f"{result.lanes:,}",
     }
+    if result.stuck_lanes:
+        shown |= {"stuck lanes": f"{result.stuck_lanes:,}", "median": number(result.median_nats_per_token)}
+    return shown
 
 
 @contextmanager

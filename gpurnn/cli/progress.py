@@ -27,12 +27,13 @@ class LiveLine:
         self._limits, self._start, self._per_epoch = limits, start, windows_per_epoch
         self._windows: int | None = None
         self._last: dict[str, Any] = {}
-        self._last_valid: float | None = None
+        self._valid: list[str] = []
 
     def line(self, entry: dict[str, Any]) -> None:
         """A log entry was written."""
         self._last, self._windows = entry, entry["window"]
-        self._last_valid = entry.get("valid_nats_per_token", self._last_valid)
+        if "stuck_lanes" in entry:  # there was a validation
+            self._valid = _validation(entry)
         if self._terminal:
             self._show(entry["window"])
         else:
@@ -58,9 +59,9 @@ class LiveLine:
     def _text(self, windows: int) -> str:
         entry = self._last
         parts = [f"window {windows}", f"epoch {windows / self._per_epoch:.2f}"]
-        nats, valid = entry.get("nats_per_token"), self._last_valid
+        nats = entry.get("nats_per_token")
         parts += [f"{nats:#.4g} nats"] if nats is not None else []
-        parts += [f"valid {valid:#.4g}"] if valid is not None else []
+        parts += self._valid
         if entry:
             parts.append(f"lr {entry['learning_rate']:.2g}")
             norm = entry["gradient_norm"]
@@ -77,6 +78,18 @@ class LiveLine:
         left = [spent / done * max(0, end - windows) for end in ends if done]
         left += [max(0.0, 60 * limits.minutes - spent)] if limits.minutes is not None else []
         return min(left) if left else None
+
+
+def stuck_lanes(count: int) -> str:
+    """How many lanes of a validation are stuck, in words."""
+    return "1 lane is stuck" if count == 1 else f"{count} lanes are stuck"
+
+
+def _validation(entry: dict[str, Any]) -> list[str]:
+    """What the line shows of the validation in a log entry."""
+    valid, stuck = entry["valid_nats_per_token"], entry["stuck_lanes"]
+    shown = [f"valid {valid:#.4g}" if valid is not None else "valid not finite"]
+    return shown + ([f"({stuck_lanes(stuck)}, median {entry['median_nats_per_token']:#.4g})"] if stuck else [])
 
 
 def _clock(seconds: float | None) -> str:

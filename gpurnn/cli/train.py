@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from gpurnn import backend
 from gpurnn.cli.options import PATH, SectionedCommand, warn
-from gpurnn.cli.progress import LiveLine
+from gpurnn.cli.progress import LiveLine, stuck_lanes
 from gpurnn.cli.train_options import DEFAULT_DECAY, DEFAULT_MINUTES, train_options
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import UsageError
@@ -32,7 +32,7 @@ _MAY_CHANGE = (
 )
 """Parameters that may be given beside --resume."""
 _PLAIN_SETTINGS = (
-    *("seed", "log_every", "validate_windows", "patience", "skip_limit"),
+    *("restart", "seed", "log_every", "validate_windows", "patience", "skip_limit"),
     *("on_divergence", "divergence_nats"),
 )
 """Fields of TrainConfig that are options as they are."""
@@ -176,6 +176,8 @@ def _tell_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None
     click.echo(f"{outcome.reason}; wrote {outcome.checkpoint}", err=True)
     if outcome.valid is not None:
         told = f"validation now: {outcome.valid:.4f} nats a token"
+        if outcome.stuck:
+            told += f" ({stuck_lanes(outcome.stuck)})"
         if best is not None:
             told += f"; best: {best:.4f} after window {trainer.progress.best_window}"
         click.echo(told, err=True)

@@ -54,6 +54,12 @@ _OPTIONS = (
     _network("--seed", type=int, default=1, help="Of the first parameters and of dropout."),
     _windows("--lanes", type=int, help="Stretches of the text read side by side (B).  [default: 32, fewer if short]"),
     _windows("--bptt", type=int, default=64, help="Steps of a window, through which errors go back (T)."),
+    _windows(
+        "--restart",
+        type=float,
+        default=0.02,
+        help="Probability with which a lane begins anew, from a state of zeros as a sample does, at a window's start.",
+    ),
     _optimizer("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adamw", help="The rule of updates."),
     _optimizer("--clip", type=float, default=1.0, help="Largest norm of the gradient; 0: any."),
     _optimizer("--clip-value", type=float, default=0.0, help="Largest element of the gradient; 0: any."),

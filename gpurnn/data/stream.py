@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from gpurnn.data.corpus import Corpus, Split
+from gpurnn.data.restarts import Restarts
 from gpurnn.data.windows import AHEAD, Cursor, Geometry, Window, WindowMaker
 from gpurnn.exceptions import DataError
 
@@ -82,6 +83,8 @@ class WindowStream:
     run's beginning, also with a cursor. prefetch: make windows ahead in a thread. plan: compute `order` and segments.
     tail: after the lanes' last window go on, with the state carried, over the fewer than B targets that are left at
     the end of the last lane, so that an evaluation counts every target; the other lanes have weight 0 there.
+    restart: the probability with which each lane begins anew, from a state of zeros, at a window's start; seed: of
+    those draws, which follow from seed, lane and window alone.
 
     The stream reads through a descriptor of its own: closing the corpus does not end it. Its thread ends with
     `close`, at the end of a `with` block, or when the stream is garbage-collected.
@@ -100,6 +103,8 @@ class WindowStream:
         prefetch: bool = True,
         plan: bool = True,
         tail: bool = False,
+        restart: float = 0.0,
+        seed: int = 0,
     ) -> None:
         part = source.split(split) if isinstance(source, Corpus) else source
         try:
@@ -109,7 +114,7 @@ class WindowStream:
         self._next = 0 if cursor is None else _checked(cursor, self.geometry)
         self._end = None if epochs is None else epochs * self.geometry.windows
         self._closed = False
-        self._maker = WindowMaker(part.independent(), self.geometry, plan)
+        self._maker = WindowMaker(part.independent(), self.geometry, plan, Restarts(restart, seed, lanes))
         self._prefetcher = _Prefetcher(self._maker, self._next, self._end) if prefetch else None
         if self._prefetcher is not None:
             weakref.finalize(self, self._prefetcher.stop)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Split
 from gpurnn.data.plan import Planner
+from gpurnn.data.restarts import Restarts
 from gpurnn.exceptions import DataError
 
 KEEP = 3
@@ -52,7 +53,8 @@ class Window:
 
     index: windows consumed before this one since the run's beginning. epoch: 0 for the first.
     tokens, targets: (t, B) int32; targets[i, b] follows tokens[i, b] in the text.
-    carry: (t, B) float32, 0 where the input is a document's first token or the lane begins its epoch, else 1.
+    carry: (t, B) float32, 0 where the input is a document's first token or the lane begins its epoch or begins anew,
+    else 1.
     weight: (t, B) float32, 0 where the target is a document's first token (and for targets that another lane
     counts, in the tail of an evaluation), else 1. weight_sum: the sum of weight.
     has_boundary: whether a carry is 0. uniform: whether every weight is 1.
@@ -178,8 +180,9 @@ class _LaneBuffer:
 class WindowMaker:
     """Fills slots with windows; owns the buffers, used by one thread at a time."""
 
-    def __init__(self, split: Split, geometry: Geometry, plan: bool) -> None:
+    def __init__(self, split: Split, geometry: Geometry, plan: bool, restarts: Restarts) -> None:
         self.geometry = geometry
+        self._restarts = restarts
         self._buffer = _LaneBuffer(split, geometry)
         self._planner = Planner(geometry.lanes * geometry.steps) if plan else None
         self._slots = [_Slot(geometry.lanes, geometry.steps, plan) for _ in range(KEEP + 1 + AHEAD)]
@@ -197,8 +200,11 @@ class WindowMaker:
         np.copyto(tokens, source[:, column : column + steps].T, casting="unsafe")
         np.copyto(targets, source[:, column + 1 : column + 1 + steps].T, casting="unsafe")
         boundary = self._fill_masks(carry, weight, column, steps)
-        if offset == 0:
+        begins = offset == 0
+        if begins:
             carry[0] = 0
+        else:
+            begins = self._restarts.cut(index, carry[0])
         if tail:
             weight[:, :-1] = 0
         total = int(np.count_nonzero(weight)) if boundary or tail else size
@@ -212,7 +218,7 @@ class WindowMaker:
             targets=targets,
             carry=carry,
             weight=weight,
-            has_boundary=offset == 0 or (boundary and int(np.count_nonzero(carry)) < size),
+            has_boundary=begins or (boundary and int(np.count_nonzero(carry)) < size),
             uniform=total == size,
             weight_sum=float(total),
             order=slot.order[:size] if segments else None,

@@ -15,16 +15,19 @@ from gpurnn.training.schedule import ScheduleConfig
 
 CADENCES = ("log_every", "validate_every")
 """Fields that may differ when a run is resumed."""
-_ADDED = {"average": 0.0}
-"""Fields that the first format of checkpoints did not have, and what runs of that time did."""
+JUDGED_LANES = ("sound", "all")
+_ADDED = {"average": 0.0, "restart": 0.0, "judged_lanes": "all"}
+"""Fields that earlier runs did not have, and what runs of that time did."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """The settings of a run; the same settings, corpus, machine and versions give the same bits.
 
-    lanes: B. steps: T. seed: of the initial parameters and the dropout masks. log_every: in windows. validate_every:
-    likewise; 0: never. validate_windows: how many windows of the valid split a validation reads at most. patience: stop
+    lanes: B. steps: T. restart: the probability with which a lane begins anew, from a state of zeros, at a window's
+    start. seed: of the initial parameters, the dropout masks and the restarts. log_every: in windows. validate_every:
+    likewise; 0: never. validate_windows: how many windows of the valid split a validation reads at most. judged_lanes:
+    which lanes of a validation decide what is best: "sound" leaves those out that are stuck. patience: stop
     after so many validations in a row without a better one; 0: never. skip_limit: stop after so many windows skipped
     in a row. on_divergence: one of `divergence.CHOICES`. divergence_nats: how far above the lowest a mean loss is high;
     0: never.
@@ -35,10 +38,12 @@ class TrainConfig:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     lanes: int = 32
     steps: int = 64
+    restart: float = 0.02
     seed: int = 1
     log_every: int = 50
     validate_every: int = 200
     validate_windows: int = 60
+    judged_lanes: str = "sound"
     patience: int = 0
     skip_limit: int = 25
     on_divergence: str = "count"
@@ -55,6 +60,10 @@ class TrainConfig:
                 raise UsageError(f"{name}: expected 0 or more, found {getattr(self, name)}")
         if self.on_divergence not in CHOICES:
             raise UsageError(f"on_divergence: expected one of {', '.join(CHOICES)}, found {self.on_divergence!r}")
+        if self.judged_lanes not in JUDGED_LANES:
+            raise UsageError(f"judged_lanes: expected one of {', '.join(JUDGED_LANES)}, found {self.judged_lanes!r}")
+        if not 0 <= self.restart < 1:
+            raise UsageError(f"restart: expected 0 or more and less than 1, found {self.restart}")
         if not (math.isfinite(self.divergence_nats) and self.divergence_nats >= 0):
             raise UsageError(f"divergence_nats: expected 0 or more, found {self.divergence_nats}")
         if self.seed >= 2**63:

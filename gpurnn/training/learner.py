@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
@@ -23,7 +22,7 @@ from gpurnn.training.rundir import RunDirectory
 from gpurnn.training.schedule import learning_rate
 from gpurnn.training.snapshot import Progress, judged_parameters, pack, unpack
 from gpurnn.training.step import TrainingStep
-from gpurnn.training.validation import ForwardPass, mean_nats
+from gpurnn.training.validation import ForwardPass, LaneLosses, lane_losses
 
 
 class Learner:
@@ -73,8 +72,8 @@ class Learner:
         progress.windows += 1
         progress.cursor = window.cursor
 
-    def validate(self) -> float | None:
-        """Nats per target over the first windows of the valid split; None where it has no target."""
+    def validate(self) -> LaneLosses | None:
+        """The loss over the first windows of the valid split; None where it has no target."""
         split, config = self.corpus.split("valid"), self.config
         if len(split) < 2:
             return None
@@ -84,8 +83,8 @@ class Learner:
             self._validation = ForwardPass(self.judged, lanes, steps)
         self._validation.state.reset()
         with closing(WindowStream(self.corpus, "valid", lanes=lanes, steps=steps, epochs=1, plan=False)) as stream:
-            loss = mean_nats(self._validation.losses(islice(stream, config.validate_windows)))
-        return loss if math.isfinite(loss) else math.inf
+            passes = self._validation.losses(islice(stream, config.validate_windows))
+            return lane_losses(passes, config.model.symbols)
 
     def pack(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Tensors and header of a checkpoint of now, in arrays of their own; waits for the device."""

@@ -66,6 +66,8 @@ class Loop:
             steps=config.steps,
             cursor=learner.progress.cursor,
             plan=learner.model.be.plans_rows,
+            restart=config.restart,
+            seed=config.seed,
         )
         with closing(stream):
             for window in learner.feed(stream):
@@ -190,12 +192,14 @@ class Loop:
             )
 
     def _validate(self, line: dict[str, Any]) -> bool:
-        """Add the validation's loss to the log entry; returns whether it is the best so far."""
+        """Add what the validation found to the log entry; returns whether it is the best so far."""
         learner, progress = self._learner, self._learner.progress
-        loss = learner.validate()
-        if loss is None:
+        losses = learner.validate()
+        if losses is None:
             return False
-        line["valid_nats_per_token"] = loss if math.isfinite(loss) else None
+        line["valid_nats_per_token"] = losses.mean if math.isfinite(losses.mean) else None
+        line |= losses.to_json()
+        loss = losses.mean if learner.config.judged_lanes == "all" else losses.sound
         if math.isfinite(loss) and (progress.best is None or loss < progress.best):
             progress.best, progress.best_window, progress.stale = loss, progress.windows, 0
             return True

@@ -18,12 +18,14 @@ class Outcome:
     """How a call of `Trainer.run` ended.
 
     reason: for people. exit_code: 0; 130 after SIGINT, 143 after SIGTERM. valid: nats per target of the valid split,
-    None without one and after a signal. checkpoint: its path. windows: consumed since the run's beginning.
+    None without one and after a signal; stuck: how many of its lanes are. checkpoint: its path. windows: consumed since
+    the run's beginning.
     """
 
     reason: str
     exit_code: int
     valid: float | None
+    stuck: int
     checkpoint: str
     windows: int
 
@@ -56,5 +58,6 @@ class Trainer(Learner):
                     run.warn(f"{run.log}: damaged lines were dropped: {unreadable:,}")
                 loop = Loop(self, limits, signals, log, checkpoint_minutes, on_line, on_window)
                 reason = loop.go()
-        valid = None if signals.stop_signal else self.validate()  # who sends a signal wants it to end
-        return Outcome(reason, signals.exit_code or 0, valid, loop.saver.path, self.progress.windows)
+        losses = None if signals.stop_signal else self.validate()  # who sends a signal wants it to end
+        valid, stuck = (None, 0) if losses is None else (losses.mean, losses.stuck)
+        return Outcome(reason, signals.exit_code or 0, valid, stuck, loop.saver.path, self.progress.windows)

@@ -1,14 +1,19 @@
-"""Forward only over a stream: the loss of each target, with the state carried."""
+"""Forward only over a stream: the loss of each target, with the state carried, and what it says of each lane."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from gpurnn.data.stream import Window
 from gpurnn.network import Model
 from gpurnn.training.feed import Feed
+
+STUCK_MARGIN = 3.0
+"""A lane whose mean loss is so many nats above the median over lanes, and above that of guessing, is stuck."""
 
 
 class ForwardPass:
@@ -30,10 +35,62 @@ class ForwardPass:
             yield window, self._model.be.to_host(nats).reshape(window.tokens.shape)
 
 
-def mean_nats(passes: Iterable[tuple[Window, np.ndarray]]) -> float:
-    """Nats per weighted target over what `ForwardPass.losses` gives; nan where no target has weight."""
-    nats = weight = 0.0
-    for window, loss in passes:
-        nats += float(np.sum(loss * window.weight, dtype=np.float64))
-        weight += window.weight_sum
-    return nats / weight if weight else float("nan")
+@dataclass(frozen=True)
+class LaneLosses:
+    """The loss over several lanes, each from a state of zeros, in nats per weighted target.
+
+    mean: over all lanes; nan where no target has weight. median: of the lanes' means. stuck: how many lanes are: their
+    mean is above the median + `STUCK_MARGIN` and above ln K, the loss of guessing. A lane whose state was driven where
+    it never comes back from is; the model may be good all the same. sound: the mean over the lanes that are not stuck.
+    """
+
+    mean: float
+    median: float
+    stuck: int
+    sound: float
+
+    def to_json(self) -> dict[str, float | int | None]:
+        """What the log and an evaluation say of lanes."""
+        return {
+            "stuck_lanes": self.stuck,
+            "median_nats_per_token": self.median if math.isfinite(self.median) else None,
+        }
+
+
+class LaneSums:
+    """Adds up the loss of each of `lanes` lanes, window by window."""
+
+    def __init__(self, lanes: int) -> None:
+        self._nats, self._weight = np.zeros(lanes), np.zeros(lanes)
+        self._total = 0.0
+
+    def add(self, window: Window, nats: np.ndarray) -> None:
+        """nats: (T, B), the loss of each target of the window."""
+        weighted = nats * window.weight
+        self._total += float(np.sum(weighted, dtype=np.float64))
+        self._nats += weighted.sum(axis=0, dtype=np.float64)
+        self._weight += window.weight.sum(axis=0, dtype=np.float64)
+
+    def losses(self, symbols: int) -> LaneLosses:
+        """What was added up so far. symbols: K."""
+        seen = self._weight > 0
+        nats, weight = self._nats[seen], self._weight[seen]
+        if not len(weight):
+            return LaneLosses(math.nan, math.nan, 0, math.nan)
+        means = np.where(np.isnan(nats), math.inf, nats / weight)
+        mean, median = self._total / float(weight.sum()), float(np.median(means))
+        if not math.isfinite(median):
+            return LaneLosses(mean, median, 0, mean)
+        sound = means <= max(median + STUCK_MARGIN, math.log(symbols))
+        if sound.all():
+            return LaneLosses(mean, median, 0, mean)
+        return LaneLosses(mean, median, int((~sound).sum()), float(nats[sound].sum() / weight[sound].sum()))
+
+
+def lane_losses(passes: Iterable[tuple[Window, np.ndarray]], symbols: int) -> LaneLosses:
+    """What `ForwardPass.losses` gives, by lane. symbols: K."""
+    sums: LaneSums | None = None
+    for window, nats in passes:
+        sums = sums or LaneSums(nats.shape[1])
+        sums.add(window, nats)
+    return (sums or LaneSums(0)).losses(symbols)

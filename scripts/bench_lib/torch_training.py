@@ -1,7 +1,8 @@
 """The training of `gpurnn train` for an LSTM of one layer, written in PyTorch.
 
 It begins with the same parameters, reads the same windows of the same stream, and has the same optimizer, clipping,
-averaging, schedule, validations and choice of the best parameters. Its dropout masks are PyTorch's own. It writes no
+averaging, schedule, restarts of lanes, validations and choice of the best parameters, though it looks for no lanes that
+are stuck. Its dropout masks are PyTorch's own. It writes no
 checkpoints.
 """
 
@@ -64,7 +65,8 @@ class Training:
         """Train so long, then take the parameters of the best validation."""
         config, end = self._config, time.monotonic() + 60 * minutes
         state = self._zeros(config.lanes)
-        with closing(WindowStream(self._corpus, "train", lanes=config.lanes, steps=config.steps, plan=False)) as stream:
+        of_run = {"lanes": config.lanes, "steps": config.steps, "restart": config.restart, "seed": config.seed}
+        with closing(WindowStream(self._corpus, "train", **of_run, plan=False)) as stream:
             for window in stream:
                 loss, state = self._train(window, state)
                 if self.windows % config.log_every == 0 and not math.isfinite(loss.item()):

@@ -49,6 +49,10 @@ def text_of(model: Trained, prompt: str = "", **options: object) -> str:
     return "".join(generate(model.model, model.language, prompt, **options))  # type: ignore[arg-type]
 
 
+EVALUATED = ["tokens", "nats_per_token", "bits_per_char", "bits_per_byte", "perplexity", "lanes"]
+EVALUATED += ["stuck_lanes", "median_nats_per_token"]
+
+
 def process(*arguments: object, **options: object) -> subprocess.Popen:
     command = [sys.executable, "-m", "gpurnn", *map(str, arguments), *CPU]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
@@ -62,7 +66,7 @@ def test_evaluate_prints_what_the_library_finds(folder: Path, model: Trained):
     with Corpus.open(folder / "text.h5") as corpus:
         expected = evaluate(model.model, model.language, corpus)
         found = json.loads(done.stdout)
-        assert list(found) == ["tokens", "nats_per_token", "bits_per_char", "bits_per_byte", "perplexity", "lanes"]
+        assert list(found) == EVALUATED
         assert found == expected.to_json()
         train = evaluate(model.model, model.language, corpus, "train", lanes=3)
     done = run("evaluate", folder / "run", folder / "text.h5", "--split", "train", "--lanes", 3)

@@ -31,6 +31,7 @@ def settings(corpus: Corpus, cell: str = "lstm", **changes: object) -> TrainConf
         ScheduleConfig("cosine", rate=0.01, warmup=20, decay_windows=150),
         lanes=6,
         steps=9,
+        restart=0.1,
         log_every=7,
         validate_every=30,
         validate_windows=5,
@@ -238,19 +239,23 @@ def test_no_memory_is_taken_for_what_a_checkpoint_does_not_hold(
     assert str(path) in str(caught.value)
 
 
+def leave_out_what_was_added(config: dict) -> None:
+    del config["optimizer"]["average"], config["restart"], config["judged_lanes"]
+
+
 def test_runs_of_the_first_format_go_on(be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """They knew no averages of parameters."""
-    config = settings(corpus, optimizer=OptimizerConfig("adam", average=0.0))
+    """They knew no averages of parameters, no restarts, and judged by all lanes of a validation."""
+    config = settings(corpus, optimizer=OptimizerConfig("adam", average=0.0), restart=0.0, judged_lanes="all")
     train(be, corpus, config, tmp_path / "whole", 20)
     train(be, corpus, config, tmp_path / "parts", 10)
     (path,) = (tmp_path / "parts" / "checkpoints").iterdir()
     checkpoint = read_checkpoint(path)
-    del checkpoint.header["config"]["optimizer"]["average"]
+    leave_out_what_was_added(checkpoint.header["config"])
     monkeypatch.setattr("gpurnn.training.checkpoint.VERSION", 1)
     write_checkpoint(path, checkpoint.tensors, checkpoint.header)
     monkeypatch.undo()
     written = json.loads((tmp_path / "parts" / "config.json").read_text())
-    del written["training"]["optimizer"]["average"]
+    leave_out_what_was_added(written["training"])
     (tmp_path / "parts" / "config.json").write_text(json.dumps(written))
     assert read_checkpoint(path).version == 1
     resumed_run(be, tmp_path / "parts", refuse_warnings).run(Limits(windows=20))

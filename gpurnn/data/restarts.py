@@ -1,0 +1,35 @@
+"""Lanes that begin anew from a state of zeros now and then, since that is where sampling and evaluation begin."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpurnn.exceptions import DataError
+
+_PURPOSE = 1
+"""The third word of the counter: dropout masks have 0 there, so no draw is used twice."""
+
+
+class Restarts:
+    """Draws which of `lanes` lanes begin anew at the start of a window, each with probability `rate`.
+
+    The draws follow from seed, lane and window alone: uniform `lane` of NumPy's Philox4x64-10 with key (seed, 0) and
+    counter (0, window, 1, 0). Raises DataError for a rate that is no probability.
+    """
+
+    def __init__(self, rate: float, seed: int, lanes: int) -> None:
+        if not 0 <= rate < 1:
+            raise DataError(f"restart: expected a probability of 0 or more and less than 1, found {rate}")
+        self._rate, self._seed = rate, seed
+        self._uniforms = np.zeros(lanes)
+        self._chosen = np.zeros(lanes, np.bool_)
+
+    def cut(self, window: int, carry: NDArray[np.float32]) -> bool:
+        """Put 0 into carry, (B,), the first step's, where a lane begins anew; returns whether one does."""
+        if not self._rate:
+            return False
+        counter = np.array((0, window, _PURPOSE, 0), np.uint64)
+        bits = np.random.Philox(counter=counter, key=np.array((self._seed, 0), np.uint64))
+        np.random.Generator(bits).random(out=self._uniforms)
+        np.less(self._uniforms, self._rate, out=self._chosen)
+        np.copyto(carry, 0, where=self._chosen)
+        return bool(self._chosen.any())
