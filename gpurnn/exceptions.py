@@ -1,5 +1,8 @@
 """Errors that a person can act on: each message says what was found, what was expected, and what to do."""
 
+import os
+import shlex
+
 
 class GpurnnError(Exception):
     """Base of every error that gpurnn raises on purpose; the command line prints it as one line and exits with 1."""
@@ -35,3 +38,18 @@ class RunError(GpurnnError):
 
 class TrainingError(GpurnnError):
     """Training that cannot go on: the loss stayed non-finite or diverged."""
+
+
+def shell_word(path: str | os.PathLike[str]) -> str:
+    """A path as one word of a command line that a shell takes for that path, whatever characters and bytes it has."""
+    text = os.fspath(path)
+    if text.startswith("-"):
+        text = f"./{text}"  # it is no option
+    if text.isprintable():
+        return shlex.quote(text)
+    plain = "".join(c if c.isprintable() and c not in "'\\" else _octal(c) for c in text)
+    return f"$'{plain}'"
+
+
+def _octal(character: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))

@@ -18,7 +18,7 @@ Prompt = str | bytes | Iterable[str] | Iterable[bytes]
 _ADVICE = "a prompt has to be in the encoding of the corpus, convert it with iconv"
 
 
-def read_prompt(language: Language, path: Path | None, stdin: IO[bytes]) -> Prompt:
+def read_prompt(language: Language, path: Path | None, stdin: IO[bytes] | None) -> Prompt:
     """The prompt in a file, or on standard input where path is None, read while it is used.
 
     Raises DataError, while it is used: a file that cannot be read, or that is not in the encoding of the text policy.

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
 from gpurnn import backend
-from gpurnn.cli.options import PATH, checkpoint_option, device_option, run_argument, warn
+from gpurnn.cli.console import Output, warn
+from gpurnn.cli.options import PATH, Command, checkpoint_option, device_option, run_argument
+from gpurnn.cli.progress import Bar
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.schema import SPLITS
 from gpurnn.evaluate import Evaluation
 from gpurnn.evaluate import evaluate as evaluate_split
+from gpurnn.exceptions import shell_word
 from gpurnn.training.load import load_trained
 from gpurnn.training.session import open_corpus
 
 
-@click.command()
+@click.command(cls=Command)
 @run_argument
 @click.argument("corpus", required=False, type=PATH)
 @click.option("--split", type=click.Choice(SPLITS), default="valid", help="Which part of the corpus.")
@@ -46,15 +45,24 @@ def evaluate(
       gpurnn evaluate runs/book
       gpurnn evaluate runs/book other.h5 --split test --json
     """
-    trained = load_trained(backend.get(device), run, checkpoint, warn)
-    with open_corpus(trained.checkpoint) if corpus is None else Corpus.open(corpus) as opened, _bar() as on_progress:
-        result = evaluate_split(trained.model, trained.language, opened, split, lanes=lanes, on_progress=on_progress)
-    if as_json:
-        click.echo(json.dumps(result.to_json()))
-        return
-    click.echo(f"{trained.checkpoint.path} on split {split} of {opened.path}")
-    for name, value in _shown(result).items():
-        click.echo(f"  {name:<11}{value:>15}")
+    with Output() as out:
+        trained = load_trained(backend.get(device), run, checkpoint, warn)
+        with open_corpus(trained.checkpoint) if corpus is None else Corpus.open(corpus) as opened, Bar() as bar:
+            result = evaluate_split(
+                trained.model,
+                trained.language,
+                opened,
+                split,
+                lanes=lanes,
+                on_progress=lambda done, targets: bar("evaluate", done, targets),
+            )
+        if as_json:
+            out.write(json.dumps(result.to_json()) + "\n")
+            return
+        measured = shell_word(trained.checkpoint.path or run)
+        out.write(f"{measured} on split {split} of {shell_word(opened.path)}\n")
+        for name, value in _shown(result).items():
+            out.write(f"  {name:<11}{value:>15}\n")
 
 
 def _shown(result: Evaluation) -> dict[str, str]:
@@ -72,19 +80,3 @@ def _shown(result: Evaluation) -> dict[str, str]:
     if result.stuck_lanes:
         shown |= {"stuck lanes": f"{result.stuck_lanes:,}", "median": number(result.median_nats_per_token)}
     return shown
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
-    """What shows how far it is, on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda done, targets: None
-        return
-    with click.progressbar(length=1, label="evaluating", file=sys.stderr) as bar:
-        shown: Any = bar
-
-        def update(done: int, targets: int) -> None:
-            shown.length = targets
-            shown.update(done - shown.pos)
-
-        yield update

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import click
 
-from gpurnn.cli.options import PATH, terminate_cleanly
+from gpurnn.cli import console
+from gpurnn.cli.options import PATH, Command, terminate_cleanly
 from gpurnn.data.importing import import_corpus as copy_corpus
+from gpurnn.exceptions import shell_word
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=PATH)
 @click.option("-o", "--output", required=True, type=PATH, help="The corpus file to write.")
 @click.option("--force", is_flag=True, help="Replace an existing output.")
@@ -23,7 +25,8 @@ def import_corpus(file: Path, output: Path, force: bool) -> None:
     """
     with terminate_cleanly():
         manifest = copy_corpus(file, output, force=force)
-    click.echo(f"{output}: {manifest.symbols:,} {manifest.kind} in the vocabulary")
+    lines = [f"{shell_word(output)}: {manifest.symbols:,} {manifest.kind} in the vocabulary"]
     for name, size in manifest.splits.items():
         documents = f"{size.documents:,} document{'' if size.documents == 1 else 's'}"
-        click.echo(f"  {name:<6}{size.tokens:>15,} tokens in {documents}")
+        lines.append(f"  {name:<6}{size.tokens:>15,} tokens in {documents}")
+    console.report("\n".join(lines))

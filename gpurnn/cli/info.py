@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from gpurnn.cli.options import PATH
+from gpurnn.cli import console
+from gpurnn.cli.options import PATH, Command
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.describe import describe_corpus
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("path", metavar="FILE_OR_RUN", type=PATH)
 @click.option("--verify", is_flag=True, help="Read the whole corpus and compare it with its digests.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -23,7 +24,7 @@ def info(path: Path, verify: bool, as_json: bool) -> None:
         facts = describe_run(path)
     else:
         facts = _corpus(path, verify)
-    click.echo(json.dumps(facts) if as_json else "\n".join(_lines(facts)))
+    console.show(json.dumps(facts) if as_json else "\n".join(_lines(facts)))
 
 
 def _corpus(path: Path, verify: bool) -> dict[str, Any]:

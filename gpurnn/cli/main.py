@@ -1,13 +1,18 @@
 """The command group: loads subcommands when they are called and turns errors into one line and an exit code."""
 
 import importlib
-import os
-import sys
+import io
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
+from click.exceptions import Exit
 
 import gpurnn
+from gpurnn.cli import console
+from gpurnn.cli.options import Command, show_and_leave
 from gpurnn.exceptions import GpurnnError
 
 COMMANDS = {
@@ -21,7 +26,7 @@ COMMANDS = {
 """Name and one-line help of each subcommand; command NAME is the function NAME in the module gpurnn.cli.NAME."""
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Command, click.Group):
     """Imports a subcommand's module when it is asked for, so that `gpurnn --help` answers at once."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -38,35 +43,80 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        console.hold_standard_descriptors()
         try:
+            return super().main(*arguments, **options)
+        finally:
+            console.settle()
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _reported(debug=False):
+            return super().make_context(*arguments, **options)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            console.message(ctx.get_help())
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reported(debug=ctx.params["debug"]):
             return super().invoke(ctx)
-        except GpurnnError as error:
-            _fail(ctx, str(error), error.exit_code)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to report
-            ctx.exit(0)
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            _fail(ctx, f"{where}{error.strerror or error}", 1)
-        except KeyboardInterrupt:
-            _fail(ctx, "interrupted", 130)
-        except MemoryError as error:
-            _fail(ctx, f"out of memory: {error}; lower --lanes, --bptt or --hidden", 1)
 
 
-def _fail(ctx: click.Context, message: str, exit_code: int) -> None:
-    if ctx.find_root().params.get("debug"):
-        raise  # called while the error is handled: --debug shows it whole
-    click.echo(f"gpurnn: {message}", err=True)
-    ctx.exit(exit_code)
+@contextmanager
+def _reported(*, debug: bool) -> Iterator[None]:
+    """Makes of an error a line on standard error, or its traceback, and the process's exit code."""
+    try:
+        yield
+    except console.ReaderGoneError:
+        raise Exit(0) from None
+    except click.ClickException as error:
+        shown = io.StringIO()
+        error.show(shown)
+        console.message(shown.getvalue().rstrip("\n"))
+        raise Exit(error.exit_code) from None
+    except (GpurnnError, OSError, KeyboardInterrupt, MemoryError) as error:
+        if debug:
+            console.message(traceback.format_exc().rstrip("\n"))
+        else:
+            console.warn(_told(error))
+        raise Exit(_exit_code(error)) from None
+
+
+def _told(error: BaseException) -> str:
+    """An error in one line."""
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+    if isinstance(error, MemoryError):
+        return f"out of memory: {error}; lower --lanes, --bptt or --hidden"
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, GpurnnError):
+        return error.exit_code
+    return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _show_version(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    if value:
+        show_and_leave(ctx, f"gpurnn, version {gpurnn.__version__}")
 
 
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120, "show_default": True},
 )
-@click.version_option(gpurnn.__version__, prog_name="gpurnn")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 @click.option("--debug", is_flag=True, help="Show the whole traceback when something fails.")
 def main(debug: bool) -> None:
     """Train recurrent networks on long text, on a GPU or a CPU.
@@ -78,4 +128,9 @@ def main(debug: bool) -> None:
       gpurnn train book.h5 -o runs/book
       gpurnn evaluate runs/book
       gpurnn sample runs/book --length 500
+
+    Results go to standard output; all else goes to standard error, and is dropped
+    where that is closed or full. Exit codes: 0; 1 after an error, also where a
+    result could not be written (but 0 where the reader of a pipe has left); 2
+    after wrong usage; 128 + its number after a signal.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +11,8 @@ from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import click
+
+from gpurnn.cli import console
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -27,9 +28,6 @@ checkpoint_option = click.option(
 device_help = "cpu, cuda or cuda:N; auto: a GPU where there is one."
 device_option = click.option("--device", default="auto", help=device_help)
 
-CLEAR_LINE = "\r\x1b[2K"
-"""Empties the line that a terminal's cursor is in."""
-
 _ESCAPES = {"\\n": "\n", "\\t": "\t", "\\\\": "\\"}
 
 
@@ -44,7 +42,30 @@ def section(title: str) -> Callable[..., Callable[[_F], _F]]:
     return partial(click.option, cls=_SectionOption, section=title)
 
 
-class SectionedCommand(click.Command):
+class Command(click.Command):
+    """Shows its --help as a result."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Called by click."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _show_help
+        return option
+
+
+def _show_help(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    if value:
+        show_and_leave(ctx, ctx.get_help())
+
+
+def show_and_leave(ctx: click.Context, text: str) -> None:
+    """Print a text instead of what the command does."""
+    if not ctx.resilient_parsing:
+        console.show(text)
+        ctx.exit()
+
+
+class SectionedCommand(Command):
     """Shows its options under the titles of their sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -57,11 +78,6 @@ class SectionedCommand(click.Command):
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
-
-
-def warn(text: str) -> None:
-    """One line that does not stop the work; on a terminal it takes the place of a line that renews itself."""
-    click.echo(f"{CLEAR_LINE if sys.stderr.isatty() else ''}gpurnn: {text}", err=True)
 
 
 def parse_escapes(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:

@@ -1,16 +1,17 @@
 """`gpurnn prepare`: turns text files into a corpus."""
 
-import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import click
 
+from gpurnn.cli import console
 from gpurnn.cli.options import PATH, SectionedCommand, parse_escapes, section, terminate_cleanly
+from gpurnn.cli.progress import Bar
 from gpurnn.data.prepare import PrepareReport
 from gpurnn.data.prepare import prepare as prepare_corpus
 from gpurnn.data.tokens import ERROR_MODES, KINDS, NEWLINES, NORMAL_FORMS
+from gpurnn.exceptions import shell_word
 
 
 def _parse_split(ctx: click.Context, option: click.Parameter, value: str | None) -> list[float] | None:
@@ -58,7 +59,7 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
     """
     names = ("encoding", "errors", "newline", "normalise", "lower")
     policy = {name: options[name] for name in names if options[name] is not None}
-    with terminate_cleanly(), _Bars() as bars:
+    with terminate_cleanly(), Bar() as bar:
         report = prepare_corpus(
             texts,
             output,
@@ -71,51 +72,21 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
             min_count=options["min_count"],
             vocabulary_from=options["vocab_from"],
             force=options["force"],
-            stdin=sys.stdin.buffer,
-            progress=bars if sys.stderr.isatty() else None,
+            stdin=console.standard_input(),
+            progress=bar if bar.shown else None,
         )
     _show(report)
 
 
 def _show(report: PrepareReport) -> None:
-    click.echo(f"{report.output}: {report.symbols:,} {report.kind} in the vocabulary")
+    lines = [f"{shell_word(report.output)}: {report.symbols:,} {report.kind} in the vocabulary"]
     for name, size in report.splits.items():
         unknown = f", {report.unknown[name]:,} of them unknown" if report.unknown[name] else ""
         documents = f"{size.documents:,} document{'' if size.documents == 1 else 's'}"
-        click.echo(f"  {name:<6}{size.tokens:>15,} tokens in {documents}{unknown}")
+        lines.append(f"  {name:<6}{size.tokens:>15,} tokens in {documents}{unknown}")
     if report.unknown_symbols:
         shown = " ".join(repr(symbol) for symbol in report.unknown_examples)
-        click.echo(f"  {report.unknown_symbols:,} symbols outside the vocabulary became unknown: {shown}")
+        lines.append(f"  {report.unknown_symbols:,} symbols outside the vocabulary became unknown: {shown}")
     if report.empty:
-        click.echo(f"  {report.empty:,} empty files were left out")
-
-
-class _Bars:
-    """Shows each phase as a progress bar on standard error."""
-
-    def __init__(self) -> None:
-        self._phase = ""
-        self._done = 0
-        self._bar: Any = None
-
-    def __call__(self, phase: str, done: int, whole: int) -> None:
-        if phase != self._phase:
-            self._finish()
-            self._phase, self._done = phase, 0
-            self._bar = click.progressbar(length=max(whole, done, 1), label=f"{phase:<9}", file=sys.stderr)
-            self._bar.__enter__()
-        self._bar.update(done - self._done)
-        self._done = done
-
-    def _finish(self) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(None, None, None)
-            self._bar = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._finish()
+        lines.append(f"  {report.empty:,} empty files were left out")
+    console.report("\n".join(lines))

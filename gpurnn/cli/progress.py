@@ -1,15 +1,12 @@
-"""The live line of training: one line that renews itself on a terminal, plain lines elsewhere."""
+"""How far a work is: one line that renews itself on a terminal; elsewhere plain lines of training, and else nothing."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-import click
-
-from gpurnn.cli.options import CLEAR_LINE
+from gpurnn.cli import console
 from gpurnn.training.config import Limits
 
 _REFRESH = 0.2  # seconds between two renewals
@@ -22,7 +19,7 @@ class LiveLine:
     """
 
     def __init__(self, limits: Limits, windows_per_epoch: int, start: int) -> None:
-        self._terminal = sys.stderr.isatty()
+        self._terminal = console.renews_lines()
         self._began = self._shown = time.monotonic()
         self._limits, self._start, self._per_epoch = limits, start, windows_per_epoch
         self._windows: int | None = None
@@ -37,7 +34,7 @@ class LiveLine:
         if self._terminal:
             self._show(entry["window"])
         else:
-            click.echo(self._text(entry["window"]), err=True)
+            console.message(self._text(entry["window"]), patience=0)
 
     def window(self, windows: int) -> None:
         """A window was consumed."""
@@ -49,12 +46,11 @@ class LiveLine:
         """Leave the last state on the screen."""
         if self._terminal and self._windows is not None:
             self._show(self._windows)
-            click.echo(err=True)
+            console.message("")
 
     def _show(self, windows: int) -> None:
         self._shown = time.monotonic()
-        width = shutil.get_terminal_size().columns
-        click.echo(CLEAR_LINE + self._text(windows)[: max(20, width - 1)], nl=False, err=True)
+        console.renew(self._text(windows))
 
     def _text(self, windows: int) -> str:
         entry = self._last
@@ -90,6 +86,42 @@ def _validation(entry: dict[str, Any]) -> list[str]:
     valid, stuck = entry["valid_nats_per_token"], entry["stuck_lanes"]
     shown = [f"valid {valid:#.4g}" if valid is not None else "valid not finite"]
     return shown + ([f"({stuck_lanes(stuck)}, median {entry['median_nats_per_token']:#.4g})"] if stuck else [])
+
+
+class Bar:
+    """Shows how far each phase of a work is, where a line can renew itself; `shown` says whether that is so."""
+
+    def __init__(self) -> None:
+        self.shown = console.renews_lines()
+        self._phase = ""
+        self._began = self._last = 0.0
+
+    def __call__(self, phase: str, done: int, whole: int) -> None:
+        """So much is done of the whole of a phase."""
+        if not self.shown:
+            return
+        now = time.monotonic()
+        if phase != self._phase:
+            self._end_phase()
+            self._phase, self._began, self._last = phase, now, 0.0
+        if now - self._last < _REFRESH and done < whole:
+            return
+        self._last = now
+        left = (now - self._began) / done * max(0, whole - done) if done else None
+        part = min(1.0, done / max(whole, 1))
+        console.renew(f"{phase:<9}  [{'#' * round(30 * part):<30}] {part:4.0%}  ETA {_clock(left)}")
+
+    def _end_phase(self) -> None:
+        if self._phase:
+            console.message("")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_phase()
 
 
 def _clock(seconds: float | None) -> str:

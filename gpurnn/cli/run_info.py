@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gpurnn.cli.options import warn
+from gpurnn.cli.console import warn
 from gpurnn.data.stream import Cursor
 from gpurnn.data.windows import Geometry
 from gpurnn.exceptions import GpurnnError

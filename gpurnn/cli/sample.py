@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import click
 
 from gpurnn import backend
-from gpurnn.cli.options import checkpoint_option, device_option, parse_escapes, run_argument, warn
+from gpurnn.cli.console import Output, standard_input, warn
+from gpurnn.cli.options import Command, checkpoint_option, device_option, parse_escapes, run_argument
 from gpurnn.exceptions import UsageError
 from gpurnn.generate import Generator
 from gpurnn.prompt import read_prompt
 from gpurnn.training.load import load_trained
 
 
-@click.command()
+@click.command(cls=Command)
 @run_argument
 @click.option("--prompt", metavar="TEXT", help="The text to go on from; it is not repeated.")
 @click.option("--prompt-file", metavar="FILE", help="A file with the prompt; - is standard input.")
@@ -62,18 +61,18 @@ def sample(run: Path, checkpoint: str, device: str, **given: Any) -> None:
         raise UsageError("sample: give --prompt or --prompt-file, not both")
     if given["count"] > 1 and given["length"] == 0 and given["stop"] is None:
         raise UsageError("sample: with --length 0 the first text never ends; leave out -n, or give --length or --stop")
-    trained = load_trained(backend.get(device), run, checkpoint, warn)
-    generator = Generator(trained.model, trained.language)
-    if prompt_file is not None:
-        file = None if prompt_file == "-" else Path(prompt_file)
-        generator.read(read_prompt(trained.language, file, sys.stdin.buffer))
-    else:
-        generator.read(prompt or "")
-    with _Output() as out:
+    with Output() as out:
+        trained = load_trained(backend.get(device), run, checkpoint, warn)
+        generator = Generator(trained.model, trained.language)
+        if prompt_file is not None:
+            file = None if prompt_file == "-" else Path(prompt_file)
+            generator.read(read_prompt(trained.language, file, standard_input()))
+        else:
+            generator.read(prompt or "")
         _write(out, generator, given)
 
 
-def _write(out: _Output, generator: Generator, given: dict[str, Any]) -> None:
+def _write(out: Output, generator: Generator, given: dict[str, Any]) -> None:
     """One text after the other, with a line before each where there are several."""
     count, seed = given["count"], given["seed"]
     for number in range(count):
@@ -87,34 +86,3 @@ def _write(out: _Output, generator: Generator, given: dict[str, Any]) -> None:
             out.write(piece)
         if count > 1:
             out.end_line()
-
-
-class _Output:
-    """Standard output, flushed after every piece: bytes as they are, text in the encoding it has.
-
-    On a terminal what comes after the `with` block begins a new line.
-    """
-
-    def __init__(self) -> None:
-        self._encoding = sys.stdout.encoding or "utf-8"
-        self._in_line = False
-
-    def write(self, piece: str | bytes) -> None:
-        data = piece.encode(self._encoding, "replace") if isinstance(piece, str) else piece
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        self._in_line = not data.endswith(b"\n")
-
-    def end_line(self) -> None:
-        """Begin a new line unless one has just begun."""
-        if self._in_line:
-            self.write("\n")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if sys.stdout.isatty():
-            self.end_line()

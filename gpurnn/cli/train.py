@@ -13,11 +13,12 @@ from click.core import ParameterSource
 from threadpoolctl import threadpool_limits
 
 from gpurnn import backend
-from gpurnn.cli.options import PATH, SectionedCommand, warn
+from gpurnn.cli.console import message, warn
+from gpurnn.cli.options import PATH, SectionedCommand
 from gpurnn.cli.progress import LiveLine, stuck_lanes
 from gpurnn.cli.train_options import DEFAULT_DECAY, DEFAULT_MINUTES, train_options
 from gpurnn.data.corpus import Corpus
-from gpurnn.exceptions import UsageError
+from gpurnn.exceptions import UsageError, shell_word
 from gpurnn.network import ModelConfig
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.learner import windows_per_epoch
@@ -70,11 +71,10 @@ def _start(given: dict[str, Any]) -> Trainer:
     config = _config(given, corpus)
     trainer = new_run(be, corpus, config, given["output"], warn, given["init_from"])
     model = config.model
-    click.echo(
+    message(
         f"{model.cell}, {model.layers} x {model.hidden}, {trainer.model.params.count:,} parameters, "
         f"{config.lanes} lanes x {config.steps} steps, {trainer.windows_per_epoch:,} windows an epoch, "
-        f"on {be.device} ({be.reason})",
-        err=True,
+        f"on {be.device} ({be.reason})"
     )
     return trainer
 
@@ -93,7 +93,7 @@ def _resume(ctx: click.Context, given: dict[str, Any]) -> Trainer:
         validate_every=given["validate_every"],
         allow_inexact=given["allow_inexact"],
     )
-    click.echo(f"going on after window {trainer.progress.windows}", err=True)
+    message(f"going on after window {trainer.progress.windows}")
     return trainer
 
 
@@ -112,7 +112,7 @@ def _config(given: dict[str, Any], corpus: Corpus) -> TrainConfig:
     if lanes is None:
         lanes = fitting_lanes(tokens, 32, steps)
         if lanes < 32:
-            click.echo(f"{tokens:,} tokens are few: --lanes {lanes} instead of 32", err=True)
+            message(f"{tokens:,} tokens are few: --lanes {lanes} instead of 32")
     model = ModelConfig(
         symbols=len(corpus.vocabulary),
         recurrent_init=given["recurrent_init"] or "",
@@ -172,18 +172,17 @@ def _tell_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None
     """How it went, and how to go on to the same bits: on the same device, with as many threads."""
     same = "".join(f" --{name} {given[name]}" for name in ("device", "threads") if given[name] not in (None, "auto"))
     same += " --tf32" if given["tf32"] else ""
-    run, best = trainer.run_directory.path, trainer.progress.best
-    click.echo(f"{outcome.reason}; wrote {outcome.checkpoint}", err=True)
+    run, best = shell_word(trainer.run_directory.path), trainer.progress.best
+    message(f"{outcome.reason}; wrote {shell_word(outcome.checkpoint)}")
     if outcome.valid is not None:
         told = f"validation now: {outcome.valid:.4f} nats a token"
         if outcome.stuck:
             told += f" ({stuck_lanes(outcome.stuck)})"
         if best is not None:
             told += f"; best: {best:.4f} after window {trainer.progress.best_window}"
-        click.echo(told, err=True)
-    click.echo(
+        message(told)
+    message(
         f"go on:    gpurnn train --resume {run}{same}\n"
         f"measure:  gpurnn evaluate {run}\n"
-        f"generate: gpurnn sample {run} --length 500",
-        err=True,
+        f"generate: gpurnn sample {run} --length 500"
     )

@@ -31,7 +31,7 @@ def shown(*arguments: str, largest_file: int | None = None) -> tuple[int, list[s
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200", "TERM": "xterm"}
     command = [sys.executable, "-m", "gpurnn", "train", *arguments, *SIZE]
     child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=theirs, stderr=theirs, preexec_fn=limit)
     os.close(theirs)

@@ -1,0 +1,200 @@
+"""What the commands say to people, and the results that they print: whatever the command line writes, it writes here.
+
+A message, and a report on work that is done, is for people: where it cannot be written it is dropped, and the work goes
+on. A result is what a command is for: that it cannot be written is an error, but where the reader of a pipe has left,
+who wants no more of it. A standard stream that was closed when the process began is None in `sys`, and stays it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import select
+import shutil
+import sys
+import unicodedata
+from contextlib import suppress
+from types import TracebackType
+from typing import IO, Self, TextIO
+
+from gpurnn.exceptions import GpurnnError
+
+_CLEAR_LINE = "\r\x1b[2K"
+_PATIENCE = 1.0  # seconds that a message waits where the reader of a full pipe takes nothing
+_OWN_CHOICE = ("replace", "backslashreplace", "xmlcharrefreplace", "namereplace", "ignore")
+
+
+class OutputError(GpurnnError):
+    """A result that cannot be written."""
+
+
+class ReaderGoneError(Exception):
+    """The reader of a result has left: nothing has to be said, and nothing is left to do."""
+
+
+def hold_standard_descriptors() -> None:
+    """Give the descriptors 0, 1 and 2 to the null device where they are closed, so that no file of ours gets them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, which is this one
+            os.set_inheritable(number, True)
+
+
+def settle() -> None:
+    """Drop what Python still holds of the standard streams and cannot write: its exit would fail there."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+
+
+def standard_input() -> IO[bytes] | None:
+    """The bytes of standard input; None where it is closed."""
+    return None if sys.stdin is None else sys.stdin.buffer
+
+
+def message(text: str, *, patience: float = _PATIENCE) -> None:
+    """Lines for a person, on standard error; dropped where they cannot be written within so many seconds."""
+    _tell(_visible(text, keep="\n") + "\n", patience)
+
+
+def warn(text: str) -> None:
+    """One line on what went wrong; on a terminal it takes the place of a line that renews itself."""
+    _tell(f"{_CLEAR_LINE if renews_lines() else ''}gpurnn: {_visible(text)}\n", _PATIENCE)
+
+
+def renews_lines() -> bool:
+    """Whether standard error is a terminal on which a line can take the place of the one before it."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+
+
+def renew(text: str) -> None:
+    """Put this in place of the line that the terminal's cursor is in, cut to fit; see `renews_lines`."""
+    width = max(20, shutil.get_terminal_size().columns - 1)
+    _tell(_CLEAR_LINE + _visible(text)[:width], 0)
+
+
+def report(text: str) -> None:
+    """Lines about work that is done, on standard output; dropped where they cannot be written."""
+    with suppress(OutputError, ReaderGoneError):
+        show(text)
+
+
+def show(text: str) -> None:
+    """A result in lines, on standard output. Raises OutputError, ReaderGoneError."""
+    with Output() as out:
+        out.write(text + "\n")
+
+
+class Output:
+    """Standard output for a result, written at once: bytes as they are, text in the encoding of the stream.
+
+    Characters that the encoding lacks are replaced as the stream's error handler says, by "?" where that is strict; at
+    the end of the `with` block a message says how many. On a terminal what comes after the block begins a new line.
+    Raises OutputError where standard output is closed or cannot be written, ReaderGoneError where its reader has left.
+    """
+
+    def __init__(self) -> None:
+        if sys.stdout is None:
+            raise OutputError("standard output is closed: the result could not be written")
+        self._encoding = sys.stdout.encoding or "utf-8"
+        self._encoder = codecs.getincrementalencoder(self._encoding)()
+        self._errors = sys.stdout.errors if sys.stdout.errors in _OWN_CHOICE else "replace"
+        self._replaced = 0
+        self._in_line = False
+
+    def write(self, piece: str | bytes) -> None:
+        """Some of the result, as long as it takes its reader."""
+        data = self._encode(piece) if isinstance(piece, str) else piece
+        self._in_line = not data.endswith(b"\n") if data else self._in_line
+        try:
+            _put(sys.stdout, data, None)
+        except (BrokenPipeError, ConnectionResetError):
+            raise ReaderGoneError from None
+        except OSError as error:
+            raise OutputError(f"standard output: the result could not be written: {error.strerror or error}") from None
+
+    def end_line(self) -> None:
+        """Begin a new line unless one has just begun."""
+        if self._in_line:
+            self.write("\n")
+
+    def _encode(self, text: str) -> bytes:
+        if not self._holds(text):
+            text = _bytes_visible(text)
+            others = {ord(c): c.encode(self._encoding, self._errors) for c in set(text) if not self._holds(c)}
+            self._replaced += sum(ord(c) in others for c in text)
+            text = text.translate({c: other.decode(self._encoding) for c, other in others.items()})
+        return self._encoder.encode(text)
+
+    def _holds(self, text: str) -> bool:
+        try:
+            text.encode(self._encoding)
+        except UnicodeEncodeError:
+            return False
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None and (rest := self._encoder.encode("", True)):
+            self.write(rest)
+        if sys.stdout.isatty():
+            self.end_line()
+        if self._replaced:
+            several = "s were" if self._replaced > 1 else " was"
+            warn(
+                f"{self._replaced:,} character{several} replaced because standard output is {self._encoding}; "
+                "set PYTHONIOENCODING=utf-8"
+            )
+
+
+def _tell(text: str, patience: float) -> None:
+    """Write to standard error what a person may miss."""
+    if sys.stderr is None:
+        return
+    with suppress(OSError, ValueError):
+        _put(sys.stderr, text.encode(sys.stderr.encoding or "utf-8", "backslashreplace"), patience)
+
+
+def _put(stream: TextIO, data: bytes, patience: float | None) -> None:
+    """Write all of it, past Python's buffers, which would keep what failed. Raises OSError.
+
+    patience: seconds to wait until some can be written, None: as long as it takes; TimeoutError after it.
+    """
+    stream.flush()  # what others wrote comes first
+    try:
+        number = stream.fileno()
+    except io.UnsupportedOperation:  # it is in memory
+        stream.buffer.write(data)
+        stream.buffer.flush()
+        return
+    left = memoryview(data)
+    while left:
+        if patience is not None and not select.select([], [number], [], patience)[1]:
+            raise TimeoutError
+        try:
+            left = left[os.write(number, left[: select.PIPE_BUF]) :]  # what is ready takes so much without blocking
+        except BlockingIOError:
+            select.select([], [number], [], patience)
+
+
+def _visible(text: str, keep: str = "") -> str:
+    """A text that changes nothing in a terminal: control characters, and bytes of names that are no text, as \\xNN."""
+    text = _bytes_visible(text)
+    return "".join(f"\\x{ord(c):02x}" if unicodedata.category(c) == "Cc" and c not in keep else c for c in text)
+
+
+def _bytes_visible(text: str) -> str:
+    """A text in which the bytes of file names and arguments that are not in the locale's encoding stand as \\xNN."""
+    return "".join(f"\\x{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else c for c in text)
