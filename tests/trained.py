@@ -13,6 +13,7 @@ from gpurnn.data.prepare import prepare
 from gpurnn.network import ModelConfig
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.load import Trained, load_trained
+from gpurnn.training.optim import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run
 
@@ -37,8 +38,9 @@ def make_run(be: Backend, corpus: Path, path: Path, windows: int = 12, **model: 
     """A run of a few windows with a best and two last checkpoints; options are those of the model."""
     with Corpus.open(corpus) as opened:
         config = TrainConfig(
-            ModelConfig(len(opened.vocabulary), **{"hidden": 6, "dtype": "float64", **model}),
-            schedule=ScheduleConfig("constant", rate=0.03),
+            ModelConfig(len(opened.vocabulary), **{"hidden": 6, "dropout": 0.0, "dtype": "float64", **model}),
+            OptimizerConfig("adam", average=0.0),
+            ScheduleConfig("constant", rate=0.03),
             lanes=4,
             steps=16,
             log_every=5,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from gpurnn.exceptions import UsageError
 from gpurnn.network.cells import CELLS
 from gpurnn.network.params import INITIALISERS, Spec
+from gpurnn.settings import BelowOne, Count, Natural, OneOf, check_fields
 
 
 @dataclass(frozen=True)
@@ -21,28 +21,19 @@ class ModelConfig:
     `INITIALISERS` for W, "" for the cell's own; init: for the other matrices. forget_bias: an LSTM's at the start.
     """
 
-    symbols: int
-    cell: str = "lstm"
-    hidden: int = 256
-    layers: int = 1
-    embedding: int = 0
-    dropout: float = 0.0
-    dtype: str = "float32"
-    init: str = "uniform"
-    recurrent_init: str = ""
+    symbols: Count
+    cell: Annotated[str, OneOf(CELLS)] = "lstm"
+    hidden: Count = 256
+    layers: Count = 1
+    embedding: Natural = 0
+    dropout: BelowOne = 0.15
+    dtype: Annotated[str, OneOf(("float32", "float64"))] = "float32"
+    init: Annotated[str, OneOf(INITIALISERS)] = "uniform"
+    recurrent_init: Annotated[str, OneOf(INITIALISERS, ("",))] = ""
     forget_bias: float = 1.0
 
     def __post_init__(self) -> None:
-        _expect(self.symbols >= 1, f"symbols: expected at least 1, found {self.symbols}")
-        _expect(self.cell in CELLS, f"cell: expected one of {', '.join(CELLS)}, found {self.cell!r}")
-        _expect(self.hidden >= 1, f"hidden: expected at least 1, found {self.hidden}")
-        _expect(self.layers >= 1, f"layers: expected at least 1, found {self.layers}")
-        _expect(self.embedding >= 0, f"embedding: expected 0 or more, found {self.embedding}")
-        _expect(0 <= self.dropout < 1, f"dropout: expected 0 <= p < 1, found {self.dropout}")
-        _expect(self.dtype in ("float32", "float64"), f"dtype: expected float32 or float64, found {self.dtype!r}")
-        _expect(math.isfinite(self.forget_bias), f"forget_bias: expected a finite number, found {self.forget_bias}")
-        for name in filter(None, (self.init, self.recurrent_init)):
-            _expect(name in INITIALISERS, f"init: expected one of {', '.join(INITIALISERS)}, found {name!r}")
+        check_fields(self)
 
     @property
     def real(self) -> np.dtype[np.floating]:
@@ -69,8 +60,3 @@ class ModelConfig:
             Spec("output.V", (hidden, self.symbols), self.init, 1, hidden),
             Spec("output.c", (self.symbols,)),
         ]
-
-
-def _expect(holds: bool, message: str) -> None:
-    if not holds:
-        raise UsageError(message)

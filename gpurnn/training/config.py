@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
 from gpurnn.exceptions import RunError, UsageError
 from gpurnn.network import ModelConfig
+from gpurnn.settings import BelowOne, Count, Natural, NotNegative, OneOf, Seed, check_fields
 from gpurnn.training.divergence import CHOICES
 from gpurnn.training.optim import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
@@ -36,38 +36,21 @@ class TrainConfig:
     model: ModelConfig
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
-    lanes: int = 32
-    steps: int = 64
-    restart: float = 0.02
-    seed: int = 1
-    log_every: int = 50
-    validate_every: int = 200
-    validate_windows: int = 60
-    judged_lanes: str = "sound"
-    patience: int = 0
-    skip_limit: int = 25
-    on_divergence: str = "count"
-    divergence_nats: float = 1.0
+    lanes: Count = 32
+    steps: Count = 64
+    restart: BelowOne = 0.02
+    seed: Seed = 1
+    log_every: Count = 50
+    validate_every: Natural = 200
+    validate_windows: Count = 60
+    judged_lanes: Annotated[str, OneOf(JUDGED_LANES)] = "sound"
+    patience: Natural = 0
+    skip_limit: Count = 25
+    on_divergence: Annotated[str, OneOf(CHOICES)] = "count"
+    divergence_nats: NotNegative = 1.0
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise UsageError(f"steps (--bptt): expected at least 1, found {self.steps}")
-        for name in ("lanes", "log_every", "validate_windows", "skip_limit"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name}: expected at least 1, found {getattr(self, name)}")
-        for name in ("seed", "validate_every", "patience"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{name}: expected 0 or more, found {getattr(self, name)}")
-        if self.on_divergence not in CHOICES:
-            raise UsageError(f"on_divergence: expected one of {', '.join(CHOICES)}, found {self.on_divergence!r}")
-        if self.judged_lanes not in JUDGED_LANES:
-            raise UsageError(f"judged_lanes: expected one of {', '.join(JUDGED_LANES)}, found {self.judged_lanes!r}")
-        if not 0 <= self.restart < 1:
-            raise UsageError(f"restart: expected 0 or more and less than 1, found {self.restart}")
-        if not (math.isfinite(self.divergence_nats) and self.divergence_nats >= 0):
-            raise UsageError(f"divergence_nats: expected 0 or more, found {self.divergence_nats}")
-        if self.seed >= 2**63:
-            raise UsageError(f"seed: expected less than 2**63, found {self.seed}")
+        check_fields(self)
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""
@@ -77,10 +60,10 @@ class TrainConfig:
     def from_json(cls, data: Any, source: str) -> TrainConfig:
         """The configuration that `to_json` described. Raises RunError for anything else, naming `source`."""
         parts = {"model": ModelConfig, "optimizer": OptimizerConfig, "schedule": ScheduleConfig}
-        plain = dict(_checked(cls, data, source))
+        plain = dict(_fields(cls, data, source))
         try:
             for name, part in parts.items():
-                plain[name] = part(**_checked(part, plain.get(name), f"{source}: {name}"))
+                plain[name] = part(**_fields(part, plain[name], f"{source}: {name}"))
             return cls(**plain)
         except UsageError as error:
             raise RunError(f"{source}: {error}; was it changed by hand?") from None
@@ -95,30 +78,21 @@ class TrainConfig:
 class Limits:
     """When to stop. epochs, windows: counted from the run's beginning; minutes: of this call; None: no limit."""
 
-    epochs: int | None = None
-    windows: int | None = None
-    minutes: float | None = None
+    epochs: Natural | None = None
+    windows: Natural | None = None
+    minutes: NotNegative | None = None
 
     def __post_init__(self) -> None:
-        for name, limit in vars(self).items():
-            if limit is not None and not 0 <= limit < math.inf:
-                raise UsageError(f"{name}: expected 0 or more, found {limit}")
+        check_fields(self)
 
 
-_T = TypeVar("_T")
-
-
-def _checked(kind: type[_T], data: Any, source: str) -> Mapping[str, Any]:
-    """`data` where it has exactly the fields of `kind`, each of the type of its default or of its annotation."""
-    names = {f.name: f.type for f in fields(kind)}  # type: ignore[arg-type]
+def _fields(kind: type, data: Any, source: str) -> Mapping[str, Any]:
+    """`data` where it has exactly the fields of `kind`, all of them given; what they hold, `kind` looks at."""
+    names = [f.name for f in fields(kind)]
     if isinstance(data, dict):
         data = {name: value for name, value in _ADDED.items() if name in names} | data
-    if not isinstance(data, dict) or set(data) != set(names):
+    if not isinstance(data, dict) or set(data) != set(names) or None in data.values():
         raise RunError(f"{source}: expected the fields {', '.join(names)}; was it written by another version?")
-    for name, annotation in names.items():
-        allowed = {"int": (int,), "float": (int, float), "str": (str,)}.get(str(annotation), (dict,))
-        if not isinstance(data[name], allowed) or isinstance(data[name], bool):
-            raise RunError(f"{source}: {name}: expected {annotation}, found {data[name]!r:.60}")
     return data
 
 

@@ -9,13 +9,13 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from gpurnn.backend import Argument, Array, Backend, FusedOp
-from gpurnn.exceptions import UsageError
 from gpurnn.network.params import Params
+from gpurnn.settings import BelowOne, NotNegative, OneOf, Positive, Share, check_fields
 
 _SOURCE = Path(__file__).with_name("optim.cu")
 _THREADS = 256  # of a CUDA block
@@ -40,40 +40,35 @@ PARTS = 256  # partial sums of squares, each made by CUDA threads of its own
 CLIP_NORM, CLIP_VALUE, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES, REACH = range(9)
 SETTINGS_SIZE = 9
 
+DECAY_OF = {"adamw": 0.02}
+"""Weight decay where none is given, by optimizer; 0 for the others."""
+
 
 @dataclass(frozen=True)
 class OptimizerConfig:
     """How parameters follow the gradient.
 
     name: a key of `OPTIMIZERS`. clip_norm, clip_value: 0 for none. weight_decay: on matrices only; added to the
-    gradient, or for adamw applied to the parameters. momentum: of sgd. beta1, beta2: of adam and adamw; rmsprop
-    averages squares with beta2. epsilon: added to the root of the squares. average: keep an average of the parameters
-    as well, which reaches back over this part of all updates; 0: none.
+    gradient, or for adamw applied to the parameters; None becomes that of `DECAY_OF`. momentum: of
+    sgd. beta1, beta2: of adam and adamw; rmsprop averages squares with beta2. epsilon: added to the root of the
+    squares. average: keep an average of the parameters as well, which reaches back over this part of all updates; 0:
+    none.
     """
 
-    name: str = "adam"
-    clip_norm: float = 1.0
-    clip_value: float = 0.0
-    weight_decay: float = 0.0
-    momentum: float = 0.0
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    average: float = 0.0
+    name: Annotated[str, OneOf(OPTIMIZERS)] = "adamw"
+    clip_norm: NotNegative = 1.0
+    clip_value: NotNegative = 0.0
+    weight_decay: NotNegative | None = None
+    momentum: BelowOne = 0.0
+    beta1: BelowOne = 0.9
+    beta2: BelowOne = 0.999
+    epsilon: Positive = 1e-8
+    average: Share = 0.1
 
     def __post_init__(self) -> None:
-        if self.name not in OPTIMIZERS:
-            raise UsageError(f"optimizer: expected one of {', '.join(OPTIMIZERS)}, found {self.name!r}")
-        for name in ("clip_norm", "clip_value", "weight_decay"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise UsageError(f"{name}: expected 0 or more, found {getattr(self, name)}")
-        for name in ("momentum", "beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UsageError(f"{name}: expected 0 <= value < 1, found {getattr(self, name)}")
-        if not self.epsilon > 0:
-            raise UsageError(f"epsilon: expected a value above 0, found {self.epsilon}")
-        if not 0 <= self.average <= 1:
-            raise UsageError(f"average: expected 0 <= value <= 1, found {self.average}")
+        check_fields(self, name="optimizer")
+        if self.weight_decay is None:
+            object.__setattr__(self, "weight_decay", DECAY_OF.get(self.name, 0.0))
 
 
 def control(

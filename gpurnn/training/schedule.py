@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from gpurnn.exceptions import UsageError
+from gpurnn.settings import Count, Factor, Natural, NotNegative, OneOf, Share, check_fields
 
 SCHEDULES = ("constant", "step", "cosine", "plateau")
 
@@ -19,24 +21,17 @@ class ScheduleConfig:
     after `patience` validations in a row that were no better than the best; never below `rate * floor`.
     """
 
-    name: str = "plateau"
-    rate: float = 8e-3
-    warmup: int = 0
-    every: int = 1000
-    factor: float = 0.5
-    floor: float = 0.05
-    decay_windows: int = 0
-    patience: int = 2
+    name: Annotated[str, OneOf(SCHEDULES)] = "plateau"
+    rate: NotNegative = 8e-3
+    warmup: Natural = 0
+    every: Count = 1000
+    factor: Factor = 0.5
+    floor: Share = 0.05
+    decay_windows: Natural = 0
+    patience: Count = 2
 
     def __post_init__(self) -> None:
-        if self.name not in SCHEDULES:
-            raise UsageError(f"schedule: expected one of {', '.join(SCHEDULES)}, found {self.name!r}")
-        if not (math.isfinite(self.rate) and self.rate >= 0):
-            raise UsageError(f"learning rate: expected 0 or more, found {self.rate}")
-        if not 0 < self.factor <= 1 or not 0 <= self.floor <= 1:
-            raise UsageError("schedule: expected a factor in (0, 1] and a floor in [0, 1]")
-        if self.warmup < 0 or self.every < 1 or self.patience < 1:
-            raise UsageError("schedule: expected warm-up of 0 or more, and steps and patience of 1 or more")
+        check_fields(self, name="schedule", rate="learning rate")
         if self.name == "cosine" and self.decay_windows <= self.warmup:
             raise UsageError(
                 f"schedule cosine: expected a decay longer than the warm-up of {self.warmup} windows, found "

@@ -12,7 +12,6 @@ from gpurnn.evaluate import evaluate
 from gpurnn.network import ModelConfig
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.load import load_trained
-from gpurnn.training.optim import OptimizerConfig
 from gpurnn.training.session import new_run
 
 
@@ -29,10 +28,7 @@ def quality(program: str, path: str, minutes: float) -> dict[str, Any]:
 
 def settings(symbols: int) -> TrainConfig:
     """The settings of `gpurnn train` where none is given, for a long text."""
-    return TrainConfig(
-        ModelConfig(symbols=symbols, cell="lstm", dropout=0.15),
-        OptimizerConfig("adamw", weight_decay=0.02, average=0.1),
-    )
+    return TrainConfig(ModelConfig(symbols))
 
 
 def _ours(corpus: Corpus, config: TrainConfig, minutes: float) -> tuple[int, float]:

@@ -56,7 +56,7 @@ def _ours(case: Case) -> dict[str, Callable[[], Iterator[Any]]]:
     from gpurnn.training.snapshot import Language
 
     be = backend.get("cpu")
-    model = Model(be, ModelConfig(symbols=case.symbols, cell="lstm", hidden=case.hidden))
+    model = Model(be, ModelConfig(symbols=case.symbols, cell="lstm", hidden=case.hidden, dropout=0.0))
     model.params.load(be, inputs.parameters(case), "benchmark")
     vocabulary = Vocabulary("chars", [chr(ord("!") + i) for i in range(case.symbols)])
     language = Language(vocabulary, TextPolicy(), np.array([0]), np.array([1]))

@@ -20,8 +20,8 @@ from .helpers import draw_window
 STEPS, LANES, HIDDEN = 8, 256, 8  # (T B,) and (B, H) of float32 take 8 KiB, all else more
 
 VARIANTS = {
-    "one_hot": (ModelConfig(hidden=HIDDEN, symbols=100, layers=2), False),
-    "many_symbols": (ModelConfig(hidden=HIDDEN, symbols=300), True),
+    "one_hot": (ModelConfig(hidden=HIDDEN, symbols=100, layers=2, dropout=0.0), False),
+    "many_symbols": (ModelConfig(hidden=HIDDEN, symbols=300, dropout=0.0), True),
     "everything": (ModelConfig(hidden=HIDDEN, symbols=300, layers=2, embedding=24, dropout=0.3), True),
 }
 """A model, and whether documents begin inside its windows."""
@@ -94,7 +94,7 @@ def _take(fed: Iterator[Window]) -> None:
 
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_evaluation_windows_allocate_nothing(host_be: Backend, cell: str):
-    model = _model(host_be, ModelConfig(300, cell, HIDDEN, 2))
+    model = _model(host_be, ModelConfig(300, cell, HIDDEN, 2, dropout=0.0))
     ws, state = model.workspace(LANES, STEPS, train=False), model.state(LANES)
     fed = Feed(host_be, ws.batch).run(windows(300, documents=True))
     check_no_allocation(

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.parametrize("cell", list(CELLS))
 
 
 def config(cell: str, **changes: object) -> ModelConfig:
-    return replace(ModelConfig(symbols=7, cell=cell, hidden=3, layers=2, dtype="float64"), **changes)
+    return replace(ModelConfig(symbols=7, cell=cell, hidden=3, layers=2, dropout=0.0, dtype="float64"), **changes)
 
 
 def mean(window: HostWindow) -> HostWindow:

@@ -32,11 +32,12 @@ class Program:
     def __init__(self, case: Case, way: str = "", be: Backend | None = None) -> None:
         """be: the backend, another one where the stages are looked at."""
         be = self._be = be or backend.get("cpu")
-        config = ModelConfig(symbols=case.symbols, cell=case.cell, hidden=case.hidden, layers=case.layers)
+        size = {"cell": case.cell, "hidden": case.hidden, "layers": case.layers}
+        config = ModelConfig(symbols=case.symbols, dropout=0.0, **size)
         self.model = Model(be, config)
         self.model.params.load(be, inputs.parameters(case), "benchmark")
         self.workspace = self.model.workspace(case.lanes, case.bptt)
-        settings = OptimizerConfig("adam", clip_norm=CLIP, beta1=BETA1, beta2=BETA2, epsilon=EPSILON)
+        settings = OptimizerConfig("adam", clip_norm=CLIP, beta1=BETA1, beta2=BETA2, epsilon=EPSILON, average=0.0)
         self._state = self.model.state(case.lanes)
         self._optimizer = Optimizer(be, self.model.params, settings)
         self._step = TrainingStep(self.model, self.workspace, self._state, self._optimizer)

@@ -1,0 +1,136 @@
+"""What a setting may be: declared with the fields of a configuration, and checked in this one place.
+
+A field's annotation says it all: `lanes: Count = 32`. An `int` is a whole number, a `float` any finite number, a `str`
+a text; `Annotated[float, Rule(...)]` has a rule besides, and `| None` allows None.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from numbers import Real
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from gpurnn.exceptions import UsageError
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a number has to be besides its type. expected: in words. holds: whether a value is that."""
+
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A text that is among `choices`, as they are then; or one of `others`, which a message does not name."""
+
+    choices: Collection[str]
+    others: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """In words."""
+        return f"one of {', '.join(self.choices)}"
+
+    def holds(self, value: str) -> bool:
+        """Whether `value` is one of them."""
+        return value in self.choices or value in self.others
+
+
+Count = Annotated[int, Rule("at least 1", lambda n: n >= 1)]
+Natural = Annotated[int, Rule("0 or more", lambda n: n >= 0)]
+Seed = Annotated[int, Rule("0 or more and less than 2**63", lambda n: 0 <= n < 2**63)]
+NotNegative = Annotated[float, Rule("0 or more", lambda x: x >= 0)]
+Positive = Annotated[float, Rule("a value above 0", lambda x: x > 0)]
+Share = Annotated[float, Rule("0 <= value <= 1", lambda x: 0 <= x <= 1)]
+BelowOne = Annotated[float, Rule("0 <= value < 1", lambda x: 0 <= x < 1)]
+Factor = Annotated[float, Rule("0 < value <= 1", lambda x: 0 < x <= 1)]
+
+
+def checked(name: str, kind: Any, value: Any) -> Any:
+    """`value` as the plain Python value that `kind`, an annotation as above, asks for.
+
+    name: of the setting, for the message. Numbers of NumPy become Python's. Raises UsageError where it is not one.
+    """
+    base, rules, optional = _parts(kind)
+    if value is None and optional:
+        return None
+    try:
+        plain = _PLAIN[base](value) if base in _PLAIN else _instance(base, value)
+    except (TypeError, OverflowError):
+        raise UsageError(f"{name}: expected {_named(base)}, found {value!r:.60}") from None
+    finite = not isinstance(plain, float) or math.isfinite(plain)
+    for rule in rules:
+        if not (finite and rule.holds(plain)):
+            told = "" if finite else "; it has to be finite"
+            raise UsageError(f"{name}: expected {rule.expected}, found {plain!r:.60}{told}")
+    if not finite:
+        raise UsageError(f"{name}: expected a finite number, found {plain}")
+    return plain
+
+
+def check_fields(config: Any, **names: str) -> None:
+    """Make every field of a configuration, a frozen dataclass, what its annotation asks for; from `__post_init__`.
+
+    names: what a message calls a field whose name says too little. Raises UsageError for the first that is not.
+    """
+    for name, kind in field_kinds(type(config)).items():
+        object.__setattr__(config, name, checked(names.get(name, name), kind, getattr(config, name)))
+
+
+def field_kinds(config: type) -> dict[str, Any]:
+    """What each field of a configuration may be, by its name."""
+    return get_type_hints(config, include_extras=True)
+
+
+def choices_of(kind: Any) -> tuple[str, ...]:
+    """The values that there are, where they can be listed."""
+    return next((tuple(rule.choices) for rule in _parts(kind)[1] if isinstance(rule, OneOf)), ())
+
+
+def base_of(kind: Any) -> type:
+    """The type that an annotation asks for: `int`, `float`, `str` or a class."""
+    return _parts(kind)[0]
+
+
+def _parts(kind: Any) -> tuple[type, tuple[Rule | OneOf, ...], bool]:
+    """Its type, its rules, and whether None will do."""
+    others = [each for each in get_args(kind) if each is not type(None)]
+    optional = get_origin(kind) is not Annotated and len(others) < len(get_args(kind))
+    if optional:
+        (kind,) = others
+    if get_origin(kind) is Annotated:
+        base, *rules = get_args(kind)
+        return base, tuple(rules), optional
+    return kind, (), optional
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError
+    return operator.index(value)
+
+
+def _real(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError
+    return float(value)
+
+
+def _instance(base: type, value: Any) -> Any:
+    if not isinstance(value, base):
+        raise TypeError
+    return value
+
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {int: _whole, float: _real}
+
+
+def _named(base: type) -> str:
+    return {int: "a whole number", float: "a finite number", str: "a text"}.get(base, f"a {base.__name__}")
