@@ -1,0 +1,64 @@
+"""Every setting of every configuration is finite, in its range and of its type; NumPy's numbers become Python's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gpurnn.exceptions import UsageError
+from gpurnn.network import ModelConfig
+from gpurnn.settings import base_of, choices_of, field_kinds
+from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.schedule import ScheduleConfig
+
+CONFIGS: dict[type, dict[str, Any]] = {
+    ModelConfig: {"symbols": 5},
+    OptimizerConfig: {},
+    ScheduleConfig: {},
+    TrainConfig: {"model": ModelConfig(5)},
+    Limits: {},
+}
+BAD: dict[type, list[Any]] = {
+    int: [True, np.True_, 2.0, np.float64(2), float("nan"), "2", [2], -1, np.int64(-1)],
+    float: [True, np.True_, "0.5", [0.5], 10**400, 1j, np.array(0.5)]
+    + [number(bad) for number in (float, np.float32, np.float64) for bad in ("nan", "inf", "-inf")],
+    str: ["no such", 1, b"adam", ["adam"]],
+}
+FIELDS = [(config, name, kind) for config in CONFIGS for name, kind in field_kinds(config).items()]
+
+
+def made(config: type, **changes: Any) -> Any:
+    return config(**(CONFIGS[config] | changes))
+
+
+@pytest.mark.parametrize(("config", "name", "kind"), FIELDS, ids=[f"{c.__name__}-{n}" for c, n, _ in FIELDS])
+def test_a_field_takes_nothing_but_what_it_is_declared_to_be(config: type, name: str, kind: Any):
+    for bad in BAD.get(base_of(kind), [{}, None, "lstm"]):
+        with pytest.raises(UsageError, match=r"expected .*, found") as caught:
+            made(config, **{name: bad})
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("config", "name", "kind"), FIELDS, ids=[f"{c.__name__}-{n}" for c, n, _ in FIELDS])
+def test_numbers_of_numpy_become_plain_ones(config: type, name: str, kind: Any):
+    given = {int: np.int16(3), float: np.float32(0.5)}.get(base_of(kind), getattr(made(config), name))
+    if choices := choices_of(kind):
+        given = choices[-1]
+    value = getattr(made(config, **{name: given}), name)
+    assert value == given
+    assert type(value) is base_of(kind)
+
+
+def test_a_configuration_of_numpy_numbers_can_be_written():
+    config = TrainConfig(ModelConfig(np.int64(7), hidden=np.int32(4)), OptimizerConfig(clip_norm=np.float32(2)))
+    assert TrainConfig.from_json(json.loads(json.dumps(config.to_json())), "here") == config
+
+
+@pytest.mark.parametrize(("optimizer", "decay"), [("adamw", 0.02), ("adam", 0.0), ("sgd", 0.0), ("rmsprop", 0.0)])
+def test_weight_decay_is_the_optimizers_own_unless_given(optimizer: str, decay: float):
+    assert OptimizerConfig(optimizer).weight_decay == decay
+    assert OptimizerConfig(optimizer, weight_decay=0.3).weight_decay == 0.3
