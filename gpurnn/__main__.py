@@ -1,6 +1,15 @@
-"""`python -m gpurnn` is the command `gpurnn`."""
+"""The command `gpurnn`, also as `python -m gpurnn`."""
 
-from gpurnn.cli import main
+from gpurnn.signals import end_at_once
+
+
+def main() -> None:
+    """Run the command line; signals are taken care of before anything else is imported."""
+    end_at_once()
+    from gpurnn.cli import main as command
+
+    command(prog_name="gpurnn")
+
 
 if __name__ == "__main__":
-    main(prog_name="gpurnn")
+    main()

@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from gpurnn.cli import console
-from gpurnn.cli.options import PATH, Command, terminate_cleanly
+from gpurnn.cli.options import PATH, Command
 from gpurnn.data.importing import import_corpus as copy_corpus
 from gpurnn.exceptions import shell_word
+from gpurnn.signals import unwinding
 
 
 @click.command(cls=Command)
@@ -23,7 +24,7 @@ def import_corpus(file: Path, output: Path, force: bool) -> None:
     \b
       gpurnn import-corpus downloaded.h5 -o news.h5
     """
-    with terminate_cleanly():
+    with unwinding():
         manifest = copy_corpus(file, output, force=force)
     lines = [f"{shell_word(output)}: {manifest.symbols:,} {manifest.kind} in the vocabulary"]
     for name, size in manifest.splits.items():

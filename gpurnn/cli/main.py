@@ -14,6 +14,7 @@ import gpurnn
 from gpurnn.cli import console
 from gpurnn.cli.options import Command, show_and_leave
 from gpurnn.exceptions import GpurnnError
+from gpurnn.signals import end_at_once
 
 COMMANDS = {
     "prepare": "Turn text files into a corpus.",
@@ -28,6 +29,11 @@ COMMANDS = {
 
 class _LazyGroup(Command, click.Group):
     """Imports a subcommand's module when it is asked for, so that `gpurnn --help` answers at once."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """The command as a process of its own: signals end it from now on, however it was started."""
+        end_at_once()
+        return super().__call__(*arguments, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -90,17 +87,3 @@ def parse_escapes(ctx: click.Context, option: click.Parameter, value: str | None
         pieces.append(_ESCAPES.get(pair, pair[0]))
         index += 2 if pair in _ESCAPES else 1
     return "".join(pieces)
-
-
-@contextmanager
-def terminate_cleanly() -> Iterator[None]:
-    """Makes SIGTERM unwind like an exception, so that temporary files go; exit code 143."""
-
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

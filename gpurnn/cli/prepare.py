@@ -6,12 +6,13 @@ from typing import Any
 import click
 
 from gpurnn.cli import console
-from gpurnn.cli.options import PATH, SectionedCommand, parse_escapes, section, terminate_cleanly
+from gpurnn.cli.options import PATH, SectionedCommand, parse_escapes, section
 from gpurnn.cli.progress import Bar
 from gpurnn.data.prepare import PrepareReport
 from gpurnn.data.prepare import prepare as prepare_corpus
 from gpurnn.data.tokens import ERROR_MODES, KINDS, NEWLINES, NORMAL_FORMS
 from gpurnn.exceptions import shell_word
+from gpurnn.signals import unwinding
 
 
 def _parse_split(ctx: click.Context, option: click.Parameter, value: str | None) -> list[float] | None:
@@ -59,7 +60,7 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
     """
     names = ("encoding", "errors", "newline", "normalise", "lower")
     policy = {name: options[name] for name in names if options[name] is not None}
-    with terminate_cleanly(), Bar() as bar:
+    with unwinding(), Bar() as bar:
         report = prepare_corpus(
             texts,
             output,

@@ -20,6 +20,7 @@ from gpurnn.cli.train_options import DEFAULT_DECAY, DEFAULT_MINUTES, train_optio
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import UsageError, shell_word
 from gpurnn.network import ModelConfig
+from gpurnn.signals import ending_at_once
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.learner import windows_per_epoch
 from gpurnn.training.optim import OptimizerConfig
@@ -155,7 +156,7 @@ def _schedule(given: dict[str, Any], windows_per_epoch: int) -> ScheduleConfig:
 
 
 def _run(trainer: Trainer, limits: Limits, checkpoint_minutes: float) -> Outcome:
-    with _live_line(limits, trainer) as live:
+    with ending_at_once("what was learnt since the last checkpoint is lost"), _live_line(limits, trainer) as live:
         return trainer.run(limits, checkpoint_minutes=checkpoint_minutes, on_line=live.line, on_window=live.window)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import numpy as np
@@ -72,8 +72,11 @@ class Learner:
         progress.windows += 1
         progress.cursor = window.cursor
 
-    def validate(self) -> LaneLosses | None:
-        """The loss over the first windows of the valid split; None where it has no target."""
+    def validate(self, stopping: Callable[[], bool] = lambda: False) -> LaneLosses | None:
+        """The loss over the first windows of the valid split; None where it has no target.
+
+        stopping: asked after each window; the rest is left out once it says so.
+        """
         split, config = self.corpus.split("valid"), self.config
         if len(split) < 2:
             return None
@@ -84,7 +87,7 @@ class Learner:
         self._validation.state.reset()
         with closing(WindowStream(self.corpus, "valid", lanes=lanes, steps=steps, epochs=1, plan=False)) as stream:
             passes = self._validation.losses(islice(stream, config.validate_windows))
-            return lane_losses(passes, config.model.symbols)
+            return lane_losses(takewhile(lambda each: not stopping(), passes), config.model.symbols)
 
     def pack(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Tensors and header of a checkpoint of now, in arrays of their own; waits for the device."""

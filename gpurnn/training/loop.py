@@ -19,6 +19,7 @@ from gpurnn.training.optim import NATS, NORM, RATE, SKIPPED, WEIGHT, WORST_ROW
 from gpurnn.training.runlog import RunLog
 from gpurnn.training.saving import Saver
 from gpurnn.training.signals import SignalWatch
+from gpurnn.training.validation import LaneLosses
 
 
 class Loop:
@@ -44,8 +45,10 @@ class Loop:
 
     def go(self) -> str:
         """Windows until something says stop; returns what did."""
-        reason = self._reason_to_stop()
         try:
+            if self._learner.progress.line_due and self._after_window():
+                self._go_back()
+            reason = self._reason_to_stop()
             while not reason:
                 reason = self._go_on()
         except DataError:  # the corpus cannot be read any more: what was learnt from it is not lost
@@ -81,19 +84,32 @@ class Loop:
 
     def _one(self, window: Window) -> bool:
         """One window, and whatever is due after it; returns whether the run is to go back."""
-        learner, config = self._learner, self._learner.config
-        learner.consume(window)
+        self._learner.consume(window)
         self._targets += window.targets.size
+        self._on_window(self._learner.progress.windows)
+        return self._after_window()
+
+    def _after_window(self) -> bool:
+        """Whatever is due after the last window; returns whether the run is to go back.
+
+        A stop signal cuts a validation short; all that is due is left to the resume then, which so has the same bits.
+        """
+        learner, config = self._learner, self._learner.config
         windows = learner.progress.windows
-        self._on_window(windows)
         validating = config.validate_every > 0 and windows % config.validate_every == 0
         improved = good = False
         if validating or windows % config.log_every == 0:
-            line = self._line()
+            ctl, now = learner.model.be.to_host(learner.optimizer.ctl), time.monotonic()
+            self._stop_if_lost(ctl)
+            losses = learner.validate(self._signals.stopping) if validating else None
+            learner.progress.line_due = validating and self._signals.stopping()
+            if learner.progress.line_due:
+                return False
+            line = self._line(ctl, now)
             if self._diverged(line):
                 return True
-            if validating:
-                improved = self._validate(line)
+            if losses is not None:
+                improved = self._judge(line, losses)
             good = config.on_divergence == "rollback" and learner.progress.divergence.take_good(windows)
             self.saver.line(line)
             self._on_line(line)
@@ -156,13 +172,10 @@ class Loop:
             return f"no better validation in {progress.stale} in a row"
         return ""
 
-    def _line(self) -> dict[str, Any]:
-        """The log entry of now; waits for the device and starts new sums."""
+    def _line(self, ctl: np.ndarray, now: float) -> dict[str, Any]:
+        """The log entry of the windows whose sums are in `ctl`, read at `now` in monotonic seconds; starts new sums."""
         learner = self._learner
-        ctl = learner.model.be.to_host(learner.optimizer.ctl)
-        self._stop_if_lost(ctl)
         learner.optimizer.restart_sums()
-        now = time.monotonic()
         nats = float(ctl[NATS] / ctl[WEIGHT]) if ctl[WEIGHT] else None
         progress = learner.progress
         self._note_seconds()
@@ -191,12 +204,9 @@ class Loop:
                 "start again with a lower --lr or a lower --clip"
             )
 
-    def _validate(self, line: dict[str, Any]) -> bool:
-        """Add what the validation found to the log entry; returns whether it is the best so far."""
+    def _judge(self, line: dict[str, Any], losses: LaneLosses) -> bool:
+        """Add what a validation found to the log entry; returns whether it is the best so far."""
         learner, progress = self._learner, self._learner.progress
-        losses = learner.validate()
-        if losses is None:
-            return False
         line["valid_nats_per_token"] = losses.mean if math.isfinite(losses.mean) else None
         line |= losses.to_json()
         loss = losses.mean if learner.config.judged_lanes == "all" else losses.sound

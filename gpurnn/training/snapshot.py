@@ -36,7 +36,8 @@ class Progress:
     windows: consumed since the run's beginning. cursor: where the stream goes on; None: at its beginning.
     best: the lowest validation loss in nats, None before the first; best_window: where. stale: validations in a row
     that were no better. plateaus: how often the plateau schedule has lowered the rate. seconds: spent so far.
-    divergence: what its rule remembers.
+    divergence: what its rule remembers. line_due: whether the log line and the validation of the last window are still
+    to come, since a signal cut that validation short.
     """
 
     windows: int = 0
@@ -47,17 +48,21 @@ class Progress:
     plateaus: int = 0
     seconds: float = 0.0
     divergence: Divergence = field(default_factory=Divergence)
+    line_due: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""
         cursor = self.cursor.to_json() if self.cursor else None
-        return vars(self) | {"cursor": cursor, "divergence": self.divergence.to_json()}
+        data = vars(self) | {"cursor": cursor, "divergence": self.divergence.to_json()}
+        if not self.line_due:
+            del data["line_due"]
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], source: str) -> Progress:
         """What `to_json` described. Raises CheckpointError for anything else, naming `source`."""
         counts = ("windows", "best_window", "stale", "plateaus")
-        if set(data) != {*counts, "cursor", "best", "seconds", "divergence"}:
+        if set(data) - {"line_due"} != {*counts, "cursor", "best", "seconds", "divergence"}:
             raise CheckpointError(f"{source}: progress: its fields are not those of a checkpoint")
         for name in counts:
             if type(data[name]) is not int or data[name] < 0:
@@ -65,6 +70,8 @@ class Progress:
         for name in ("best", "seconds"):
             if type(data[name]) not in (int, float) and (name, data[name]) != ("best", None):
                 raise CheckpointError(f"{source}: progress: {name}: expected a number, found {data[name]!r:.40}")
+        if data.get("line_due", True) is not True:
+            raise CheckpointError(f"{source}: progress: line_due: expected true, found {data['line_due']!r:.40}")
         try:
             cursor = None if data["cursor"] is None else Cursor.from_json(data["cursor"])
         except GpurnnError as error:

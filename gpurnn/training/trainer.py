@@ -17,7 +17,7 @@ from gpurnn.training.signals import SignalWatch
 class Outcome:
     """How a call of `Trainer.run` ended.
 
-    reason: for people. exit_code: 0; 130 after SIGINT, 143 after SIGTERM. valid: nats per target of the valid split,
+    reason: for people. exit_code: 0; 128 + its number after a stop signal. valid: nats per target of the valid split,
     None without one and after a signal; stuck: how many of its lanes are. checkpoint: its path. windows: consumed since
     the run's beginning.
     """
@@ -50,14 +50,19 @@ class Trainer(Learner):
         RunError, CheckpointError when the last checkpoint cannot be written.
         """
         run = self.run_directory
-        with run.lock(), SignalWatch() as signals:
-            run.rewind(self.progress.windows)
-            with RunLog(run.log) as log:
-                unreadable = log.truncate_to(self.progress.windows)
-                if unreadable:
-                    run.warn(f"{run.log}: damaged lines were dropped: {unreadable:,}")
-                loop = Loop(self, limits, signals, log, checkpoint_minutes, on_line, on_window)
-                reason = loop.go()
-        losses = None if signals.stop_signal else self.validate()  # who sends a signal wants it to end
+        losses = None
+        with SignalWatch() as signals:
+            with run.lock():
+                run.rewind(self.progress.windows)
+                with RunLog(run.log) as log:
+                    unreadable = log.truncate_to(self.progress.windows)
+                    if unreadable:
+                        run.warn(f"{run.log}: damaged lines were dropped: {unreadable:,}")
+                    loop = Loop(self, limits, signals, log, checkpoint_minutes, on_line, on_window)
+                    reason = loop.go()
+            if signals.stop_signal is None:  # who sends a signal wants it to end
+                losses = self.validate(signals.stopping)
+                if signals.stop_signal is not None:
+                    losses, reason = None, f"{reason}; the validation was stopped by {signals.stop_signal.name}"
         valid, stuck = (None, 0) if losses is None else (losses.mean, losses.stuck)
         return Outcome(reason, signals.exit_code or 0, valid, stuck, loop.saver.path, self.progress.windows)

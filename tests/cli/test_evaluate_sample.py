@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from signalled import default_signals
 from trained import documents, make_corpus, make_run, refuse
 
 from gpurnn import backend
@@ -57,7 +58,9 @@ def process(*arguments: object, **options: object) -> subprocess.Popen:
     command = [sys.executable, "-m", "gpurnn", *map(str, arguments), *CPU]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, **options)  # type: ignore[call-overload]
+    return subprocess.Popen(  # type: ignore[call-overload]
+        command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, preexec_fn=default_signals, **options
+    )
 
 
 def test_evaluate_prints_what_the_library_finds(folder: Path, model: Trained):
@@ -281,7 +284,7 @@ def test_an_endless_text_ends_with_ctrl_c(folder: Path):
     assert len(child.stdout.read(50)) == 50
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=60)
-    assert (child.returncode, errors) == (130, b"gpurnn: interrupted\n")
+    assert (child.returncode, errors) == (130, b"gpurnn: stopped by SIGINT; nothing is lost\n")
 
 
 def test_text_that_the_terminal_cannot_show(folder: Path, model: Trained):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from signalled import default_signals
 
 from gpurnn.cli.main import main
 from gpurnn.data.corpus import Corpus
@@ -93,7 +94,13 @@ def test_a_signal_leaves_nothing_behind(tmp_path, number, code):
     command = [sys.executable, "-c", "from gpurnn.cli import main; main()", "prepare", "-", "-o", "o.h5"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=default_signals,
     )
     assert process.stdin is not None
     process.stdin.write(b"x" * 3_000_000)
@@ -103,7 +110,7 @@ def test_a_signal_leaves_nothing_behind(tmp_path, number, code):
     out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
     assert out == b""
-    assert b"Traceback" not in err
+    assert err.decode() == f"gpurnn: stopped by {number.name}; nothing half-written is left\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from signalled import default_signals_here
 
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.prepare import prepare
@@ -29,6 +31,13 @@ def small_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def corpus(small_corpus: Path):
     with Corpus.open(small_corpus) as opened:
         yield opened
+
+
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """Signals do here what they do in a shell's foreground job."""
+    with default_signals_here():
+        yield
 
 
 def log_without_clock(path: Path) -> list[dict]:

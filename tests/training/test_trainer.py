@@ -111,7 +111,9 @@ def test_plateaus_lower_the_logged_rate(be: Backend, corpus: Corpus, tmp_path: P
     assert rates == pytest.approx([1e-30] * 3 + [5e-31] * 2 + [2.5e-31] * 2 + [1.25e-31])
 
 
-def test_a_checkpoint_that_is_asked_for_is_written_once(be: Backend, corpus: Corpus, tmp_path: Path):
+def test_a_checkpoint_that_is_asked_for_is_written_once(
+    be: Backend, corpus: Corpus, tmp_path: Path, default_signals: None
+):
     def ask(windows: int) -> None:
         if windows in (3, 10):  # the first validation, after window 10, saves anyway
             os.kill(os.getpid(), signal.SIGUSR1)
@@ -121,15 +123,6 @@ def test_a_checkpoint_that_is_asked_for_is_written_once(be: Backend, corpus: Cor
     trainer, saved = trainer_on(be, corpus, tmp_path / "run", validate_every=10), tmp_path / "run" / "checkpoints"
     trainer.run(Limits(windows=13), on_window=ask)
     assert sorted(int(path.stem[7:]) for path in saved.iterdir()) == [10, 13]
-
-
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_finishes_the_window_and_saves(be: Backend, corpus: Corpus, tmp_path: Path, signum: signal.Signals):
-    trainer = trainer_on(be, corpus, tmp_path / "run")
-    outcome = trainer.run(Limits(), on_window=lambda windows: os.kill(os.getpid(), signum) if windows == 5 else None)
-    assert (outcome.windows, outcome.exit_code) == (5, 128 + signum)
-    assert Path(outcome.checkpoint).name == "window-0000000005.safetensors"
-    assert resumed_run(be, tmp_path / "run", refuse_warnings).progress.windows == 5
 
 
 class Poison:

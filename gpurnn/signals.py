@@ -1,0 +1,136 @@
+"""What signals do: one table for every command and for training. Needs nothing but Python itself.
+
+A stop signal asks for the end. Training takes the first one as a wish (`gpurnn.training.signals`), everything else as
+an order (`end_at_once`, `ending_at_once`, `unwinding`). SIGUSR1 asks training for a checkpoint; whoever makes none
+passes over it.
+A signal that is ignored stays ignored, as `nohup` and the background jobs of a shell want it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, NoReturn
+
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGXCPU, signal.SIGUSR2)
+"""What terminals, shells and schedulers send before they kill."""
+SAVE = signal.SIGUSR1
+
+Handlers = dict[signal.Signals, Callable[[int, FrameType | None], Any] | int]
+
+
+def _install(act: Callable[[signal.Signals], None]) -> Handlers:
+    """See `handling`; returns the handlers of before."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        act(signal.Signals(number))
+
+    previous: Handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (*STOPS, SAVE):
+            before = signal.getsignal(number)
+            if before is not None and before != signal.SIG_IGN:
+                previous[number] = before
+                signal.signal(number, handle)
+    return previous
+
+
+@contextmanager
+def handling(act: Callable[[signal.Signals], None]) -> Iterator[Handlers]:
+    """Until the end of the block, have `act` called in the main thread with every signal of the table.
+
+    Gives the handlers of before, which come back. Left alone are signals that are ignored or that a C library handles,
+    and everything in another thread than the main one, where Python cannot set handlers.
+    """
+    previous = _install(act)
+    try:
+        yield previous
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
+
+
+def end_at_once(note: str = "nothing is lost") -> None:
+    """From now on a stop signal ends the process where it stands, with one line and exit code 128 + its number.
+
+    note: what that means for the person's files, the end of the line. Nothing is unwound, so that it works in a call
+    of a C library, in an import, and while an output takes nothing.
+    """
+    _install(_ender(note))
+
+
+@contextmanager
+def ending_at_once(note: str) -> Iterator[None]:
+    """`end_at_once` until the end of the block."""
+    with handling(_ender(note)):
+        yield
+
+
+@contextmanager
+def unwinding(note: str = "nothing half-written is left") -> Iterator[None]:
+    """Until the end of the block a stop signal unwinds like an exception, so that temporary files go.
+
+    Then comes one line, with `note` at its end, and SystemExit with 128 + its number. A second one ends the process.
+    """
+    came: list[signal.Signals] = []
+
+    def unwind(number: signal.Signals) -> None:
+        if number == SAVE:
+            return
+        if came:
+            _end(number, note)
+        came.append(number)
+        raise SystemExit(128 + number)
+
+    try:
+        with handling(unwind):
+            yield
+    except BaseException:
+        if not came:
+            raise
+    if came:  # also where the exception was lost on its way or gave rise to another one
+        _tell(came[0], note)
+        raise SystemExit(128 + came[0])
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Signals wait until the end of the block: for calls of a C library that calls Python and cannot be unwound."""
+    waiting: list[signal.Signals] = []
+    try:
+        with handling(waiting.append):
+            yield
+    finally:
+        for number in waiting:
+            signal.raise_signal(number)
+
+
+def _ender(note: str) -> Callable[[signal.Signals], None]:
+    def act(number: signal.Signals) -> None:
+        if number != SAVE:
+            _end(number, note)
+
+    return act
+
+
+def _end(number: signal.Signals, note: str) -> NoReturn:
+    _tell(number, note)
+    os._exit(128 + number)
+
+
+def _tell(number: signal.Signals, note: str) -> None:
+    """One line on standard error, below all buffers: the signal may have come in the middle of a write to them.
+
+    It is left out where it cannot be written, or not without waiting.
+    """
+    with suppress(OSError, ValueError, AttributeError):  # AttributeError: there is no standard error
+        descriptor = sys.stderr.fileno()
+        if select.select((), (descriptor,), (), 0)[1]:
+            begin = "\n" if os.isatty(descriptor) else ""
+            os.write(descriptor, f"{begin}gpurnn: stopped by {number.name}; {note}\n".encode())
