@@ -14,6 +14,7 @@ import gpurnn
 from gpurnn.cli import console
 from gpurnn.cli.options import Command, show_and_leave
 from gpurnn.exceptions import GpurnnError
+from gpurnn.files.errors import explain
 from gpurnn.signals import end_at_once
 
 COMMANDS = {
@@ -94,7 +95,7 @@ def _reported(*, debug: bool) -> Iterator[None]:
 def _told(error: BaseException) -> str:
     """An error in one line."""
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+        return f"{error.filename}: {explain(error)}" if error.filename else explain(error)
     if isinstance(error, MemoryError):
         return f"out of memory: {error}; lower --lanes, --bptt or --hidden"
     return "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)

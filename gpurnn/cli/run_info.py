@@ -104,7 +104,7 @@ def _epochs(cursor: Any) -> float | None:
 def _losses(run: RunDirectory, checkpoint: Checkpoint | None) -> dict[str, Any]:
     """The last losses that were logged, and the best validation."""
     losses: dict[str, Any] = {"train": None, "valid": None, "best_valid": None, "best_window": None}
-    for line in read_log(run.log) if run.log.exists() else ():
+    for line in read_log(run.log, warn) if run.log.exists() else ():
         losses["train"] = line.get("nats_per_token", losses["train"])
         losses["valid"] = line.get("valid_nats_per_token", losses["valid"])
     progress = {} if checkpoint is None else _section(checkpoint.header, "progress")

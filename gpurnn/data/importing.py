@@ -12,12 +12,13 @@ from typing import IO
 
 import numpy as np
 
-from gpurnn.data.corpus import Corpus
 from gpurnn.data.schema import Manifest
-from gpurnn.data.temporary import sweep_beside
 from gpurnn.data.validate import MAX_ATTRIBUTE_BYTES
 from gpurnn.data.writer import CorpusWriter
 from gpurnn.exceptions import CorpusError, DataError
+from gpurnn.files.errors import reported_as
+from gpurnn.files.output import find_output
+from gpurnn.files.temporary import sweep_beside
 
 _CHILD = (sys.executable, "-P", "-c", "from gpurnn.data.quarantine import main; main()")
 _SILENCE_SECONDS = 60.0  # a child that says nothing for so long is stopped
@@ -30,18 +31,15 @@ def import_corpus(source: Path, target: Path, *, force: bool = False) -> Manifes
 
     A child process looks into the file (see `gpurnn.data.quarantine`); this one takes over a manifest and numbers,
     checks them, every digest among them, and writes a file of its own. The fingerprint stays the same.
-    force: whether an existing target is replaced. Nothing is left behind when it fails.
-    Raises CorpusError: a file that is no corpus, or whose reader crashed or went over a limit. DataError, OSError: a
-    target that exists or cannot be written.
+    force: whether an existing target is replaced (see `gpurnn.files.output`). Nothing is left behind when it fails.
+    Raises CorpusError: a file that is no corpus, or whose reader crashed or went over a limit. UsageError, DataError,
+    OSError: a target that exists or cannot be written.
     """
-    if not target.parent.is_dir():
-        raise DataError(f"{target}: there is no folder {target.parent}; make it first")
-    if target.exists() and not force:
-        raise DataError(f"{target} exists; give another name or --force to replace it")
-    sweep_beside(target)
+    with reported_as(DataError, f"cannot write {target}"):
+        sweep_beside(find_output(target, replace=force))
     with _child(source) as pipe:
         manifest = _read_manifest(source, pipe)
-        with CorpusWriter(target) as writer:
+        with CorpusWriter(target, replace=force) as writer:
             for name, (length, dtype) in manifest.datasets().items():
                 writer.create(name, length, dtype)
                 count = _BLOCK_BYTES // dtype.itemsize
@@ -52,12 +50,8 @@ def import_corpus(source: Path, target: Path, *, force: bool = False) -> Manifes
             if writer.digests() != manifest.sha256:
                 raise CorpusError(f"{source}: not a corpus: its data do not have the SHA-256 in it; it was damaged")
             writer.finish(manifest)
-            with Corpus.open(writer.temporary) as corpus:
-                try:
-                    corpus.verify()
-                except CorpusError as error:
-                    raise CorpusError(str(error).replace(str(writer.temporary), str(source))) from None
-            writer.publish(replace=force)
+            writer.verify(source)
+            writer.publish()
     return manifest
 
 

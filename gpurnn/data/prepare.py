@@ -13,12 +13,14 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.packing import Packer, Progress, count_ids
 from gpurnn.data.schema import SPLITS, SplitSize
 from gpurnn.data.spool import Spool
-from gpurnn.data.temporary import sweep_beside
 from gpurnn.data.text import Source, find_sources, read_pieces, text_decoder
 from gpurnn.data.tokenise import TOKENISERS, Tokeniser
 from gpurnn.data.tokens import Kind, TextPolicy, Vocabulary
 from gpurnn.data.writer import CorpusWriter
 from gpurnn.exceptions import DataError, UsageError
+from gpurnn.files.errors import reported_as
+from gpurnn.files.output import find_output
+from gpurnn.files.temporary import sweep_beside
 
 Bounds = tuple[int, int, int, int]
 """The splits train, valid and test lie between neighbours of these token positions."""
@@ -70,13 +72,12 @@ def prepare(
     split: fractions of train, valid and test, (0.9, 0.05, 0.05) unless given; or none of it and files for `valid`
     and `test`. min_count: words rarer than this in the train split become the unknown symbol.
     vocabulary_from: a corpus whose vocabulary is used instead of a new one.
-    force: whether an existing output is replaced. Raises UsageError, DataError, OSError (of the disk).
+    force: whether an existing output is replaced (see `gpurnn.files.output`). Raises UsageError, DataError,
+    OSError (of the disk).
     """
     target = Path(output)
-    if not target.parent.is_dir():
-        raise DataError(f"{target}: there is no folder {target.parent}; make it first")
-    if target.exists() and not force:
-        raise DataError(f"{target} exists; give another name or --force to replace it")
+    with reported_as(DataError, f"cannot write {target}"):
+        place = find_output(target, replace=force)
     given = _given_vocabulary(vocabulary_from, tokens, policy or {})
     kind = given.vocabulary.kind if given.vocabulary is not None else tokens or "chars"
     _check_options(kind, given, min_count, policy or {}, document_separator)
@@ -85,13 +86,9 @@ def prepare(
     groups = [find_sources(inputs), find_sources(valid), find_sources(test)]
     _check_sources(groups, target)
     job = _Job(kind, given, min_count, document_separator, stdin, progress or (lambda phase, done, whole: None))
-    sweep_beside(target)
-    try:
-        spool = Spool(target.parent)
-    except OSError as error:
-        raise DataError(
-            f"{target}: cannot write there: {error.strerror}; choose another folder, or check its permissions"
-        ) from None
+    sweep_beside(place)
+    with reported_as(DataError, f"cannot write {target}"):
+        spool = Spool(place.parent)
     try:
         with closing(spool):
             bounds = job.read(groups, fractions, spool)
@@ -213,14 +210,13 @@ class _Job:
             )
         inside, outside = count_ids(spool, 0, bounds[1]), count_ids(spool, bounds[1], bounds[3])
         vocabulary, table = self._vocabulary(inside, outside)
-        with CorpusWriter(target) as writer:
+        with CorpusWriter(target, replace=force) as writer:
             pack = Packer(writer, vocabulary, table, inside, spool, self.progress)
             sizes = {n: pack.split(n, bounds[i], bounds[i + 1]) for i, n in enumerate(SPLITS)}
             manifest = pack.finish(sizes, self.given.policy)
             self.progress("verifying", 0, 0)
-            with Corpus.open(writer.temporary) as corpus:
-                corpus.verify()
-            writer.publish(replace=force)
+            writer.verify(target)
+            writer.publish()
         missing, examples = self._missing(vocabulary, inside + outside)
         return PrepareReport(
             output=target,

@@ -7,7 +7,6 @@ HDF5 but by plain reads at the checked places (`gpurnn.data.chunks`).
 
 import math
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +16,10 @@ import numpy as np
 from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5p, h5s, h5t
 
 from gpurnn.data.chunks import ChunkedData, Descriptor
+from gpurnn.data.inuse import told_of_writer
 from gpurnn.data.schema import ATTRIBUTE, Manifest
 from gpurnn.exceptions import CorpusError
+from gpurnn.files.output import open_regular
 
 MAX_ATTRIBUTE_BYTES = 64 * 1024
 MAX_CHUNK_BYTES = 1024 * 1024
@@ -27,13 +28,6 @@ MIN_CHUNK_BYTES = 4096
 ALLOWED_FILTERS: frozenset[int] = frozenset()
 """Filters that a dataset may have: none, because none is written; so a chunk holds exactly its declared bytes."""
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_KINDS_OF_FILE = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFSOCK: "a socket",
-}
 
 
 def open_validated(path: Path) -> tuple[Descriptor, Manifest, dict[str, ChunkedData]]:
@@ -42,46 +36,40 @@ def open_validated(path: Path) -> tuple[Descriptor, Manifest, dict[str, ChunkedD
     Raises CorpusError, one line with the reason, when the file is missing, cannot be read, or is not exactly a
     corpus. The caller closes the descriptor.
     """
-    descriptor = _open_regular(path)
     try:
-        with _reasons(path), _hdf5(path, descriptor) as root:
-            manifest = Manifest.from_json(_read_attribute(root))
-            return descriptor, manifest, _datasets(root, manifest, descriptor)
+        descriptor = Descriptor(open_regular(path, os.O_RDONLY), str(path))
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot open the corpus: {error.strerror}") from None
+    try:
+        with _reasons(path, descriptor):
+            _check_beginning(descriptor)
+            with _hdf5(path, descriptor) as root:
+                manifest = Manifest.from_json(_read_attribute(root))
+                return descriptor, manifest, _datasets(root, manifest, descriptor)
     except BaseException:
         descriptor.close()
         raise
 
 
-def _open_regular(path: Path) -> Descriptor:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot open the corpus: {error.strerror}") from None
-    descriptor = Descriptor(fd, str(path))
-    mode = os.fstat(fd).st_mode
-    problem = None
-    if not stat.S_ISREG(mode):
-        problem = f"{_KINDS_OF_FILE.get(stat.S_IFMT(mode), 'something else')}, expected a file"
-    elif os.fstat(fd).st_size == 0:
-        problem = "an empty file"
-    elif os.pread(fd, len(_SIGNATURE), 0) != _SIGNATURE:
-        problem = "not an HDF5 file; make one with gpurnn prepare"
-    if problem is not None:
-        descriptor.close()
-        raise CorpusError(f"{path}: not a corpus: {problem}")
-    return descriptor
-
-
 @contextmanager
-def _reasons(path: Path) -> Iterator[None]:
+def _reasons(path: Path, descriptor: Descriptor) -> Iterator[None]:
     """Puts the path before each reason and makes an error of HDF5 a CorpusError of one line."""
     try:
         yield
-    except CorpusError as error:
-        raise CorpusError(f"{path}: not a corpus: {error}") from None
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+    except (CorpusError, OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+        writer = told_of_writer(descriptor.number)
+        if writer is not None:
+            raise CorpusError(f"{path}: cannot open the corpus: {writer}") from None
         reason = " ".join(str(error).split())
-        raise CorpusError(f"{path}: not a corpus: truncated or damaged ({reason:.160})") from None
+        told = reason if isinstance(error, CorpusError) else f"truncated or damaged ({reason:.160})"
+        raise CorpusError(f"{path}: not a corpus: {told}") from None
+
+
+def _check_beginning(descriptor: Descriptor) -> None:
+    if os.fstat(descriptor.number).st_size == 0:
+        raise CorpusError("an empty file")
+    if os.pread(descriptor.number, len(_SIGNATURE), 0) != _SIGNATURE:
+        raise CorpusError("not an HDF5 file; make one with gpurnn prepare")
 
 
 @contextmanager

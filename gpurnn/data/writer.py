@@ -16,9 +16,10 @@ import numpy as np
 from h5py import h5a, h5s, h5t
 from numpy.typing import NDArray
 
+from gpurnn.data.corpus import Corpus
 from gpurnn.data.schema import ATTRIBUTE, CHUNK_BYTES, Manifest
-from gpurnn.data.temporary import create_beside
-from gpurnn.exceptions import DataError
+from gpurnn.exceptions import CorpusError
+from gpurnn.files.durable import NewFile
 
 
 class _Sink:
@@ -68,17 +69,18 @@ class _Sink:
 
 
 class CorpusWriter:
-    """Writes datasets one block after the other into a temporary file beside `target`.
+    """Writes datasets one block after the other into a new file, which takes the place of `target` in the end.
 
-    Use it as a context manager: unless `publish` was reached, leaving it removes the temporary file.
+    Use it as a context manager: unless `publish` was reached, leaving it removes the new file.
+    replace: whether a target that is there may be replaced (see `gpurnn.files.output`).
     Errors of the disk are raised as OSError that names the target.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, *, replace: bool) -> None:
         self._target = target
-        self.temporary, self._lock = create_beside(target)
-        self._sink = _Sink(os.dup(self._lock))  # the lock is held on after the sink is closed
-        self._published = False
+        self._new = NewFile(target, replace=replace)
+        self.temporary = self._new.temporary
+        self._sink = _Sink(self._new.descriptor)
         self._file: Any = None
         try:
             self._file = h5py.File(self._sink, "w", libver=("v110", "v110"))
@@ -124,18 +126,17 @@ class CorpusWriter:
         self._check()
         self._sink.close()
 
-    def publish(self, *, replace: bool) -> None:
-        """Gives the finished file its name; DataError when there is one and it may not be replaced."""
-        if not replace and self._target.exists():
-            raise DataError(f"{self._target} exists; give another name or --force to replace it")
-        self.temporary.replace(self._target)
-        self._published = True
-        os.close(self._lock)
-        folder = os.open(self._target.parent, os.O_RDONLY)
+    def verify(self, culprit: Path) -> None:
+        """Reads the finished file as everybody will; CorpusError, which names `culprit`, when it is not sound."""
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            with Corpus.open(self.temporary) as corpus:
+                corpus.verify()
+        except CorpusError as error:
+            raise CorpusError(str(error).replace(str(self.temporary), str(culprit))) from None
+
+    def publish(self) -> None:
+        """Gives the finished file its name."""
+        self._new.publish()
 
     def _check(self) -> None:
         error = self._sink.error
@@ -149,8 +150,8 @@ class CorpusWriter:
         self._check()
 
     def _abandon(self) -> None:
-        os.close(self._lock)
-        self.temporary.unlink(missing_ok=True)
+        """Removes the new file unless it was published, and closes what is open."""
+        self._new.discard()
         self._sink.error = self._sink.error or OSError(0, "abandoned")  # what HDF5 still holds is not wanted any more
         try:
             if self._file is not None:
@@ -165,5 +166,4 @@ class CorpusWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._published:
-            self._abandon()
+        self._abandon()

@@ -14,7 +14,6 @@ import hashlib
 import math
 import os
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from gpurnn.exceptions import CheckpointError
-from gpurnn.training.durable import Buffer, reported_as, write_durably
+from gpurnn.files.durable import Buffer, write_durably
+from gpurnn.files.errors import reported_as
+from gpurnn.files.output import open_regular
 from gpurnn.training.strictjson import Json, dump_object, parse_object
 
 VERSION = 2  # 1: without averages of the parameters
@@ -150,11 +151,9 @@ def _read_regular_file(path: Path) -> bytearray:
     """All bytes of a file that begins like a checkpoint. Raises OSError, CheckpointError."""
     if "\0" in str(path):
         raise CheckpointError(f"checkpoint {str(path)!a}: a path cannot hold a zero byte")
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)  # does not wait for a FIFO's writer
+    descriptor = open_regular(path, os.O_RDONLY)
     with open(descriptor, "rb", buffering=0) as file:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise CheckpointError(f"{path}: expected a checkpoint, found no regular file")
         start = file.read(_DIGEST_END)
         _header_end(start, status.st_size, str(path))
         data = bytearray(status.st_size)

@@ -1,6 +1,7 @@
 """Run directories: config.json, log.jsonl, checkpoints/window-N.safetensors, best.safetensors, and a lock."""
 
 import logging
+import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,8 +11,11 @@ from typing import Self
 import numpy as np
 
 from gpurnn.exceptions import CheckpointError, RunError
+from gpurnn.files.durable import make_folder, sync_folder, write_durably
+from gpurnn.files.errors import reported_as
+from gpurnn.files.output import find_folder, find_output, open_regular
+from gpurnn.files.temporary import sweep_beside, temporary_target
 from gpurnn.training.checkpoint import Checkpoint, NewerFormatError, encode_checkpoint, read_checkpoint
-from gpurnn.training.durable import make_folder, reported_as, sync_folder, temporary_target, write_durably
 from gpurnn.training.strictjson import Json, dump_object, parse_object
 from gpurnn.training.writerlock import writer_lock
 
@@ -42,13 +46,13 @@ class RunDirectory:
     def create(
         cls, path: Path, config: Mapping[str, Json], on_warning: Callable[[str], None] = _logger.warning
     ) -> Self:
-        """Make a new run directory, with its parents; an empty folder may be there already.
+        """Make a new run directory, with its parents; an empty folder may be there already, or a link to one.
 
-        Raises RunError: a folder that holds anything, or that cannot be written.
+        Raises UsageError, RunError: no folder, or one that holds anything or cannot be written.
         """
         run = cls(path, on_warning)
         with reported_as(RunError, f"cannot create run directory {run.path}"):
-            make_folder(run.path)
+            make_folder(find_folder(run.path))
             run._refuse_used()
             with run.lock():
                 run._refuse_used()
@@ -110,7 +114,8 @@ class RunDirectory:
 
     def read_config(self) -> dict[str, Json]:
         """What config.json holds. Raises RunError."""
-        with reported_as(RunError, f"cannot read {self._config_path}"), open(self._config_path, "rb") as file:
+        path = self._config_path
+        with reported_as(RunError, f"cannot read {path}"), open(open_regular(path, os.O_RDONLY), "rb") as file:
             data = file.read(MAX_CONFIG_BYTES + 1)
         try:
             if len(data) > MAX_CONFIG_BYTES:
@@ -139,7 +144,13 @@ class RunDirectory:
             raise RunError(f"{self.path}: writing needs its lock; use `with run.lock():`")
 
     def _sweep(self) -> None:
-        """Remove our own temporary files; the lock says that nobody is writing them."""
+        """Remove our own temporary files; the lock says that nobody is writing them.
+
+        Raises RunError, also where something is in the place of a file that is to be written.
+        """
+        for path in (self._config_path, self.log, self.best):
+            with reported_as(RunError, f"cannot write {path}"):
+                sweep_beside(find_output(path))  # of a link, those beside its target
         for folder in (self.path, self.checkpoints):
             with reported_as(RunError, f"cannot list {folder}"):
                 names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []

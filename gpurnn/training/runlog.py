@@ -1,18 +1,22 @@
 """The log of a run: one JSON object a line, which a crash can only cut short and a resume cuts back."""
 
+import logging
 import os
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from gpurnn.exceptions import RunError
-from gpurnn.training.durable import reported_as, sync_folder, write_durably, write_fully
+from gpurnn.files.durable import sync_folder, write_durably, write_fully
+from gpurnn.files.errors import reported_as
+from gpurnn.files.output import find_output, open_regular
 from gpurnn.training.strictjson import Json, dump_object, parse_object
 
 MAX_LINE_BYTES = 1 << 20
+
+_logger = logging.getLogger("gpurnn")
 
 
 class RunLog:
@@ -34,15 +38,11 @@ class RunLog:
                 raise
 
     def _open(self) -> None:
-        existed = self.path.exists()
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(self.path, flags, 0o666)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise RunError(f"log {self.path}: expected a regular file; move it away")
-        self._descriptor = descriptor
+        target = find_output(self.path)
+        existed = target.exists()
+        self._descriptor = open_regular(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW)
         if not existed:
-            sync_folder(self.path.parent)
+            sync_folder(target.parent)
 
     def append(self, entry: Mapping[str, Json]) -> None:
         """Add one line, with one write unless the system takes only a part of it.
@@ -139,26 +139,29 @@ class RunLog:
         self._size = size
 
 
-def read_log(path: Path) -> Iterator[dict[str, Json]]:
-    """The entries of a log, oldest first; a last line that was not finished is left out.
+def read_log(path: Path, on_warning: Callable[[str], None] = _logger.warning) -> Iterator[dict[str, Json]]:
+    """The entries of a log, oldest first; lines that are none are left out, as `RunLog.truncate_to` drops them.
 
-    Raises RunError: a log that is missing or unreadable, or a line that is not one of its entries.
+    on_warning: called with one line, after the last entry, where there were such lines. A loss of power leaves them,
+                and a line at the end that was not finished, of which nothing is said.
+    Raises RunError: a log that is missing or cannot be read.
     """
+    damaged = 0
     with reported_as(RunError, f"cannot read log {path}"):
-        if not path.is_file():
-            raise RunError(f"cannot read log {path}: there is no such file")
-        for number, line in enumerate(_lines(path, None), start=1):
+        for line in _lines(path, None):
             entry = _parse(line)
             if entry is not None:
                 yield entry
             elif line.endswith(b"\n"):
-                raise RunError(f"log {path}: line {number} is no JSON object with a window; remove that line")
+                damaged += 1
+    if damaged:
+        on_warning(f"{path}: damaged lines were left out: {damaged:,}")
 
 
 def _lines(path: Path, size: int | None) -> Iterator[bytes]:
     """The lines of the first `size` bytes of a file, each at most MAX_LINE_BYTES long."""
     position = 0
-    with open(path, "rb") as file:
+    with open(open_regular(path, os.O_RDONLY), "rb") as file:
         while size is None or position < size:
             line = file.readline(MAX_LINE_BYTES if size is None else min(MAX_LINE_BYTES, size - position))
             if not line:

@@ -4,14 +4,14 @@ import errno
 import fcntl
 import os
 import re
-import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gpurnn.exceptions import RunError
-from gpurnn.training.durable import reported_as
+from gpurnn.files.errors import reported_as
+from gpurnn.files.output import open_regular
 
 _HOLDER = re.compile(r"([0-9]{1,10}) on ([A-Za-z0-9_.\-]{1,255})\n", re.ASCII)
 _BUSY = (errno.EWOULDBLOCK, errno.EACCES)
@@ -25,12 +25,9 @@ def writer_lock(folder: Path) -> Iterator[None]:
     Raises RunError: another process holds it, or the file cannot be opened or written.
     """
     with reported_as(RunError, f"cannot lock {folder}"):
-        path = folder / "lock"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        descriptor = open_regular(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
     try:
         with reported_as(RunError, f"cannot lock {folder}"):
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise RunError(f"{path}: expected a regular file; remove it")
             _take(descriptor, folder)
         yield
     except BaseException:

@@ -47,7 +47,7 @@ def test_the_command_says_what_it_copied(good, tmp_path, monkeypatch):
     assert done.stdout.splitlines()[0].startswith("copy.h5: ")
     again = CliRunner().invoke(main, ["import-corpus", str(good), "-o", "copy.h5"])
     assert (again.exit_code, again.stdout) == (1, "")
-    assert again.stderr == "gpurnn: copy.h5 exists; give another name or --force to replace it\n"
+    assert again.stderr == "gpurnn: cannot write copy.h5: it exists; give another name or --force to replace it\n"
     assert CliRunner().invoke(main, ["import-corpus", str(good), "-o", "copy.h5", "--force"]).exit_code == 0
 
 

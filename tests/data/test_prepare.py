@@ -233,7 +233,7 @@ def test_description(make_corpus):
         ({"inputs": ["half.txt"], "policy": {"encoding": "utf-7"}}, "half of a surrogate pair"),
         ({"inputs": ["cut.gz"]}, "cut.gz: the .gz file is truncated"),
         ({"output": "nowhere/o.h5"}, "there is no folder nowhere"),
-        ({"output": "there.h5"}, "there.h5 exists; give another name or --force"),
+        ({"output": "there.h5"}, "there.h5: it exists; give another name or --force"),
         ({"vocabulary_from": "x.txt"}, "x.txt: not a corpus"),
     ],
 )

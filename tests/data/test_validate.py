@@ -58,7 +58,7 @@ def test_a_shape_that_the_file_cannot_hold(good, tmp_path):
 
 def test_a_fifo_and_other_special_files_are_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "fifo.h5")
-    with pytest.raises(CorpusError, match=r"fifo.h5: not a corpus: a FIFO, expected a file"):
+    with pytest.raises(CorpusError, match=r"fifo.h5: cannot open the corpus: it is a FIFO, expected a file"):
         Corpus.open(tmp_path / "fifo.h5")
     with pytest.raises(CorpusError, match="a folder, expected a file"):
         Corpus.open(tmp_path)

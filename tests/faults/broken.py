@@ -12,7 +12,8 @@ from faults import cuts, fuzzcorpora, training
 from faults.cases import Context, Scenario
 from faults.scenarios import HISTORY, SAVE
 from gpurnn.exceptions import GpurnnError
-from gpurnn.training import durable, rundir
+from gpurnn.files import durable
+from gpurnn.training import rundir
 from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.trainer import Trainer
 

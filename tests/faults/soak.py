@@ -16,7 +16,7 @@ import numpy as np
 
 from faults.points import POINTS, Tally
 from faults.shim import Unavailable
-from gpurnn.training.durable import write_durably
+from gpurnn.files.durable import write_durably
 
 
 def main() -> int:

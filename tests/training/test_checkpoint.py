@@ -143,7 +143,7 @@ def test_the_deepest_and_longest_allowed_header_comes_back() -> None:
 def test_what_is_not_a_regular_file_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path / "fifo", tmp_path, Path("/dev/zero"), Path("/dev/null")):
-        with pytest.raises(CheckpointError, match=r"regular file|Is a directory"):
+        with pytest.raises(CheckpointError, match="expected a file"):
             read_checkpoint(path)
 
 

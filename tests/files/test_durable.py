@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from gpurnn.exceptions import RunError
-from gpurnn.training import durable as module
-from gpurnn.training.durable import make_folder, reported_as, temporary_target, write_durably, write_fully
+from gpurnn.files import durable as module
+from gpurnn.files.durable import make_folder, write_durably, write_fully
+from gpurnn.files.errors import reported_as
+from gpurnn.files.temporary import temporary_target
 
 STEPS = ("open", "write", "fsync", "close")
 
@@ -61,14 +63,6 @@ def test_an_interrupt_between_chunks_keeps_the_old_file(tmp_path: Path) -> None:
         write_durably(tmp_path / "file", chunks())
     assert (tmp_path / "file").read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
-
-
-def test_does_not_follow_a_link_to_another_file(tmp_path: Path) -> None:
-    (tmp_path / "other").write_bytes(b"untouched")
-    (tmp_path / "file").symlink_to("other")
-    write_durably(tmp_path / "file", [b"new"])
-    assert (tmp_path / "other").read_bytes() == b"untouched"
-    assert (tmp_path / "file").read_bytes() == b"new"
 
 
 def test_the_folder_is_synced_after_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gpurnn.data import temporary
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.importing import import_corpus
 from gpurnn.data.prepare import prepare
-from gpurnn.data.temporary import create_beside, sweep_beside
-from gpurnn.exceptions import DataError
+from gpurnn.files import temporary
+from gpurnn.files.temporary import create_beside, sweep_beside
 
 ROOT = Path(__file__).parents[2]
 KILLED = """
@@ -104,7 +103,7 @@ def test_a_new_file_that_is_swept_at_once_is_made_again(
 
     monkeypatch.setattr(temporary, "_lock", late)
     if times == 100:
-        with pytest.raises(DataError, match="cannot find a name"):
+        with pytest.raises(OSError, match="cannot find a name"):
             create_beside(tmp_path / "o.h5")
         return
     path, descriptor = create_beside(tmp_path / "o.h5")
