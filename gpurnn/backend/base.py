@@ -201,6 +201,10 @@ class Backend(ABC):
         """Like `bind`; None where this device cannot keep the weights of `op` on its chip, and always on the CPU."""
         return None
 
+    def why_no_window(self, op: WindowOp, dtype: Any, **dims: int) -> str:
+        """Why `bind_window` gives None here, in words; empty where it gives a callable."""
+        return "whole windows are kernels of a GPU"
+
     def bind_loop(
         self, op: FusedOp, dtype: Any, arrays: Mapping[str, Array], *, backward: bool
     ) -> Callable[[int, Array | None], None] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +15,29 @@ from gpurnn.network.cells.window import WINDOW_OPS
 from gpurnn.network.layers import RecurrentBuffers
 
 TOLERANCE = 3e-6
-LARGEST = {"simple": 256, "simple-relu": 256, "lstm": 128, "gru": 128}
+LARGEST = {"simple": 308, "simple-relu": 308, "lstm": 148, "gru": 170}
+"""Of the made-up device, which has the registers and the shared memory of an sm_90."""
+KIB = {75: 64, 80: 163, 86: 99, 89: 99, 90: 227, 100: 227, 120: 99}  # shared memory of a block, by sm
+REGISTERS = {1: 255, 128: 255, 256: 255, 257: 168, 288: 168, 384: 168, 385: 128, 512: 128, 513: 96, 544: 96, 640: 96}
+REGISTERS |= {641: 80, 768: 80, 769: 72, 896: 72, 897: 64, 1024: 64}  # of a thread, by threads of a block
+HELD = (  # cell, H, weights of a thread in registers, bytes of shared memory; computed by hand
+    ("simple", 128, 128, 4 * (2 * 128 + 128)),
+    ("simple", 256, 208, 4 * (48 * 256 + 2 * 256 + 256)),
+    ("simple", 257, 124, 4 * (136 * 257 + 2 * 260 + 257)),
+    ("simple", 288, 124, 4 * (164 * 288 + 2 * 288 + 288)),
+    ("simple", 308, 124, 4 * (184 * 308 + 2 * 308 + 308)),
+    ("simple", 320, 124, 4 * (196 * 320 + 2 * 320 + 320)),
+    ("lstm", 64, 64, 4 * (4 * 64 + 256)),
+    ("lstm", 96, 96, 4 * (4 * 96 + 384)),
+    ("lstm", 128, 84, 4 * (44 * 512 + 4 * 128 + 512)),
+    ("lstm", 136, 52, 4 * (84 * 544 + 4 * 136 + 544)),
+    ("lstm", 148, 52, 4 * (96 * 592 + 4 * 148 + 592)),
+    ("lstm", 256, 20, 4 * (236 * 1024 + 4 * 256 + 1024)),
+    ("gru", 128, 124, 4 * (4 * 384 + 3 * 128 + 384)),
+    ("gru", 136, 84, 4 * (52 * 408 + 3 * 136 + 408)),
+    ("gru", 170, 84, 4 * (88 * 510 + 3 * 172 + 510)),
+    ("gru", 171, 52, 4 * (120 * 513 + 3 * 172 + 513)),
+)
 
 
 class Layer:
@@ -97,7 +121,7 @@ def test_weights_that_do_not_fit_the_registers_are_in_shared_memory(
 ) -> None:
     from gpurnn.backend.cuda import window
 
-    monkeypatch.setattr(window, "_WORKING_REGISTERS", 255 - 8)
+    monkeypatch.setattr(window, "_WORKING_REGISTERS", (255 - 8,))
     compare(be, cell, (4, 3, 21), monkeypatch)
 
 
@@ -106,20 +130,75 @@ def test_the_largest_sizes(cuda: Backend, be: Backend, cell: str, monkeypatch: p
     compare(be, cell, (2, 2, LARGEST[cell]), monkeypatch)
 
 
+@pytest.mark.parametrize("threads", REGISTERS)
+def test_the_warps_of_a_block_share_the_registers_of_four_parts(cuda: Backend, threads: int) -> None:
+    from gpurnn.backend.cuda import window
+
+    assert window.most_registers(threads, 65536) == REGISTERS[threads]
+
+
+@pytest.mark.parametrize("sm", KIB)
+@pytest.mark.parametrize(("cell", "hidden", "held", "shared"), HELD)
+def test_what_a_device_holds(cuda: Backend, sm: int, cell: str, hidden: int, held: int, shared: int) -> None:
+    from gpurnn.backend.cuda import window
+
+    for op in WINDOW_OPS[cell]:
+        found = window.layout(op, {"B": 2, "N": 4, "H": hidden}, 65536, KIB[sm] << 10, working=44)
+        if shared <= KIB[sm] << 10:
+            assert (found.registers, found.shared) == (held, shared)
+        else:
+            assert found == f"it needs {shared / 1024:.1f} KiB of shared memory; a block has {KIB[sm]}.0"
+
+
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_device_takes_what_it_can_hold_and_nothing_else(cuda: Backend, be: Backend, cell: str) -> None:
+def test_a_device_takes_what_it_can_hold_and_says_why_nothing_else(cuda: Backend, be: Backend, cell: str) -> None:
     largest = LARGEST[cell]
     for op in WINDOW_OPS[cell]:
         for hidden in (1, 5, largest):
             assert be.bind_window(op, "float32", N=4, B=2, H=hidden) is not None
-        assert be.bind_window(op, "float64", N=4, B=2, H=5) is None
-        assert be.bind_window(op, "float32", N=4, B=2, H=8 * largest) is None
+            assert be.why_no_window(op, "float32", N=4, B=2, H=hidden) == ""
+        gates = CELLS[cell].gates
+        refused = {
+            ("float32", largest + 1): "it needs 2[0-9]{2}[.][0-9] KiB of shared memory; a block has 227.0",
+            ("float32", 2000): f"it needs {2000 * gates} threads; a block has at most 1024",
+            ("float64", 5): "whole windows are computed in float32, not float64",
+        }
+        for (dtype, hidden), why in refused.items():
+            assert be.bind_window(op, dtype, N=4, B=2, H=hidden) is None
+            assert re.fullmatch(why, be.why_no_window(op, dtype, N=4, B=2, H=hidden))
+
+
+def test_weights_leave_the_registers_until_the_compiler_has_enough(
+    cuda: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gpurnn.backend.cuda.kernels import Kernels
+
+    enough, asked = 0, []
+
+    def get(self: Kernels, *_: object, **__: object) -> SimpleNamespace:
+        asked.append(_[3]["REGISTERS"])
+        return SimpleNamespace(local_size_bytes=max(0, asked[-1] - enough))
+
+    monkeypatch.setattr(Kernels, "get", get)
+    op, sizes = WINDOW_OPS["lstm"][0], {"N": 4, "B": 2, "H": 128}
+    assert cuda.bind_window(op, "float32", **sizes) is None
+    assert asked == [84, 80, 72]
+    why = cuda.why_no_window(op, "float32", **sizes)
+    assert why == "the compiler keeps 72 bytes of each thread in memory off the chip"
+    enough = 80
+    asked.clear()
+    assert cuda.bind_window(op, "float32", **sizes) is not None
+    assert max(asked) == 84
+    assert asked[-1] == 80
 
 
 def test_the_cpu_has_the_loop_only() -> None:
     from gpurnn import backend
 
-    assert all(backend.get("cpu").bind_window(op, "float32", N=4, B=2, H=5) is None for op in WINDOW_OPS["lstm"])
+    cpu = backend.get("cpu")
+    for op in WINDOW_OPS["lstm"]:
+        assert cpu.bind_window(op, "float32", N=4, B=2, H=5) is None
+        assert cpu.why_no_window(op, "float32", N=4, B=2, H=5) == "whole windows are kernels of a GPU"
 
 
 def test_every_cell_has_whole_window_kernels() -> None:

@@ -96,6 +96,10 @@ class CudaBackend(Backend):
     def bind_window(self, op: WindowOp, dtype: Any, **dims: int) -> Callable[..., None] | None:
         return window.bind(self._kernels, self._device, op, dtype, dims)
 
+    def why_no_window(self, op: WindowOp, dtype: Any, **dims: int) -> str:
+        prepared = window.prepare(self._kernels, self._device, op, dtype, dims)
+        return prepared if isinstance(prepared, str) else ""
+
     def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
         constants = (np.uint64(seed), np.uint64(layer), np.float32(p), np.float64(1 / (1 - p)))
 

@@ -13,9 +13,10 @@ from gpurnn.backend.base import Array, WindowOp, extent
 from gpurnn.backend.cuda.kernels import Kernels, checker
 
 PRELUDE = Path(__file__).with_name("window.cu")
-_WORKING_REGISTERS = 44  # of a thread, for all but its weights
+_WORKING_REGISTERS = (44, 48, 56)  # of a thread, for all but its weights: as many as the compiler gets along with
 _MOST_REGISTERS = 255  # that an instruction can name
 _MOST_THREADS = 1024
+_PARTS = 4  # of a multiprocessor, each with as many of its registers; a block's warps are dealt out to them
 
 
 @dataclass(frozen=True)
@@ -32,35 +33,74 @@ class Layout:
     dims: dict[str, int]
 
 
-def layout(op: WindowOp, dims: Mapping[str, int], registers: int, shared: int) -> Layout | None:
-    """How a device with these registers and bytes of shared memory for a block holds `op`; None where it cannot."""
+def most_registers(threads: int, registers: int) -> int:
+    """How many registers each thread of a block can have, of those that a multiprocessor has."""
+    warps_of_a_part = -(-threads // (32 * _PARTS))
+    return min(registers // _PARTS // (32 * warps_of_a_part) // 8 * 8, _MOST_REGISTERS)
+
+
+def layout(op: WindowOp, dims: Mapping[str, int], registers: int, shared: int, working: int) -> Layout | str:
+    """How a block with these registers and bytes of shared memory holds `op`; or why it cannot.
+
+    working: registers of each thread that hold no weight.
+    """
     threads, length = extent(op.threads, dims), extent(op.weights, dims)
     if threads > _MOST_THREADS:
-        return None
+        return f"it needs {threads} threads; a block has at most {_MOST_THREADS}"
     padded = -(-length // 4) * 4
-    warps = -(-threads // 32)
-    for_each = min(registers // (warps * 32) // 8 * 8, _MOST_REGISTERS) - _WORKING_REGISTERS
-    held = min(padded, for_each // 4 * 4)
+    held = min(padded, (most_registers(threads, registers) - working) // 4 * 4)
+    if held < 4:
+        return f"{threads} threads leave no registers for weights"
     size = 4 * ((padded - held) * threads + op.vectors * padded + threads)
-    if held < 4 or size > shared:
-        return None
+    if size > shared:
+        return f"it needs {size / 1024:.1f} KiB of shared memory; a block has {shared / 1024:.1f}"
     sizes = {"THREADS": threads, "LENGTH": length, "PADDED": padded, "REGISTERS": held}
     return Layout(threads, held, size, {**dims, **sizes})
+
+
+def fit(
+    op: WindowOp, dims: Mapping[str, int], registers: int, shared: int, spilled: Callable[[Layout], int]
+) -> Layout | str:
+    """The layout with the most weights in registers; or why there is none.
+
+    spilled: compiles a layout and says how many bytes of a thread the compiler keeps in memory off the chip instead of
+    in registers: with any there is no gain.
+    """
+    lost = 0
+    for working in _WORKING_REGISTERS:
+        plan = layout(op, dims, registers, shared, working)
+        if isinstance(plan, str):
+            return plan
+        lost = spilled(plan)
+        if not lost:
+            return plan
+    return f"the compiler keeps {lost} bytes of each thread in memory off the chip"
+
+
+def prepare(
+    kernels: Kernels, device: Any, op: WindowOp, dtype: Any, dims: Mapping[str, int]
+) -> tuple[Any, Layout] | str:
+    """The compiled kernel of `op` and its layout; or why this device runs the loop over steps instead."""
+    if np.dtype(dtype) != np.float32:
+        return f"whole windows are computed in float32, not {np.dtype(dtype)}"
+
+    def kernel(plan: Layout) -> Any:
+        return kernels.get(op.source, op.name, dtype, plan.dims, prelude=PRELUDE)
+
+    limits = device.attributes
+    registers, shared = limits["MaxRegistersPerBlock"], limits["MaxSharedMemoryPerBlockOptin"]
+    plan = fit(op, dims, registers, shared, lambda plan: int(kernel(plan).local_size_bytes))
+    return plan if isinstance(plan, str) else (kernel(plan), plan)
 
 
 def bind(
     kernels: Kernels, device: Any, op: WindowOp, dtype: Any, dims: Mapping[str, int]
 ) -> Callable[..., None] | None:
     """See `Backend.bind_window`."""
-    if np.dtype(dtype) != np.float32:
+    prepared = prepare(kernels, device, op, dtype, dims)
+    if isinstance(prepared, str):
         return None
-    limits = device.attributes
-    plan = layout(op, dims, limits["MaxRegistersPerBlock"], limits["MaxSharedMemoryPerBlockOptin"])
-    if plan is None:
-        return None
-    kernel = kernels.get(op.source, op.name, dtype, plan.dims, prelude=PRELUDE)
-    if kernel.local_size_bytes:  # weights went to memory off the chip: no gain then
-        return None
+    kernel, plan = prepared
     kernel.max_dynamic_shared_size_bytes = plan.shared
     check = checker(op, dtype, dims)
     grid, block = (dims["B"],), (plan.threads,)
