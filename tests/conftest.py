@@ -17,6 +17,7 @@ if str(HERE) not in sys.path:
 
 import cudahost  # noqa: E402
 from cudahost.probe import real_driver  # noqa: E402
+from outside_cell import register as register_outside_cell  # noqa: E402
 
 ON_A_BACKEND = frozenset({"be", "cuda", "emulated"})
 """Fixtures that make a test part of the CuPy suite."""
@@ -32,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    register_outside_cell()  # every suite that reads the table of cells takes it like any other
     if config.getoption("--backend") == "cpu":
         return
     if importlib.util.find_spec("cupy") is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -206,13 +206,20 @@ class Backend(ABC):
         return "whole windows are kernels of a GPU"
 
     def bind_loop(
-        self, op: FusedOp, dtype: Any, arrays: Mapping[str, Array], *, backward: bool
+        self,
+        op: FusedOp,
+        dtype: Any,
+        arrays: Mapping[str, Array],
+        *,
+        backward: bool,
+        before: Collection[str],
+        errors: Collection[str] = (),
     ) -> Callable[[int, Array | None], None] | None:
         """All steps of a window of a per-step operation as one call; None where this backend has no such thing.
 
         The callable takes the number of steps and carry (T, B, 1), None for all ones. Forward, for each step:
         `r = h_prev @ W`, then `op`; backward, for each step from the last: `op`, then `dh_rec = da_rec @ W.T`. Where
-        carry is 0, a step sees zeros for h_prev and c_prev, and dh_rec and e are 0 after it.
+        carry is 0, a step sees zeros for the arguments `before`, and dh_rec and those called `errors` are 0 after it.
 
         arrays: the arguments of `op` by name, and W (H, n), h_prev, and r, or da_rec and dh_rec: (T, B, n) through
         time, (1, B, n) or (B, n) for what all steps share, (n,) for biases. They keep their places.

@@ -6,7 +6,7 @@ import importlib
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -121,13 +121,19 @@ class CpuBackend(Backend):
         return call
 
     def bind_loop(
-        self, op: FusedOp, dtype: Any, arrays: Mapping[str, Array], *, backward: bool
+        self,
+        op: FusedOp,
+        dtype: Any,
+        arrays: Mapping[str, Array],
+        *,
+        backward: bool,
+        before: Collection[str],
+        errors: Collection[str] = (),
     ) -> Callable[[int, Array | None], None] | None:
         if self._native is None:
             return None
         steps, lanes, _ = arrays["h_prev"].shape
-        ends = ("da_rec", "dh_rec", "h_prev") if backward else ("h_prev", "r", "h_prev")
-        cuts = [arrays[name] for name in (("dh_rec", "e") if backward else ("c_prev",)) if name in op.arguments]
+        ends = ("da_rec", "dh_rec") if backward else ("h_prev", "r")
         run: Callable[[int, Array | None], None] | None = self._native.loop(
             f"{op.name}_{_C_NAMES[np.dtype(dtype).char]}",
             backward,
@@ -138,7 +144,7 @@ class CpuBackend(Backend):
             arrays["W"],
             tuple(arrays[name] for name in ends),
             tuple(arrays[name] for name in op.arguments),
-            tuple(cuts),
+            *(sum(1 << i for i, name in enumerate(op.arguments) if name in chosen) for chosen in (before, errors)),
         )
         return run
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from gpurnn.cli import console
 
@@ -26,6 +27,30 @@ device_help = "cpu, cuda or cuda:N; auto: a GPU where there is one."
 device_option = click.option("--device", default="auto", help=device_help)
 
 _ESCAPES = {"\\n": "\n", "\\t": "\t", "\\\\": "\\"}
+
+
+class TableChoice(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click only
+    """The name of an entry of a table, among those that it has when the option is read."""
+
+    name = "choice"
+
+    def __init__(self, table: Collection[str]) -> None:
+        self._table = table
+
+    def _now(self) -> click.Choice[str]:
+        return click.Choice(list(self._table))
+
+    def get_metavar(self, *context: Any, **more: Any) -> str | None:
+        """Called by click for --help."""
+        return self._now().get_metavar(*context, **more)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Called by click; it refuses other names with those that there are."""
+        return self._now().convert(value, param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Called by click."""
+        return self._now().shell_complete(ctx, param, incomplete)
 
 
 class _SectionOption(click.Option):

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from gpurnn.cli.options import PATH, device_help, section
+from gpurnn.cli.options import PATH, TableChoice, device_help, section
 from gpurnn.network.cells import CELLS
 from gpurnn.network.params import INITIALISERS
 from gpurnn.training.divergence import CHOICES, FACTOR, HIGH_LINES, LIMIT
@@ -40,16 +40,14 @@ _OPTIONS = (
         help=f"After so many minutes of this call.  [default: {DEFAULT_MINUTES:g} where no limit is given]",
     ),
     _stop("--patience", type=int, default=0, help="After so many validations in a row without a better one; 0: never."),
-    _network("--cell", type=click.Choice(list(CELLS)), default="lstm", help="Kind of the recurrent layers."),
+    _network("--cell", type=TableChoice(CELLS), default="lstm", help="Kind of the recurrent layers."),
     _network("--hidden", type=int, default=256, help="Hidden units of a layer (H)."),
     _network("--layers", type=int, default=1, help="Recurrent layers (L)."),
     _network("--embedding", type=int, default=0, help="Width of an embedding (E); 0: one-hot input."),
     _network("--dropout", type=float, default=0.15, help="Between layers and before the output."),
     _network("--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Of all numbers."),
-    _network("--init", type=click.Choice(list(INITIALISERS)), default="uniform", help="How matrices begin."),
-    _network(
-        "--recurrent-init", type=click.Choice(list(INITIALISERS)), help="How W begins.  [default: as suits the cell]"
-    ),
+    _network("--init", type=TableChoice(INITIALISERS), default="uniform", help="How matrices begin."),
+    _network("--recurrent-init", type=TableChoice(INITIALISERS), help="How W begins.  [default: as suits the cell]"),
     _network("--forget-bias", type=float, default=1.0, help="What an LSTM's forget gates begin with."),
     _network("--seed", type=int, default=1, help="Of the first parameters and of dropout."),
     _windows("--lanes", type=int, help="Stretches of the text read side by side (B).  [default: 32, fewer if short]"),
@@ -60,7 +58,7 @@ _OPTIONS = (
         default=0.02,
         help="Probability with which a lane begins anew, from a state of zeros as a sample does, at a window's start.",
     ),
-    _optimizer("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adamw", help="The rule of updates."),
+    _optimizer("--optimizer", type=TableChoice(OPTIMIZERS), default="adamw", help="The rule of updates."),
     _optimizer("--clip", type=float, default=1.0, help="Largest norm of the gradient; 0: any."),
     _optimizer("--clip-value", type=float, default=0.0, help="Largest element of the gradient; 0: any."),
     _optimizer(

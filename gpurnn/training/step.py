@@ -10,53 +10,37 @@ from typing import Any
 
 from gpurnn.backend import Argument, Array, FusedOp
 from gpurnn.network import Model, State, Workspace
-from gpurnn.network.cells import CELLS
 from gpurnn.training.captured import CapturedWork
 from gpurnn.training.optim import CONTROL_SIZE, OK, RATE, Optimizer
 
 _logger = logging.getLogger(__name__)
 _SOURCE = Path(__file__).with_name("step.cu")
 _BH = Argument(("B", "H"))
-_CONTROL = Argument((f"{CONTROL_SIZE}",), "double")
 
 
-def lane_check(xp: Any, ctl: Array, bad: Array, *last: Array) -> None:
+def lane_check(xp: Any, ctl: Array, bad: Array, last: Array) -> None:
     """bad: (B,), set to 1 for lanes with a row of last (B, H) that is not finite; untouched unless it is skipped."""
     if not ctl[OK]:
-        for state in last:
-            xp.maximum(bad, ~xp.isfinite(state).all(axis=1), out=bad)
+        xp.maximum(bad, ~xp.isfinite(last).all(axis=1), out=bad)
 
 
-def carry_out(xp: Any, ctl: Array, bad: Array, *states: Array) -> None:
-    """The second half of states is what is carried, the first what the window left: all (B, H).
+def carry_out(xp: Any, ctl: Array, bad: Array, last: Array, carried: Array) -> None:
+    """carried: (B, H), overwritten with last (B, H), the state that the window left.
 
-    Overwritten with what the window left; where it is skipped they stay, but for bad lanes: zeros. What of it is not
-    finite becomes zero in any case: a window's loss and gradient do not depend on all that it carries out.
+    Where it is skipped carried stays, but for bad lanes: zeros. What of it is not finite becomes zero in any case: a
+    window's loss and gradient do not depend on all that it carries out.
     """
-    half = len(states) // 2
-    for last, carried in zip(states[:half], states[half:], strict=True):
-        if ctl[OK]:
-            carried[...] = last
-        else:
-            carried[bad > 0] = 0
-        if not math.isfinite(carried.sum()):
-            carried[~xp.isfinite(carried)] = 0
+    if ctl[OK]:
+        carried[...] = last
+    else:
+        carried[bad > 0] = 0
+    if not math.isfinite(carried.sum()):
+        carried[~xp.isfinite(carried)] = 0
 
 
-def _operations(states: tuple[str, ...]) -> tuple[FusedOp, FusedOp]:
-    """Check and carry out for layers that carry these states."""
-    suffix = f"_{len(states)}"
-    shared = {"ctl": _CONTROL, "bad": Argument(("B",))}
-    last = {f"last_{name}": _BH for name in states}
-    carried = {f"carried_{name}": _BH for name in states}
-    return (
-        FusedOp("lane_check" + suffix, shared | last, lane_check, source=_SOURCE, threads="B"),
-        FusedOp("carry_out" + suffix, shared | last | carried, carry_out, source=_SOURCE, threads="BH"),
-    )
-
-
-OPERATIONS = {states: _operations(states) for states in {cell.states for cell in CELLS.values()}}
-"""By the names of the states that a layer carries."""
+_LANES = {"ctl": Argument((f"{CONTROL_SIZE}",), "double"), "bad": Argument(("B",)), "last": _BH}
+LANE_CHECK = FusedOp("lane_check", _LANES, lane_check, source=_SOURCE, threads="B")
+CARRY_OUT = FusedOp("carry_out", _LANES | {"carried": _BH}, carry_out, source=_SOURCE, threads="BH")
 
 
 class TrainingStep:
@@ -79,9 +63,8 @@ class TrainingStep:
         self._model, self._ws, self._state, self._optimizer = model, ws, state, optimizer
         lanes, hidden, real = ws.lanes, model.config.hidden, model.config.real
         self._bad = be.zeros((lanes,), real)
-        check, carry = OPERATIONS[CELLS[model.config.cell].states]
-        self._lane_check = be.bind(check, real, B=lanes, H=hidden)
-        self._carry_out = be.bind(carry, real, B=lanes, H=hidden)
+        self._lane_check = be.bind(LANE_CHECK, real, B=lanes, H=hidden)
+        self._carry_out = be.bind(CARRY_OUT, real, B=lanes, H=hidden)
         self._run = CapturedWork(self._work, model, ws, state, optimizer, on_warning)
 
     def __call__(self, rate: float) -> None:
@@ -97,10 +80,11 @@ class TrainingStep:
         self._optimizer.step(ws.loss, ws.batch.scale)
         self._bad.fill(0)
         pairs = [
-            ([layer.states[name][ws.batch.steps] for name in states], states.values())
+            (layer.states[name][ws.batch.steps], carried)
             for layer, states in zip(ws.layers, self._state.layers, strict=True)
+            for name, carried in states.items()
         ]
         for last, _ in pairs:
-            self._lane_check(self._optimizer.ctl, self._bad, *last)
+            self._lane_check(self._optimizer.ctl, self._bad, last)
         for last, carried in pairs:
-            self._carry_out(self._optimizer.ctl, self._bad, *last, *carried)
+            self._carry_out(self._optimizer.ctl, self._bad, last, carried)

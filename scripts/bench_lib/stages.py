@@ -84,10 +84,8 @@ class StagedBackend(CpuBackend):
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
         return self._in_stage(_stage_of(op), super().bind(op, dtype, **dims))
 
-    def bind_loop(
-        self, op: FusedOp, dtype: Any, arrays: Mapping[str, Array], *, backward: bool
-    ) -> Callable[..., None] | None:
-        loop = super().bind_loop(op, dtype, arrays, backward=backward)
+    def bind_loop(self, op: FusedOp, dtype: Any, arrays: Mapping[str, Array], **how: Any) -> Callable[..., None] | None:
+        loop = super().bind_loop(op, dtype, arrays, **how)
         if loop is None:
             return None
         steps, lanes, hidden = arrays["h_prev"].shape

@@ -16,6 +16,7 @@ from gpurnn.training.step import TrainingStep
 STEPS, LANES, SYMBOLS, WINDOWS = 32, 2, 50, 5
 BUDGET = {"float32": 20, "float64": 4 * STEPS + 20}  # all steps in one launch; two launches a step
 BESIDE_A_GRAPH = 3
+WITH_KERNELS = [name for name, cell in CELLS.items() if cell.forward.source]
 
 
 def counts(device: ModuleType, be: Backend, cell: str, dtype: str) -> dict[str, int]:
@@ -34,7 +35,7 @@ def counts(device: ModuleType, be: Backend, cell: str, dtype: str) -> dict[str, 
 
 
 @pytest.mark.parametrize("dtype", BUDGET)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", WITH_KERNELS)
 def test_a_window_stays_within_its_budget(emulated: ModuleType, be: Backend, cell: str, dtype: str) -> None:
     found = counts(emulated, get("cuda", graphs=False), cell, dtype)
     assert found["kernels"] <= WINDOWS * BUDGET[dtype]
@@ -43,7 +44,7 @@ def test_a_window_stays_within_its_budget(emulated: ModuleType, be: Backend, cel
 
 
 @pytest.mark.parametrize("dtype", BUDGET)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", WITH_KERNELS)
 def test_a_captured_window_is_one_launch_and_little_else(
     emulated: ModuleType, be: Backend, cell: str, dtype: str
 ) -> None:

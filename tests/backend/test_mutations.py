@@ -113,7 +113,7 @@ MUTANTS = {
         "optim.cu", "(ctl[UPDATES] - 1)", "ctl[UPDATES]", parity("adam")
     ),
     "carry out: kept where it should be skipped": Mutant(
-        "step.cu", "ctl[OK] != 0 ? last[i]", "ctl[OK] == 0 ? last[i]", parity("carry_out_2")
+        "step.cu", "ctl[OK] != 0 ? last[i]", "ctl[OK] == 0 ? last[i]", parity("carry_out")
     ),
 }
 

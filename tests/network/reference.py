@@ -86,11 +86,28 @@ def gru(x: Vector, before: Lane, p: dict[str, Any]) -> Lane:
     return {"h": h}
 
 
+def slow_memory(x: Vector, before: Lane, p: dict[str, Any]) -> Lane:
+    """The cell of `outside_cell`."""
+    size = len(before["h"])
+    h, c, d = [], [], []
+    for j in range(size):
+        a = [
+            p["b"][gate * size + j] + dot(before["h"], p["W"], gate * size + j) + dot(x, p["U"], gate * size + j)
+            for gate in range(4)
+        ]
+        i, f, g, s = sigmoid(a[0]), sigmoid(a[1]), tanh(a[2]), sigmoid(a[3])
+        c.append(f * before["c"][j] + i * g)
+        d.append(s * before["d"][j] + (1 - s) * c[j])
+        h.append(tanh(c[j] + d[j]) + before["h"][j] / 4)
+    return {"h": h, "c": c, "d": d}
+
+
 CELLS: dict[str, Callable[[Vector, Lane, dict[str, Any]], Lane]] = {
     "simple": simple,
     "simple-relu": simple_relu,
     "lstm": lstm,
     "gru": gru,
+    "slow-memory": slow_memory,
 }
 
 

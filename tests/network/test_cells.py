@@ -57,14 +57,13 @@ class Step:
     def backward(self) -> dict[str, Array]:
         """Every array after both passes. The error of h comes in all the ways there are, a part in each."""
         arrays, cell = self.forward(), self.cell
-        parts = {"dh_out": 0.5, "dh_rec": 0.3, "e": 0.2} if cell.e_is_h else {"dh_out": 0.6, "dh_rec": 0.4}
+        parts = {"dh_out": 0.5, "dh_rec": 0.3, "e_h": 0.2} if "h" in cell.errors else {"dh_out": 0.6, "dh_rec": 0.4}
         arrays |= {name: self.be.from_host(part * self.d_out["h"]) for name, part in parts.items()}
-        if cell.carries_error and not cell.e_is_h:
-            arrays["e"] = self.be.from_host(self.d_out["c"])
+        arrays |= {f"e_{name}": self.be.from_host(self.d_out[name]) for name in cell.states[1:]}
         arrays |= {f"{name}_prev": self.inputs[f"{name}_prev"] for name in cell.states if f"{name}_prev" in self.inputs}
         before = {name: self.be.to_host(arrays[name]) for name in cell.backward.arguments}
         self._backward(*(arrays[name] for name in cell.backward.arguments))
-        for name in set(before) - {"a", "e", "r"}:
+        for name in set(before) - {"a", "r", *(f"e_{name}" for name in cell.errors)}:
             np.testing.assert_array_equal(self.be.to_host(arrays[name]), before[name], err_msg=f"{name}: read only")
         return arrays
 
@@ -112,8 +111,7 @@ def test_backward_against_central_differences(be: Backend, cell: Cell):
     da, da_rec = after["a"], after["r"] if cell.apart else after["a"]
     errors = {"a": da, "r": da_rec, "b": da.sum(axis=0)}
     errors |= {bias: da_rec[:, -H:].sum(axis=0) for bias in cell.biases}
-    if cell.carries_error:
-        errors["h_prev" if cell.e_is_h else "c_prev"] = after["e"]
+    errors |= {f"{name}_prev": after[f"e_{name}"] for name in cell.errors}
     assert set(errors) == set(step.inputs), "an input of the cell whose error is not checked"
     for name, error in errors.items():
         check_gradient(f"{cell.name}: {name}", error, central_difference(be, step.loss, step.inputs[name]))

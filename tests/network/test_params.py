@@ -28,7 +28,7 @@ def draw(be: Backend, spec: Spec, seed: int = 0, dtype: str = "float64") -> np.n
 @pytest.mark.parametrize("embedding", [0, E], ids=["one_hot", "embedding"])
 def test_names_and_shapes(be: Backend, cell: str, embedding: int):
     """What checkpoints are made of."""
-    columns = {"simple": H, "simple-relu": H, "lstm": 4 * H, "gru": 3 * H}[cell]
+    columns = {"simple": H, "simple-relu": H, "lstm": 4 * H, "gru": 3 * H, "slow-memory": 4 * H}[cell]
     extra = {"b_h": (H,)} if cell == "gru" else {}
     expected = {"embedding.table": (K, E)} if embedding else {}
     for layer, width in enumerate((embedding or K, H)):
@@ -169,7 +169,7 @@ def test_biases_start_at_zero_but_for_the_forget_gate(be: Backend, cell: str, fo
             assert not (array == 9).any()
             continue
         expected = np.zeros_like(array)
-        if cell == "lstm" and name.endswith(".b"):
+        if cell in ("lstm", "slow-memory") and name.endswith(".b"):
             expected[H : 2 * H] = forget_bias  # the second of i f g o
         np.testing.assert_array_equal(array, expected, err_msg=name)
 
@@ -177,7 +177,7 @@ def test_biases_start_at_zero_but_for_the_forget_gate(be: Backend, cell: str, fo
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_which_initialiser(be: Backend, cell: str):
     """W by the cell's own unless another is named; all other matrices by `init`; the table always normal."""
-    own = {"simple": "orthogonal", "simple-relu": "identity", "lstm": "uniform", "gru": "uniform"}[cell]
+    own = {"simple": "orthogonal", "simple-relu": "identity"}.get(cell, "uniform")
     for init, recurrent, expected in (("glorot", "", own), ("uniform", "normal", "normal")):
         specs = {s.name: s.init for s in ModelConfig(K, cell, H, 2, E, init=init, recurrent_init=recurrent).specs()}
         assert specs["embedding.table"] == "normal"

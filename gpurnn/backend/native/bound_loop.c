@@ -8,9 +8,9 @@
 typedef struct {
     PyObject_HEAD
     Loop loop;
-    Py_buffer held[2 * MOST_ARGUMENTS + MOST_STATES]; /* keeps every array where it is */
+    Py_buffer held[MOST_ARGUMENTS + 3]; /* keeps every array where it is */
     int holding, threads;
-    int64_t lanes, most_steps, down, right, item;
+    int64_t most_steps, down, right, item;
     const void *w;
 } BoundLoop;
 
@@ -18,13 +18,13 @@ typedef struct {
 static void part_of_lanes(void *given, int part, int parts) {
     const BoundLoop *bound = given;
     (bound->item == sizeof(float) ? run_loop_float : run_loop_double)(
-        &bound->loop, bound->lanes * part / parts, bound->lanes * (part + 1) / parts);
+        &bound->loop, bound->loop.lanes * part / parts, bound->loop.lanes * (part + 1) / parts);
 }
 
 static void run_loop(BoundLoop *bound) {
     const Loop *loop = &bound->loop;
-    double work = 2.0 * (double)bound->lanes * (double)loop->rows * (double)loop->columns * (double)loop->steps;
-    in_parallel(threads_for(work, bound->lanes, bound->threads), part_of_lanes, bound);
+    double work = 2.0 * (double)loop->lanes * (double)loop->rows * (double)loop->columns * (double)loop->steps;
+    in_parallel(threads_for(work, loop->lanes, bound->threads), part_of_lanes, bound);
 }
 
 static PyObject *loop_call(PyObject *self, PyObject *args, PyObject *names) {
@@ -41,7 +41,7 @@ static PyObject *loop_call(PyObject *self, PyObject *args, PyObject *names) {
     if (carry != Py_None) {
         if (PyObject_GetBuffer(carry, &view, PyBUF_C_CONTIGUOUS) != 0)
             return NULL;
-        if (view.len < steps * bound->lanes * bound->item || view.itemsize != bound->item) {
+        if (view.len < steps * bound->loop.lanes * bound->item || view.itemsize != bound->item) {
             PyBuffer_Release(&view);
             return PyErr_Format(PyExc_ValueError, "carry: expected (T, B) of the dtype of the states");
         }
@@ -96,7 +96,7 @@ static int through(BoundLoop *bound, PyObject *array, Through *to) {
 }
 
 /* Fills in a new loop; -1 with an exception set. */
-static int fill_loop(BoundLoop *bound, PyObject *w, PyObject *ends, PyObject *arguments, PyObject *cuts) {
+static int fill_loop(BoundLoop *bound, PyObject *w, PyObject *ends, PyObject *arguments) {
     Loop *loop = &bound->loop;
     Through matrix;
     if (through(bound, w, &matrix) != 0)
@@ -108,23 +108,19 @@ static int fill_loop(BoundLoop *bound, PyObject *w, PyObject *ends, PyObject *ar
     loop->rows = shape[loop->backward ? 1 : 0];
     loop->columns = shape[loop->backward ? 0 : 1];
     loop->hidden = shape[0];
-    PyObject *x, *y, *h_prev;
-    if (!PyArg_ParseTuple(ends, "OOO", &x, &y, &h_prev) || through(bound, x, &loop->x) != 0 ||
-        through(bound, y, &loop->y) != 0 || through(bound, h_prev, &loop->h_prev) != 0)
+    PyObject *x, *y;
+    if (!PyArg_ParseTuple(ends, "OO", &x, &y) || through(bound, x, &loop->x) != 0 || through(bound, y, &loop->y) != 0)
         return -1;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(arguments); i++) {
-        PyObject *array = PyTuple_GET_ITEM(arguments, i);
-        loop->sees_h[i] = array == h_prev;
-        if (through(bound, array, &loop->arg[i]) != 0)
+    int masked = 1;
+    for (int i = 0; i < loop->arguments; i++) {
+        if (through(bound, PyTuple_GET_ITEM(arguments, i), &loop->arg[i]) != 0)
             return -1;
+        masked += loop->before >> i & 1;
     }
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(cuts); i++)
-        if (through(bound, PyTuple_GET_ITEM(cuts, i), &loop->cut[i]) != 0)
-            return -1;
     int64_t packed = bound->item == sizeof(float) ? packed_bytes_float(loop->rows, loop->columns)
                                                   : packed_bytes_double(loop->rows, loop->columns);
     loop->packed = PyMem_RawMalloc((size_t)packed);
-    loop->masked = PyMem_RawMalloc((size_t)(bound->lanes * loop->hidden * bound->item));
+    loop->masked = PyMem_RawMalloc((size_t)(masked * loop->lanes * loop->hidden * bound->item));
     if (loop->packed == NULL || loop->masked == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -136,15 +132,16 @@ PyObject *make_loop(PyObject *module, PyObject *args) {
     const char *name;
     int backward, threads;
     long long steps, lanes, item;
-    PyObject *w, *ends, *arguments, *cuts;
-    if (!PyArg_ParseTuple(args, "siLLLiOO!O!O!", &name, &backward, &steps, &lanes, &item, &threads, &w, &PyTuple_Type,
-                          &ends, &PyTuple_Type, &arguments, &PyTuple_Type, &cuts))
+    unsigned long long before, errors;
+    PyObject *w, *ends, *arguments;
+    if (!PyArg_ParseTuple(args, "siLLLiOO!O!KK", &name, &backward, &steps, &lanes, &item, &threads, &w, &PyTuple_Type,
+                          &ends, &PyTuple_Type, &arguments, &before, &errors))
         return NULL;
-    if (PyTuple_GET_SIZE(arguments) > MOST_ARGUMENTS || PyTuple_GET_SIZE(cuts) > MOST_STATES)
-        return PyErr_Format(PyExc_ValueError, "%s: too many arguments or states", name);
     Body body = find(name);
     if (body == NULL)
         Py_RETURN_NONE;
+    if (PyTuple_GET_SIZE(arguments) > MOST_ARGUMENTS)
+        return PyErr_Format(PyExc_ValueError, "%s: more than %d arguments", name, MOST_ARGUMENTS);
     BoundLoop *bound = PyObject_New(BoundLoop, &BoundLoopType);
     if (bound == NULL)
         return NULL;
@@ -152,13 +149,13 @@ PyObject *make_loop(PyObject *module, PyObject *args) {
     bound->loop.body = body;
     bound->loop.backward = backward;
     bound->loop.arguments = (int)PyTuple_GET_SIZE(arguments);
-    bound->loop.cuts = (int)PyTuple_GET_SIZE(cuts);
-    bound->loop.carry_lanes = lanes;
+    bound->loop.before = before;
+    bound->loop.errors = errors;
+    bound->loop.lanes = lanes;
     bound->most_steps = steps;
-    bound->lanes = lanes;
     bound->item = item;
     bound->threads = threads;
-    if (fill_loop(bound, w, ends, arguments, cuts) != 0) {
+    if (fill_loop(bound, w, ends, arguments) != 0) {
         Py_DECREF(bound);
         return NULL;
     }

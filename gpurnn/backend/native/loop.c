@@ -21,7 +21,7 @@ FASTEST void PASTE(pack_matrix, REAL)(
 
 /* Whether a lane from `first` to `end` begins anew at this step. */
 INLINE int PASTE(begins, REAL)(const Loop *loop, int64_t t, int64_t first, int64_t end) {
-    const REAL *carry = (const REAL *)loop->carry + t * loop->carry_lanes;
+    const REAL *carry = (const REAL *)loop->carry + t * loop->lanes;
     if (loop->carry != NULL)
         for (int64_t b = first; b < end; b++)
             if (carry[b] == 0)
@@ -31,47 +31,47 @@ INLINE int PASTE(begins, REAL)(const Loop *loop, int64_t t, int64_t first, int64
 
 /* Sets rows of `what` to 0 in the lanes that begin anew at step t. */
 INLINE void PASTE(cut, REAL)(const Loop *loop, const Through *what, int64_t t, int64_t first, int64_t end) {
-    const REAL *carry = (const REAL *)loop->carry + t * loop->carry_lanes;
+    const REAL *carry = (const REAL *)loop->carry + t * loop->lanes;
     for (int64_t b = first; b < end; b++)
         if (carry[b] == 0)
             memset(what->base + t * what->step + b * what->lane, 0, (size_t)loop->hidden * sizeof(REAL));
 }
 
-/* h(t-1) as the step sees it. */
-INLINE char *PASTE(seen, REAL)(const Loop *loop, int64_t t, int begins, int64_t first, int64_t end) {
-    const Through *h = &loop->h_prev;
-    char *from = h->base + t * h->step + first * h->lane;
-    if (!begins)
-        return from;
-    Through masked = {loop->masked, 0, h->lane};
-    char *to = masked.base + first * masked.lane;
-    memcpy(to, from, (size_t)((end - first) * h->lane));
+/* Where lane `first` of an array begins at step t. */
+INLINE char *PASTE(at, REAL)(const Through *what, int64_t t, int64_t first) {
+    return what->base + t * what->step + first * what->lane;
+}
+
+/* A state before step t as the step sees it, in the scratch number `place`. */
+INLINE char *PASTE(seen, REAL)(const Loop *loop, const Through *state, int place, int64_t t, int64_t first, int64_t end) {
+    Through masked = {loop->masked + place * loop->lanes * state->lane, 0, state->lane};
+    char *to = PASTE(at, REAL)(&masked, t, first);
+    memcpy(to, PASTE(at, REAL)(state, t, first), (size_t)((end - first) * state->lane));
     PASTE(cut, REAL)(loop, &masked, t, first, end);
     return to;
 }
 
 INLINE void PASTE(step, REAL)(const Loop *loop, int64_t t, int64_t first, int64_t end) {
     int begins = PASTE(begins, REAL)(loop, t, first, end);
-    char *h = PASTE(seen, REAL)(loop, t, begins, first, end);
+    int place = 0;
     void *arg[MOST_ARGUMENTS];
-    for (int i = 0; i < loop->arguments; i++) {
-        const Through *a = &loop->arg[i];
-        arg[i] = loop->sees_h[i] ? h : a->base + t * a->step + first * a->lane;
-    }
-    const Through *x = &loop->x, *y = &loop->y;
-    const REAL *from = (const REAL *)(loop->backward ? x->base + t * x->step + first * x->lane : h);
-    REAL *to = (REAL *)(y->base + t * y->step + first * y->lane);
+    for (int i = 0; i < loop->arguments; i++)
+        arg[i] = begins && loop->before >> i & 1 ? PASTE(seen, REAL)(loop, &loop->arg[i], place++, t, first, end)
+                                                 : PASTE(at, REAL)(&loop->arg[i], t, first);
+    const char *x = begins && !loop->backward ? PASTE(seen, REAL)(loop, &loop->x, place, t, first, end)
+                                              : PASTE(at, REAL)(&loop->x, t, first);
+    REAL *y = (REAL *)PASTE(at, REAL)(&loop->y, t, first);
     int64_t dim[2] = {end - first, loop->hidden};
-    if (!loop->backward) {
-        for (int i = 0; begins && i < loop->cuts; i++)
-            PASTE(cut, REAL)(loop, &loop->cut[i], t, first, end);
-        PASTE(product, REAL)(end - first, loop->rows, loop->columns, from, loop->packed, to);
+    if (loop->backward)
         loop->body(arg, dim);
-    } else {
+    PASTE(product, REAL)(end - first, loop->rows, loop->columns, (const REAL *)x, loop->packed, y);
+    if (!loop->backward)
         loop->body(arg, dim);
-        PASTE(product, REAL)(end - first, loop->rows, loop->columns, from, loop->packed, to);
-        for (int i = 0; begins && i < loop->cuts; i++)
-            PASTE(cut, REAL)(loop, &loop->cut[i], t, first, end);
+    if (begins && loop->backward) {
+        PASTE(cut, REAL)(loop, &loop->y, t, first, end);
+        for (int i = 0; i < loop->arguments; i++)
+            if (loop->errors >> i & 1)
+                PASTE(cut, REAL)(loop, &loop->arg[i], t, first, end);
     }
 }
 

@@ -4,8 +4,7 @@
 
 #include <stdint.h>
 
-#define MOST_ARGUMENTS 16
-#define MOST_STATES 4
+#define MOST_ARGUMENTS 64 /* of a compiled body: as many as a mask of arguments has bits */
 
 typedef void (*Body)(void *const *arg, const int64_t *dim);
 
@@ -18,18 +17,17 @@ typedef struct {
 /* forward: for each step r = h(t-1) W, then the body. backward: for each step, the last first, the body, then
    dh_rec = da_rec W^T. Where carry (T, B) is 0, a step sees zeros for the states before it, and no error leaves it.
 
-   x, y: what the product reads and writes. packed: the matrix, (rows, columns). masked: of the size of h, scratch.
-   arg: the body's arguments; those with `sees_h[i]` are h(t-1). cut: what else is set to 0 where carry is, forward
-   before the step (the other states), backward after it (the errors). */
+   x, y: what the product reads and writes; x is h(t-1) forward, y is dh_rec backward. packed: the matrix, (rows,
+   columns). arg: the body's arguments. before: those that are states before the step, a bit each; errors: those that are
+   errors which go back, y aside. masked: scratch for the states as a step sees them, of the size of one each. */
 typedef struct {
     Body body;
-    int arguments, cuts, backward;
-    Through arg[MOST_ARGUMENTS], cut[MOST_STATES], x, y, h_prev;
-    int sees_h[MOST_ARGUMENTS];
-    void *packed, *masked;
-    int64_t rows, columns, steps, hidden;
+    int arguments, backward;
+    uint64_t before, errors;
+    Through arg[MOST_ARGUMENTS], x, y;
+    char *packed, *masked;
+    int64_t lanes, rows, columns, steps, hidden;
     const void *carry;
-    int64_t carry_lanes; /* B, the distance between two steps of carry */
 } Loop;
 
 void run_loop_float(const Loop *loop, int64_t first, int64_t end);

@@ -7,7 +7,8 @@ static PyMethodDef methods[] = {
     {"add_rows", (PyCFunction)(void (*)(void))add_rows, METH_FASTCALL,
      PyDoc_STR("add_rows(source, row, out, threads): out = 0, then out[row[i]] += source[i] for each i in turn.")},
     {"loop", make_loop, METH_VARARGS,
-     PyDoc_STR("loop(name, backward, steps, lanes, itemsize, threads, W, (x, y, h_prev), arguments, cuts): see loop.h; "
+     PyDoc_STR("loop(name, backward, steps, lanes, itemsize, threads, W, (x, y), arguments, before, errors): see "
+               "loop.h; "
                "None where there is no such body.")},
     {"bind", bind, METH_VARARGS,
      PyDoc_STR("bind(name, arguments, rows_at, by_row, threads, dims): the exported body `name`, or None where there is "

@@ -100,11 +100,11 @@ PyObject *bind(PyObject *module, PyObject *args) {
     PyObject *dims;
     if (!PyArg_ParseTuple(args, "siiLiO!", &name, &arguments, &rows_at, &by_row, &threads, &PyTuple_Type, &dims))
         return NULL;
-    if (arguments < 1 || arguments > MOST_ARGUMENTS || PyTuple_GET_SIZE(dims) > FIRST_ROW)
-        return PyErr_Format(PyExc_ValueError, "%s: too many arguments or dimensions", name);
     Body body = find(name);
     if (body == NULL)
         Py_RETURN_NONE;
+    if (arguments < 1 || arguments > MOST_ARGUMENTS || PyTuple_GET_SIZE(dims) > FIRST_ROW)
+        return PyErr_Format(PyExc_ValueError, "%s: too many arguments or dimensions", name);
     Bound *bound = PyObject_New(Bound, &BoundType);
     if (bound == NULL)
         return NULL;

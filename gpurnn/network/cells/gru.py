@@ -14,6 +14,7 @@ from typing import Any
 
 from gpurnn.backend import Argument, Array, FusedOp
 from gpurnn.network.cells.base import Cell
+from gpurnn.network.cells.window import GRU_WINDOW
 
 _SOURCE = Path(__file__).with_name("gru.cu")
 _BH = Argument(("B", "H"))
@@ -47,7 +48,7 @@ def gru_backward(
     xp: Any,
     dh_out: Array,
     dh_rec: Array,
-    e: Array,
+    e_h: Array,
     h_prev: Array,
     a: Array,
     r: Array,
@@ -57,20 +58,20 @@ def gru_backward(
 ) -> None:
     """One step backward, before the projections.
 
-    dh_out, dh_rec, h_prev: (B, H), read only. e: (B, H), the error past the gates; overwritten with dh(t) z.
+    dh_out, dh_rec, h_prev: (B, H), read only. e_h: (B, H), the error past the gates; overwritten with dh(t) z.
     a: (B, 3H), the activated gates; overwritten with da. r: (B, 3H), h(t-1) W with b_h; overwritten with its errors.
     dn, dz: (B, H), and slopes: (B, 2H): scratch.
     """
-    k = e.shape[1]
+    k = e_h.shape[1]
     rz, reset, z, n = a[:, : 2 * k], a[:, :k], a[:, k : 2 * k], a[:, 2 * k :]
-    xp.add(e, dh_out, out=e)
-    xp.add(e, dh_rec, out=e)
+    xp.add(e_h, dh_out, out=e_h)
+    xp.add(e_h, dh_rec, out=e_h)
     xp.subtract(h_prev, n, out=dz)
-    xp.multiply(dz, e, out=dz)
+    xp.multiply(dz, e_h, out=dz)
     xp.multiply(n, n, out=dn)
     xp.subtract(1, dn, out=dn)
-    xp.multiply(dn, e, out=dn)
-    xp.multiply(e, z, out=e)
+    xp.multiply(dn, e_h, out=dn)
+    xp.multiply(e_h, z, out=e_h)
     xp.multiply(rz, rz, out=slopes)
     xp.subtract(rz, slopes, out=slopes)
     xp.multiply(dn, z, out=n)
@@ -97,7 +98,7 @@ GRU = Cell(
     ),
     backward=FusedOp(
         "gru_backward",
-        {"dh_out": _BH, "dh_rec": _BH, "e": _BH, "h_prev": _BH, "a": _B3H, "r": _B3H},
+        {"dh_out": _BH, "dh_rec": _BH, "e_h": _BH, "h_prev": _BH, "a": _B3H, "r": _B3H},
         gru_backward,
         {"dn": _BH, "dz": _BH, "slopes": Argument(("B", "2H"))},
         source=_SOURCE,
@@ -105,6 +106,5 @@ GRU = Cell(
     ),
     apart=True,
     biases=("b_h",),
-    carries_error=True,
-    e_is_h=True,
+    window=GRU_WINDOW,
 )

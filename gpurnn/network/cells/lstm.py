@@ -14,6 +14,7 @@ from typing import Any
 
 from gpurnn.backend import Argument, Array, FusedOp
 from gpurnn.network.cells.base import Cell
+from gpurnn.network.cells.window import LSTM_WINDOW
 
 _SOURCE = Path(__file__).with_name("lstm.cu")
 _BH = Argument(("B", "H"))
@@ -47,7 +48,7 @@ def lstm_backward(
     xp: Any,
     dh_out: Array,
     dh_rec: Array,
-    e: Array,
+    e_c: Array,
     c_prev: Array,
     tc: Array,
     a: Array,
@@ -57,7 +58,7 @@ def lstm_backward(
 ) -> None:
     """One step backward, before the projections.
 
-    dh_out, dh_rec, c_prev, tc: (B, H), read only. e: (B, H), dc(t) from the step after; overwritten with dc(t-1).
+    dh_out, dh_rec, c_prev, tc: (B, H), read only. e_c: (B, H), dc(t) from the step after; overwritten with dc(t-1).
     a: (B, 4H), the activated gates; overwritten with da. dh, s: (B, H), and slopes: (B, 4H): scratch.
     """
     n = tc.shape[1]
@@ -68,17 +69,17 @@ def lstm_backward(
     xp.subtract(o, slopes[:, 3 * n :], out=slopes[:, 3 * n :])
     xp.add(dh_out, dh_rec, out=dh)
     xp.multiply(dh, o, out=s)
-    xp.add(e, s, out=e)
+    xp.add(e_c, s, out=e_c)
     xp.multiply(dh, tc, out=o)  # do; o itself is used up
     xp.multiply(s, tc, out=s)
     xp.multiply(s, tc, out=s)
-    xp.subtract(e, s, out=e)  # dc(t) = e + dh o (1 - tanh²c)
-    xp.multiply(e, f, out=s)
-    xp.multiply(e, c_prev, out=f)
-    xp.multiply(e, g, out=dh)
-    xp.multiply(e, i, out=g)
+    xp.subtract(e_c, s, out=e_c)  # dc(t) = e_c + dh o (1 - tanh²c)
+    xp.multiply(e_c, f, out=s)
+    xp.multiply(e_c, c_prev, out=f)
+    xp.multiply(e_c, g, out=dh)
+    xp.multiply(e_c, i, out=g)
     i[...] = dh
-    e[...] = s
+    e_c[...] = s
     xp.multiply(a, slopes, out=a)
 
 
@@ -96,13 +97,13 @@ LSTM = Cell(
     ),
     backward=FusedOp(
         "lstm_backward",
-        {"dh_out": _BH, "dh_rec": _BH, "e": _BH, "c_prev": _BH, "tc": _BH, "a": _B4H},
+        {"dh_out": _BH, "dh_rec": _BH, "e_c": _BH, "c_prev": _BH, "tc": _BH, "a": _B4H},
         lstm_backward,
         {"dh": _BH, "s": _BH, "slopes": _B4H},
         source=_SOURCE,
         threads="BH",
     ),
     saved=("tc",),
-    carries_error=True,
     forget_gate=True,
+    window=LSTM_WINDOW,
 )

@@ -3,8 +3,8 @@
 
 // Thread j keeps column j of W. The first H threads also do what is done once a unit.
 extern "C" __global__ void __launch_bounds__(THREADS)
-lstm_window_forward(float* a, const float* W, const float* b, const float* carry, float* c_prev, float* c, float* tc,
-                    const float* h_prev, float* h, int steps)
+lstm_window_forward(float* a, const float* W, const float* b, const float* carry, const float* c_prev, float* c,
+                    float* tc, const float* h_prev, float* h, int steps)
 {
     extern __shared__ __align__(16) float memory[];
     float* rest = memory;
@@ -31,11 +31,7 @@ lstm_window_forward(float* a, const float* W, const float* b, const float* carry
         __syncthreads();
         if (unit) {
             const long long at = row * H + j;
-            const float keep = carry[row];
-            if (keep != 1) {
-                state *= keep;
-                c_prev[at] = state;
-            }
+            state *= carry[row];
             state = gates[H + j] * state + gates[j] * gates[2 * H + j];
             const float squashed = tanhf(state), output = gates[3 * H + j] * squashed;
             c[at] = state;
@@ -71,7 +67,7 @@ lstm_window_backward(float* a, const float* W, const float* carry, const float* 
             const float dh = dh_out[row * H + j] + dh_next;
             dc += dh * o * (1 - squashed * squashed);
             gates[0] = da[j] = dc * g * (i - i * i);
-            gates[H] = da[PADDED + j] = dc * c_prev[row * H + j] * (f - f * f);
+            gates[H] = da[PADDED + j] = dc * (c_prev[row * H + j] * carry[row]) * (f - f * f);
             gates[2 * H] = da[2 * PADDED + j] = dc * i * (1 - g * g);
             gates[3 * H] = da[3 * PADDED + j] = dh * squashed * (o - o * o);
             dc *= f * carry[row];

@@ -45,7 +45,7 @@ def _lstm() -> tuple[WindowOp, WindowOp]:
     forward = {"a": _gates(4), "W": W, "b": Argument(("4H",)), "carry": _CARRY, "c_prev": _TBH, "c": _TBH, "tc": _TBH}
     forward |= {"h_prev": _TBH, "h": _TBH}
     backward = {"a": _gates(4), "W": W, "carry": _CARRY, "dh_out": _TBH, "c_prev": _TBH, "tc": _TBH}
-    backward |= {"dh_rec": _BH, "e": _BH}
+    backward |= {"dh_rec": _BH, "e_c": _BH}
     return _pair("lstm", 4, forward, backward, "lstm_window.cu")
 
 
@@ -54,14 +54,9 @@ def _gru() -> tuple[WindowOp, WindowOp]:
     forward = {"a": _gates(3), "r": _gates(3), "W": W, "b": Argument(("3H",)), "b_h": Argument(("H",))}
     forward |= {"carry": _CARRY, "h_prev": _TBH, "h": _TBH}
     backward = {"a": _gates(3), "r": _gates(3), "W": W, "carry": _CARRY, "dh_out": _TBH, "h_prev": _TBH}
-    backward |= {"dh_rec": _BH, "e": _BH}
+    backward |= {"dh_rec": _BH, "e_h": _BH}
     return _pair("gru", 3, forward, backward, "gru_window.cu")
 
 
-WINDOW_OPS: dict[str, tuple[WindowOp, WindowOp]] = {
-    "simple": _simple("simple"),
-    "simple-relu": _simple("simple_relu"),
-    "lstm": _lstm(),
-    "gru": _gru(),
-}
-"""Forward and backward of each cell that has them, by the cell's name."""
+SIMPLE_WINDOW, SIMPLE_RELU_WINDOW, LSTM_WINDOW, GRU_WINDOW = _simple("simple"), _simple("simple_relu"), _lstm(), _gru()
+"""Forward and backward of each."""

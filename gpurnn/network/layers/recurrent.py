@@ -7,7 +7,6 @@ from typing import Any
 
 from gpurnn.backend import Array, Backend
 from gpurnn.network.cells import Cell
-from gpurnn.network.cells.window import WINDOW_OPS
 from gpurnn.network.layers.whole import bind_whole
 
 
@@ -15,8 +14,8 @@ class RecurrentBuffers:
     """What one recurrent layer needs for a window of up to T steps of B lanes; allocated once.
 
     a: (T, B, GH), x U, then the activated gates, then (after backward) the errors da.
-    states: by name, (T+1, B, H); slot 0 is what the last window left. Forward masks slots 0..T-1 of all but h by carry,
-    as the step saw them; h stays as it was, since the layer above reads it too.
+    states: by name, (T+1, B, H); slot 0 is what the last window left. What a step sees of them where carry is 0 is a
+    copy: they stay as they were, since the layer above and the step before read them too.
     da_rec: (T, B, GH), the errors of the recurrent projection: `a` itself unless the cell keeps its projections apart.
     """
 
@@ -35,8 +34,10 @@ class RecurrentBuffers:
         self.be, self.cell = be, cell
         self.W = parameters["W"]
         self.a = be.empty((steps, lanes, columns), dtype)
-        self.states = {name: be.zeros((steps + 1, lanes, hidden), dtype) for name in cell.states}
-        self._h_masked = be.empty((lanes, hidden), dtype)
+        states = be.zeros((len(cell.states), steps + 1, lanes, hidden), dtype)
+        self.states = dict(zip(cell.states, states, strict=True))
+        self._before = [states[:, t] for t in range(steps)]
+        self._seen = be.empty((len(cell.states), lanes, hidden), dtype)
         recurrent = be.empty((steps if cell.apart else 1, lanes, columns), dtype)
         self._r = [recurrent[t if cell.apart else 0] for t in range(steps)]
         self._h = [self.states["h"][t] for t in range(steps)]
@@ -48,14 +49,15 @@ class RecurrentBuffers:
         named |= {"a": list(self.a), "r": self._r}
         named |= {name: [parameters[name]] * steps for name in ("b", *cell.biases)}
         whole |= {"a": self.a, "r": recurrent, **parameters}
-        whole_forward, whole_backward = WINDOW_OPS[cell.name]
+        before = [f"{name}_prev" for name in cell.states]
+        whole_forward, whole_backward = cell.window or (None, None)
         self._whole_forward = bind_whole(be, whole_forward, whole, shape, dtype) or be.bind_loop(
-            cell.forward, dtype, whole, backward=False
+            cell.forward, dtype, whole, backward=False, before=before
         )
         self._forward = be.bind(cell.forward, dtype, B=lanes, H=hidden)
         self._forward_arguments = _by_step(cell.forward.arguments, named, steps)
-        named["h_prev"] = [self._h_masked] * steps
-        self._masked_arguments = _by_step(cell.forward.arguments, named, steps)
+        masked = {name: [array] * steps for name, array in zip(before, self._seen, strict=True)}
+        self._masked_arguments = _by_step(cell.forward.arguments, named | masked, steps)
         if dh is None:
             return
 
@@ -63,24 +65,25 @@ class RecurrentBuffers:
         self.da_rec = recurrent if cell.apart else self.a
         self._da_rec = list(self.da_rec)
         self._Wt = be.empty((columns, hidden), dtype)
-        self._carried_errors = be.empty((2, lanes, hidden), dtype)
-        self._dh_rec, self._e = self._carried_errors
-        named |= {"dh_out": list(dh), "dh_rec": [self._dh_rec] * steps, "e": [self._e] * steps}
-        whole |= {"dh_out": dh, "dh_rec": self._dh_rec, "e": self._e}
-        whole["da_rec"] = self.da_rec
+        self._carried_errors = be.empty((1 + len(cell.errors), lanes, hidden), dtype)
+        self._dh_rec = self._carried_errors[0]
+        self._e = dict(zip(cell.errors, self._carried_errors[1:], strict=True))
+        errors = {f"e_{name}": array for name, array in self._e.items()}
+        whole |= {"dh_out": dh, "dh_rec": self._dh_rec, "da_rec": self.da_rec, **errors}
+        named |= {"dh_out": list(dh)} | {name: [whole[name]] * steps for name in ("dh_rec", *errors)}
         self._whole_backward = bind_whole(be, whole_backward, whole, shape, dtype) or be.bind_loop(
-            cell.backward, dtype, whole, backward=True
+            cell.backward, dtype, whole, backward=True, before=before, errors=errors
         )
         self._backward = be.bind(cell.backward, dtype, B=lanes, H=hidden)
-        self._backward_masked_arguments = _by_step(cell.backward.arguments, named, steps)
-        self._backward_arguments = _by_step(cell.backward.arguments, named | {"h_prev": self._h}, steps)
+        self._backward_sees = not set(before).isdisjoint(cell.backward.arguments)
+        self._backward_masked_arguments = _by_step(cell.backward.arguments, named | masked, steps)
+        self._backward_arguments = _by_step(cell.backward.arguments, named, steps)
 
     @property
     def d_first(self) -> dict[str, Array]:
         """The errors at slot 0 that `backward` has left, what would cross the seam: by state name, (B, H)."""
-        if self.cell.e_is_h:
-            return {"h": self.be.xp.add(self._dh_rec, self._e)}
-        return dict(zip(self.cell.states, (self._dh_rec, self._e), strict=False))
+        h = self.be.xp.add(self._dh_rec, self._e["h"]) if "h" in self._e else self._dh_rec
+        return {"h": h} | {name: self._e[name] for name in self.cell.states[1:]}
 
     def forward(self, steps: int, carry: Array, boundary: Sequence[bool] | None) -> None:
         """States 1..steps and the gates, from slot 0 and `a` = x U.
@@ -93,11 +96,8 @@ class RecurrentBuffers:
         gemm, W = self.be.gemm, self.W
         for t in range(steps):
             if boundary is not None and boundary[t]:
-                self.be.xp.multiply(self._h[t], carry[t], out=self._h_masked)
-                for name in self.cell.states[1:]:
-                    state = self.states[name][t]
-                    self.be.xp.multiply(state, carry[t], out=state)
-                gemm(self._h_masked, W, self._r[t])
+                self.be.xp.multiply(self._before[t], carry[t], out=self._seen)
+                gemm(self._seen[0], W, self._r[t])
                 self._forward(*self._masked_arguments[t])
             else:
                 gemm(self._h[t], W, self._r[t])
@@ -110,27 +110,25 @@ class RecurrentBuffers:
 
         d_last: errors at the last slot, by state name; None: 0. The states stay as they are.
         """
-        if d_last is None:
-            self._carried_errors.fill(0)
-        else:
-            self._dh_rec[...] = d_last["h"]
-            self._e[...] = d_last.get("c", 0)
+        self._carried_errors.fill(0)
+        if d_last is not None:
+            for name in self.cell.states:  # that of h may come either way
+                (self._dh_rec if name == "h" else self._e[name])[...] = d_last[name]
         if self._whole_backward is not None:
             self._whole_backward(steps, None if boundary is None else carry)
         else:
             self._backward_by_step(steps, carry, boundary)
 
     def _backward_by_step(self, steps: int, carry: Array, boundary: Sequence[bool] | None) -> None:
-        xp, gemm, cell = self.be.xp, self.be.gemm, self.cell
+        xp, gemm = self.be.xp, self.be.gemm
         self._Wt[...] = self.W.T
         for t in range(steps - 1, -1, -1):
             if boundary is not None and boundary[t]:
-                if "h_prev" in cell.backward.arguments:
-                    xp.multiply(self._h[t], carry[t], out=self._h_masked)
+                if self._backward_sees:
+                    xp.multiply(self._before[t], carry[t], out=self._seen)
                 self._backward(*self._backward_masked_arguments[t])
                 gemm(self._da_rec[t], self._Wt, self._dh_rec)
-                xp.multiply(self._dh_rec, carry[t], out=self._dh_rec)
-                xp.multiply(self._e, carry[t], out=self._e)
+                xp.multiply(self._carried_errors, carry[t], out=self._carried_errors)
             else:
                 self._backward(*self._backward_arguments[t])
                 gemm(self._da_rec[t], self._Wt, self._dh_rec)

@@ -12,15 +12,15 @@ WholeWindow = Callable[[int, Array | None], None]
 
 
 def bind_whole(
-    be: Backend, op: WindowOp, arrays: Mapping[str, Array], shape: tuple[int, int, int], dtype: Any
+    be: Backend, op: WindowOp | None, arrays: Mapping[str, Array], shape: tuple[int, int, int], dtype: Any
 ) -> WholeWindow | None:
-    """`op` with all of its arguments but `carry`; None where the device cannot hold it.
+    """`op` with all of its arguments but `carry`; None where there is none, or the device cannot hold it.
 
     arrays: by argument name, the ones through time for all T steps. shape: (T, B, H).
     """
     steps, lanes, hidden = shape
-    run = be.bind_window(op, dtype, N=steps, B=lanes, H=hidden)
-    if run is None:
+    run = None if op is None else be.bind_window(op, dtype, N=steps, B=lanes, H=hidden)
+    if op is None or run is None:
         return None
     ones = be.empty((steps, lanes, 1), dtype)
     ones.fill(1)
