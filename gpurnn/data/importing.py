@@ -14,7 +14,7 @@ import numpy as np
 
 from gpurnn.data.schema import Manifest
 from gpurnn.data.validate import MAX_ATTRIBUTE_BYTES
-from gpurnn.data.writer import CorpusWriter
+from gpurnn.data.writer import new_corpus
 from gpurnn.exceptions import CorpusError, DataError
 from gpurnn.files.errors import reported_as
 from gpurnn.files.output import find_output
@@ -39,7 +39,7 @@ def import_corpus(source: Path, target: Path, *, force: bool = False) -> Manifes
         sweep_beside(find_output(target, replace=force))
     with _child(source) as pipe:
         manifest = _read_manifest(source, pipe)
-        with CorpusWriter(target, replace=force) as writer:
+        with new_corpus(target, replace=force) as writer:
             for name, (length, dtype) in manifest.datasets().items():
                 writer.create(name, length, dtype)
                 count = _BLOCK_BYTES // dtype.itemsize

@@ -16,7 +16,7 @@ from gpurnn.data.spool import Spool
 from gpurnn.data.text import Source, find_sources, read_pieces, text_decoder
 from gpurnn.data.tokenise import TOKENISERS, Tokeniser
 from gpurnn.data.tokens import Kind, TextPolicy, Vocabulary
-from gpurnn.data.writer import CorpusWriter
+from gpurnn.data.writer import new_corpus
 from gpurnn.exceptions import DataError, UsageError
 from gpurnn.files.errors import reported_as
 from gpurnn.files.output import find_output
@@ -210,7 +210,7 @@ class _Job:
             )
         inside, outside = count_ids(spool, 0, bounds[1]), count_ids(spool, bounds[1], bounds[3])
         vocabulary, table = self._vocabulary(inside, outside)
-        with CorpusWriter(target, replace=force) as writer:
+        with new_corpus(target, replace=force) as writer:
             pack = Packer(writer, vocabulary, table, inside, spool, self.progress)
             sizes = {n: pack.split(n, bounds[i], bounds[i + 1]) for i, n in enumerate(SPLITS)}
             manifest = pack.finish(sizes, self.given.policy)

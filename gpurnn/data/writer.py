@@ -1,12 +1,14 @@
 """Writes a corpus file in bounded memory, and publishes it only when it is whole.
 
 HDF5 loses errors of the disk, or dies of them, when it meets them itself. Here it writes into a sink that takes the
-first error for itself and goes on as if nothing had happened; the writer raises it as soon as HDF5 has returned.
+first error for itself and goes on as if nothing had happened; the writer raises it as soon as HDF5 has returned. An
+exception that a signal raised inside the sink would be the end of the process: signals wait while HDF5 is at work.
 """
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +22,7 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.schema import ATTRIBUTE, CHUNK_BYTES, Manifest
 from gpurnn.exceptions import CorpusError
 from gpurnn.files.durable import NewFile
+from gpurnn.signals import held
 
 
 class _Sink:
@@ -90,6 +93,7 @@ class CorpusWriter:
         self._hashes: dict[str, Any] = {}
         self._written: dict[str, int] = {}
 
+    @held()
     def create(self, name: str, length: int, dtype: np.dtype[Any]) -> None:
         """Declares a dataset of `length` entries (at least 1), which `append` then fills."""
         chunk = min(CHUNK_BYTES // dtype.itemsize, length)
@@ -98,6 +102,7 @@ class CorpusWriter:
         self._written[name] = 0
         self._check()
 
+    @held()
     def append(self, name: str, block: NDArray[Any]) -> None:
         """Writes the next entries of a dataset, (n,), converted to its type."""
         dataset = self._file[name]
@@ -114,7 +119,14 @@ class CorpusWriter:
 
     def finish(self, manifest: Manifest) -> None:
         """Writes the manifest, closes the file, and makes sure that it is on the disk; it is not yet published."""
-        text = manifest.to_json().encode()
+        self._write_manifest(manifest.to_json().encode())
+        self._sink.sync()
+        self._check()
+        self._sink.close()
+
+    @held()
+    def _write_manifest(self, text: bytes) -> None:
+        """The manifest, which is the last of what HDF5 writes."""
         kind = h5t.C_S1.copy()
         kind.set_size(len(text))
         kind.set_cset(h5t.CSET_UTF8)
@@ -122,9 +134,6 @@ class CorpusWriter:
         attribute.write(np.array(text, f"S{len(text)}"), mtype=kind)
         del attribute
         self._close_file()
-        self._sink.sync()
-        self._check()
-        self._sink.close()
 
     def verify(self, culprit: Path) -> None:
         """Reads the finished file as everybody will; CorpusError, which names `culprit`, when it is not sound."""
@@ -149,6 +158,7 @@ class CorpusWriter:
             file.close()
         self._check()
 
+    @held()
     def _abandon(self) -> None:
         """Removes the new file unless it was published, and closes what is open."""
         self._new.discard()
@@ -167,3 +177,12 @@ class CorpusWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._abandon()
+
+
+@contextmanager
+def new_corpus(target: Path, *, replace: bool) -> Iterator[CorpusWriter]:
+    """A `CorpusWriter` until the end of the block; a signal never comes between its making and that it is tidied up."""
+    with ExitStack() as stack:
+        with held():
+            writer = stack.enter_context(CorpusWriter(target, replace=replace))
+        yield writer
