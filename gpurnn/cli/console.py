@@ -16,7 +16,7 @@ import sys
 import unicodedata
 from contextlib import suppress
 from types import TracebackType
-from typing import IO, Self, TextIO
+from typing import IO, Any, Self, TextIO
 
 from gpurnn.exceptions import GpurnnError
 
@@ -57,7 +57,12 @@ def settle() -> None:
 
 def standard_input() -> IO[bytes] | None:
     """The bytes of standard input; None where it is closed."""
-    return None if sys.stdin is None else sys.stdin.buffer
+    if sys.stdin is None:
+        return None
+    try:
+        return io.BufferedReader(_StandardInput(sys.stdin.fileno()))
+    except io.UnsupportedOperation:  # it is in memory
+        return sys.stdin.buffer
 
 
 def message(text: str, *, patience: float = _PATIENCE) -> None:
@@ -157,6 +162,26 @@ class Output:
                 f"{self._replaced:,} character{several} replaced because standard output is {self._encoding}; "
                 "set PYTHONIOENCODING=utf-8"
             )
+
+
+class _StandardInput(io.RawIOBase):
+    """Waits for bytes also where another program has set the pipe or terminal not to block, which is not its end."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def fileno(self) -> int:
+        return self._number
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            try:
+                return os.readv(self._number, [buffer])
+            except BlockingIOError:
+                select.select([self._number], [], [])
 
 
 def _tell(text: str, patience: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
@@ -102,10 +103,26 @@ class SectionedCommand(Command):
                 formatter.write_dl(records)
 
 
+def as_text(ctx: click.Context, option: click.Parameter, value: str | None) -> str | bytes | None:
+    """The text that was given, though the locale has no such characters; its bytes where they are not UTF-8 either.
+
+    Callback of an option.
+    """
+    if value is None or not any("\udc80" <= c <= "\udcff" for c in value):
+        return value
+    data = os.fsencode(value)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data
+
+
 def parse_escapes(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """A text in which \\n, \\t and \\\\ stand for a newline, a tab and a backslash; callback of an option."""
     if value is None:
         return None
+    text = as_text(ctx, option, value)
+    value = text if isinstance(text, str) else value
     pieces, index = [], 0
     while index < len(value):
         pair = value[index : index + 2]

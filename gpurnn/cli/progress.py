@@ -97,7 +97,7 @@ class Bar:
         self._began = self._last = 0.0
 
     def __call__(self, phase: str, done: int, whole: int) -> None:
-        """So much is done of the whole of a phase."""
+        """So much is done of the whole of a phase; 0 where that is not known."""
         if not self.shown:
             return
         now = time.monotonic()
@@ -108,8 +108,9 @@ class Bar:
             return
         self._last = now
         left = (now - self._began) / done * max(0, whole - done) if done else None
-        part = min(1.0, done / max(whole, 1))
-        console.renew(f"{phase:<9}  [{'#' * round(30 * part):<30}] {part:4.0%}  ETA {_clock(left)}")
+        part = min(1.0, done / whole) if whole else 0.0
+        bar = f"  [{'#' * round(30 * part):<30}] {part:4.0%}  ETA {_clock(left)}" if whole else ""
+        console.renew(f"{phase:<9}{bar}")
 
     def _end_phase(self) -> None:
         if self._phase:

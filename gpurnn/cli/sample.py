@@ -9,7 +9,7 @@ import click
 
 from gpurnn import backend
 from gpurnn.cli.console import Output, standard_input, warn
-from gpurnn.cli.options import Command, checkpoint_option, device_option, parse_escapes, run_argument
+from gpurnn.cli.options import Command, as_text, checkpoint_option, device_option, parse_escapes, run_argument
 from gpurnn.exceptions import UsageError
 from gpurnn.generate import Generator
 from gpurnn.prompt import read_prompt
@@ -18,7 +18,7 @@ from gpurnn.training.load import load_trained
 
 @click.command(cls=Command)
 @run_argument
-@click.option("--prompt", metavar="TEXT", help="The text to go on from; it is not repeated.")
+@click.option("--prompt", metavar="TEXT", callback=as_text, help="The text to go on from; it is not repeated.")
 @click.option("--prompt-file", metavar="FILE", help="A file with the prompt; - is standard input.")
 @click.option("--length", type=click.IntRange(0), default=1000, help="Symbols to make; 0: until stopped.")
 @click.option(

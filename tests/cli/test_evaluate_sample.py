@@ -295,3 +295,4 @@ def test_text_that_the_terminal_cannot_show(folder: Path, model: Trained):
         main, ["sample", str(folder / "run"), "--length", "80", "--seed", str(seed), *CPU]
     )
     assert plain.stdout == done.stdout.replace("ü", "?")
+    assert plain.stderr.startswith(f"gpurnn: {done.stdout.count('ü')} character") and "ascii" in plain.stderr
