@@ -27,7 +27,7 @@ BAD = [
     (["text.h5"], 2, "expected a corpus and -o RUN, or --resume RUN"),
     (["text.txt", "-o", "r"], 1, "text.txt: not a corpus"),
     (["gone.h5", "-o", "r"], 1, "gone.h5: cannot open the corpus"),
-    (["text.h5", "-o", "text.txt"], 1, "cannot create run directory text.txt: File exists; a file has that name: "),
+    (["text.h5", "-o", "text.txt"], 1, "cannot create run directory text.txt: it is a file, not a folder; "),
     (["text.h5", "-o", "text.txt/r"], 1, "cannot create run directory text.txt/r: "),
     (["short.h5", "-o", "r"], 1, "lane, which has 13 of 13 targets; use at most 13 steps (--bptt)\n"),
     (["text.h5", "-o", "r", "--lanes", "100000"], 1, "100000 lanes do not fit"),
