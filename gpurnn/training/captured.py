@@ -9,7 +9,7 @@ import numpy as np
 from gpurnn.backend import Backend
 from gpurnn.exceptions import BackendError
 from gpurnn.network import Model, State, Workspace
-from gpurnn.training.optim import OK, Optimizer
+from gpurnn.training.optim import LEARNT, OK, Optimizer
 
 
 class CapturedWork:
@@ -65,8 +65,8 @@ class CapturedWork:
         before = self._copies()
         self._work()
         eager = self._copies()
-        if not eager["control"][OK]:
-            return  # a skipped window leaves nothing to compare: the next one will do
+        if eager["control"][OK] != LEARNT:
+            return  # a window that nothing is learnt from leaves nothing to compare: the next one will do
         self._put_back(before)
         launch()
         captured = self._copies()

@@ -4,6 +4,7 @@
 
 /* Places in the arrays `ctl` and `settings`, as in optim.py. */
 enum { RATE = 0, SCALE = 2, OK = 3, UPDATES = 4 };
+enum { LEARNT = 1 }; /* at OK */
 enum { CLIP_VALUE = 1, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES, REACH };
 
 #define REAL float
@@ -44,7 +45,7 @@ INLINE REAL PASTE(prepared, REAL)(REAL g, REAL p, COMMON c) {
 /* Does `...` for each element k, and renews its average where there is one. Two loops: one that asked at each element
    would not be made into vectors, and take five times as long. */
 #define EACH_ELEMENT(...)                                                                                              \
-    for (int part = 0; part < 2 && ctl[OK] != 0; part++) {                                                             \
+    for (int part = 0; part < 2 && ctl[OK] == LEARNT; part++) {                                                        \
         COMMON c = PASTE(common, REAL)(settings, ctl, part == 0);                                                      \
         int64_t matrices = PASTE(matrices_of, REAL)(settings, dim);                                                    \
         int64_t first = part ? matrices : 0, end = part ? dim[0] : matrices;                                           \

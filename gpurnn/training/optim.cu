@@ -1,6 +1,7 @@
 // Clip and update on the flat blocks: the rules stand in optim.py, and so do the places in ctl and settings.
 
 enum { RATE, NORM, SCALE, OK, UPDATES, SKIPPED, SKIPPED_IN_A_ROW, NATS, WEIGHT, WORST_ROW };
+enum { NOT_FINITE, LEARNT, UNWEIGHTED };  // at OK
 enum { CLIP_NORM, CLIP_VALUE, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES, REACH };
 
 // The sum over a block of 256 threads, in a fixed order; right in thread 0.
@@ -19,10 +20,14 @@ static __device__ double block_sum(double x)
 static __device__ void decide(double norm, const double* loss, double inverse, const double* settings, double* ctl)
 {
     const double clip = settings[CLIP_NORM];
-    const bool ok = isfinite(norm) && isfinite(loss[0]);
+    const bool finite = isfinite(norm) && isfinite(loss[0]);
+    if (inverse == 0) {
+        ctl[OK] = UNWEIGHTED;
+        return;
+    }
     ctl[NORM] = norm;
-    ctl[OK] = ok;
-    if (!ok) {
+    ctl[OK] = finite ? LEARNT : NOT_FINITE;
+    if (!finite) {
         ctl[SKIPPED] += 1;
         ctl[SKIPPED_IN_A_ROW] += 1;
         if (ctl[SKIPPED_IN_A_ROW] > ctl[WORST_ROW])
@@ -32,10 +37,8 @@ static __device__ void decide(double norm, const double* loss, double inverse, c
     ctl[SCALE] = 0 < clip && clip < norm ? clip / norm : 1;
     ctl[UPDATES] += 1;
     ctl[SKIPPED_IN_A_ROW] = 0;
-    if (inverse != 0) {
-        ctl[NATS] += loss[0] / inverse;
-        ctl[WEIGHT] += 1 / inverse;
-    }
+    ctl[NATS] += loss[0] / inverse;
+    ctl[WEIGHT] += 1 / inverse;
 }
 
 // parts: 256 doubles, each block's part of the sum of squares of g (P,); tickets: how many blocks are done, 0 before
@@ -97,7 +100,7 @@ static __device__ __forceinline__ void renew_average(REAL* w, const REAL* p, int
 
 #define ELEMENT \
     const int i = blockIdx.x * blockDim.x + threadIdx.x; \
-    if (i >= P || ctl[OK] == 0) \
+    if (i >= P || ctl[OK] != LEARNT) \
         return; \
     const REAL gradient = prepared(p, g, i, settings, ctl);
 

@@ -1,6 +1,7 @@
 """Optimizers: clip the gradient and update the parameters on the flat blocks, with nothing read back by the host.
 
-A window whose loss or gradient is not finite changes neither parameters nor moments; it is counted instead.
+A window whose loss or gradient is not finite changes neither parameters nor moments; it is counted instead. One whose
+weights sum to 0 changes nothing at all and counts neither way.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _BLOCK = 1 << 14  # elements updated at a time: they and their moments stay in t
 RATE = 0  # learning rate of this window; written by the host
 NORM = 1  # norm of the gradient before clipping
 SCALE = 2  # what clipping multiplies the gradient with
-OK = 3  # 1 where this window counts, 0 where it is skipped
+OK = 3  # what becomes of this window: NOT_FINITE, LEARNT or UNWEIGHTED
 UPDATES = 4  # windows that changed the parameters
 SKIPPED = 5  # windows that did not
 SKIPPED_IN_A_ROW = 6
@@ -33,6 +34,9 @@ NATS = 7  # summed since the last log line: weight * nats
 WEIGHT = 8  # and weight
 WORST_ROW = 9  # the most windows skipped in a row since the last log line
 CONTROL_SIZE = 10
+
+# What stands at OK. All but the first carry their state.
+NOT_FINITE, LEARNT, UNWEIGHTED = 0, 1, 2
 
 PARTS = 256  # partial sums of squares, each made by CUDA threads of its own
 
@@ -76,15 +80,19 @@ def control(
 ) -> None:
     """ctl: what this window does to the parameters, decided from the norm of gradient (P,) and from loss (1,).
 
-    scale: (1,), 1 over the window's summed weights. settings: read only. parts: (PARTS,) float64, and tickets: (1,),
-    which holds 0, are what CUDA blocks add up their parts of the norm in.
+    scale: (1,), 1 over the window's summed weights, 0 where they sum to 0. settings: read only. parts: (PARTS,)
+    float64, and tickets: (1,), which holds 0, are what CUDA blocks add up their parts of the norm in.
     """
+    inverse = float(scale[0])
+    if not inverse:
+        ctl[OK] = UNWEIGHTED
+        return
     blocks = (gradient[start : start + _BLOCK] for start in range(0, len(gradient), _BLOCK))
     square = sum(float(xp.dot(block, block)) for block in blocks)
-    norm, j, inverse = math.sqrt(square), float(loss[0]), float(scale[0])
-    ok = math.isfinite(norm) and math.isfinite(j)
-    ctl[NORM], ctl[OK] = norm, ok
-    if not ok:
+    norm, j = math.sqrt(square), float(loss[0])
+    finite = math.isfinite(norm) and math.isfinite(j)
+    ctl[NORM], ctl[OK] = norm, LEARNT if finite else NOT_FINITE
+    if not finite:
         ctl[SKIPPED] += 1
         ctl[SKIPPED_IN_A_ROW] += 1
         ctl[WORST_ROW] = max(ctl[WORST_ROW], ctl[SKIPPED_IN_A_ROW])
@@ -93,9 +101,8 @@ def control(
     ctl[SCALE] = clip / norm if 0 < clip < norm else 1.0
     ctl[UPDATES] += 1
     ctl[SKIPPED_IN_A_ROW] = 0
-    if inverse:
-        ctl[NATS] += j / inverse
-        ctl[WEIGHT] += 1 / inverse
+    ctl[NATS] += j / inverse
+    ctl[WEIGHT] += 1 / inverse
 
 
 def sgd(xp: Any, p: Array, g: Array, m: Array, w: Array, settings: Array, ctl: Array, s: Array, u: Array) -> None:
@@ -160,12 +167,13 @@ def _average_squares(xp: Any, v: Array, g: Array, beta2: float, u: Array) -> Non
 def _parts(xp: Any, p: Array, g: Array, w: Array, settings: Array, ctl: Array, s: Array, u: Array) -> Iterator[slice]:
     """The flat block in parts that fit the cache, `s` holding each part's gradient, clipped and with weight decay.
 
-    No part where this window is skipped. Decoupled weight decay is applied to p before a part is handed over, and when
-    it comes back with p moved, w: (P,), the average of p, becomes w + (p - w) / (1 + REACH (updates - 1)), unless REACH
-    is 0. With a REACH of 1 that is the mean of p after every update; with less, later ones count more, and w reaches
-    back over about that part of all updates. Source: Shamir & Zhang 2013, averaging with polynomial decay. u: scratch.
+    No part unless something is learnt from this window. Decoupled weight decay is applied to p before a part is handed
+    over, and when it comes back with p moved, w: (P,), the average of p, becomes
+    w + (p - w) / (1 + REACH (updates - 1)), unless REACH is 0. With a REACH of 1 that is the mean of p after every
+    update; with less, later ones count more, and w reaches back over about that part of all updates. Source: Shamir &
+    Zhang 2013, averaging with polynomial decay. u: scratch.
     """
-    if not ctl[OK]:
+    if ctl[OK] != LEARNT:
         return
     size, matrices, scale = len(p), int(settings[MATRICES]), float(ctl[SCALE])
     clip, decay, rate = float(settings[CLIP_VALUE]), float(settings[DECAY]), float(ctl[RATE])

@@ -1,5 +1,5 @@
 // What is carried to the next window, for one state of one layer: the rules stand in step.py.
-// ctl[OK]: 1 where this window counts.
+// ctl[OK]: 0 where this window is skipped.
 
 #define OK 3
 

@@ -47,7 +47,8 @@ class TrainingStep:
     """Runs the window in a workspace's batch: parameters, moments, control array and carried state move on by one.
 
     A window whose loss or gradient is not finite is skipped: nothing it computed is kept, its lanes go on from the
-    state they came with, and those that it left non-finite start from zero. What is carried is always finite.
+    state they came with, and those that it left non-finite start from zero. What is carried is always finite. Of a
+    window whose weights sum to 0 nothing is learnt, and its state is carried.
     Where the backend can capture work, a window is one launch; on_warning gets a line where that had to be given up.
     """
 

@@ -57,7 +57,8 @@ def settings(rng: np.random.Generator, size: int) -> np.ndarray:
 
 def control(rng: np.random.Generator) -> np.ndarray:
     values = rng.integers(1, 9, optim.CONTROL_SIZE).astype(float)
-    values[optim.RATE], values[optim.SCALE], values[optim.OK] = 0.1, 0.7, rng.random() < 0.75
+    values[optim.RATE], values[optim.SCALE] = 0.1, 0.7
+    values[optim.OK] = rng.choice([optim.NOT_FINITE, optim.LEARNT, optim.LEARNT, optim.UNWEIGHTED])
     return values
 
 

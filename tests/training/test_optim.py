@@ -72,9 +72,9 @@ def set_gradients(be: Backend, params: Params, seed: int) -> dict[str, np.ndarra
     return drawn
 
 
-def step(be: Backend, optimizer: Optimizer, rate: float, loss: float = 2.0) -> None:
+def step(be: Backend, optimizer: Optimizer, rate: float, loss: float = 2.0, scale: float = 0.25) -> None:
     optimizer.ctl[optim.RATE] = rate
-    scale = be.from_host(np.array([0.25], optimizer.flats["v" if "v" in optimizer.flats else "m"].dtype))
+    scale = be.from_host(np.array([scale], optimizer.flats["v" if "v" in optimizer.flats else "m"].dtype))
     optimizer.step(be.from_host(np.array([loss])), scale)
 
 
@@ -150,3 +150,28 @@ def test_the_norm_is_of_the_gradient_before_clipping(be: Backend):
 def test_settings_out_of_range_are_refused(bad: dict):
     with pytest.raises(UsageError, match=next(iter(bad)) if "name" not in bad else "optimizer"):
         OptimizerConfig(**bad)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_a_window_without_weight_changes_nothing(be: Backend, name: str, dtype: str):
+    """Whatever its loss and gradient: neither it nor its place among others shows in what comes after it."""
+    config = OptimizerConfig(name, momentum=0.5, weight_decay=0.1, average=0.5)
+    (params, optimizer, _), (others, other, _) = problem(be, config, dtype), problem(be, config, dtype)
+    for n, poison in enumerate([0.0, 1.0, math.nan, math.inf]):
+        set_gradients(be, params, n)
+        set_gradients(be, others, n)
+        if n == 2:
+            others.gradient["output.V"][0, 0] = params.gradient["output.V"][0, 0] = math.nan  # skipped in both
+        step(be, optimizer, 0.1)
+        step(be, other, 0.1)
+        for gradient in params.gradient.values():
+            gradient.fill(poison)
+        before = [be.to_host(a).tobytes() for a in (params.values, *optimizer.flats.values())]
+        step(be, optimizer, 0.1, poison, scale=0.0)
+        assert [be.to_host(a).tobytes() for a in (params.values, *optimizer.flats.values())] == before
+        ctl, expected = be.to_host(optimizer.ctl), be.to_host(other.ctl)
+        assert ctl[optim.OK] == optim.UNWEIGHTED
+        assert np.delete(ctl, optim.OK).tobytes() == np.delete(expected, optim.OK).tobytes()
+    assert be.to_host(params.values).tobytes() == be.to_host(others.values).tobytes()
+    assert be.to_host(optimizer.ctl)[optim.UPDATES] == 3
