@@ -93,7 +93,11 @@ def _reported(*, debug: bool) -> Iterator[None]:
 
 
 def _told(error: BaseException) -> str:
-    """An error in one line."""
+    """An error in one line, with its notes."""
+    return "; ".join([_told_alone(error), *getattr(error, "__notes__", ())])
+
+
+def _told_alone(error: BaseException) -> str:
     if isinstance(error, OSError):
         return f"{error.filename}: {explain(error)}" if error.filename else explain(error)
     if isinstance(error, MemoryError):

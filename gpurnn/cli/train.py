@@ -23,6 +23,7 @@ from gpurnn.network import ModelConfig
 from gpurnn.signals import ending_at_once
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.learner import windows_per_epoch
+from gpurnn.training.loop import skipped_in_words
 from gpurnn.training.optim import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import fitting_lanes, new_run, resumed_run
@@ -175,8 +176,12 @@ def _tell_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None
     same += " --tf32" if given["tf32"] else ""
     run, best = shell_word(trainer.run_directory.path), trainer.progress.best
     message(f"{outcome.reason}; wrote {shell_word(outcome.checkpoint)}")
+    if outcome.skipped:
+        message(skipped_in_words(outcome.skipped))
     if outcome.valid is not None:
-        told = f"validation now: {outcome.valid:.4f} nats a token"
+        told = "validation now: not finite; the model has diverged: start again with a lower --lr or --clip"
+        if math.isfinite(outcome.valid):
+            told = f"validation now: {outcome.valid:.4f} nats a token"
         if outcome.stuck:
             told += f" ({stuck_lanes(outcome.stuck)})"
         if best is not None:

@@ -37,6 +37,11 @@ class CapturedWork:
         self._warm: set[bool] = set()
         self._off = False
 
+    @property
+    def eager(self) -> bool:
+        """Whether every window is eager from now on."""
+        return self._off
+
     def __call__(self) -> None:
         batch = self._ws.batch
         bounded = batch.boundary is not None

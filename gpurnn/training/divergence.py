@@ -63,6 +63,13 @@ class Divergence:
         self.count += 1
         return True
 
+    def told(self, window: int, margin: float) -> str:
+        """A divergence that was found at `window`, in words. margin: in nats."""
+        return (
+            f"window {window}: the mean loss was more than {margin:g} nats above the lowest ({self.lowest or 0:#.4g}) "
+            f"for {HIGH_LINES} log lines in a row"
+        )
+
     def take_good(self, window: int) -> bool:
         """Whether a checkpoint is to be kept for `window`, whose line was just judged; it is good from now on."""
         if self.high or self.lowest is None or (self.good and self.lines < GOOD_LINES):

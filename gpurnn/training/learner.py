@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import islice, takewhile
@@ -17,10 +18,10 @@ from gpurnn.network import Model
 from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.feed import Feed
-from gpurnn.training.optim import Optimizer
+from gpurnn.training.optim import SKIPPED, Optimizer
 from gpurnn.training.rundir import RunDirectory
 from gpurnn.training.schedule import learning_rate
-from gpurnn.training.snapshot import Progress, judged_parameters, pack, unpack
+from gpurnn.training.snapshot import Progress, judged_parameters, pack, unchanging, unpack
 from gpurnn.training.step import TrainingStep
 from gpurnn.training.validation import ForwardPass, LaneLosses, lane_losses
 
@@ -45,6 +46,17 @@ class Learner:
         self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, run.warn)
         self._validation: ForwardPass | None = None
         self.tokens_per_char = _tokens_per_char(corpus)
+        self._always = unchanging(config, corpus, be)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it stands between two windows, so that a checkpoint of now would be one to go on from."""
+        return self._step.whole
+
+    @property
+    def skipped(self) -> int:
+        """Windows skipped since the run's beginning; waits for the device."""
+        return int(self.model.be.to_host(self.optimizer.ctl)[SKIPPED])
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint stood. Raises CheckpointError where it does not fit."""
@@ -71,9 +83,16 @@ class Learner:
         self._step(rate * progress.divergence.rate_factor)
         progress.windows += 1
         progress.cursor = window.cursor
+        progress.line_due = self.validation_due or progress.windows % self.config.log_every == 0
+
+    @property
+    def validation_due(self) -> bool:
+        """Whether the last window is one of those after which there is a validation."""
+        every = self.config.validate_every
+        return every > 0 and self.progress.windows % every == 0
 
     def validate(self, stopping: Callable[[], bool] = lambda: False) -> LaneLosses | None:
-        """The loss over the first windows of the valid split; None where it has no target.
+        """The loss over the first windows of the valid split; None where they have no target with weight.
 
         stopping: asked after each window; the rest is left out once it says so.
         """
@@ -87,16 +106,19 @@ class Learner:
         self._validation.state.reset()
         with closing(WindowStream(self.corpus, "valid", lanes=lanes, steps=steps, epochs=1, plan=False)) as stream:
             passes = self._validation.losses(islice(stream, config.validate_windows))
-            return lane_losses(takewhile(lambda each: not stopping(), passes), config.model.symbols)
+            losses = lane_losses(takewhile(lambda each: not stopping(), passes), config.model.symbols)
+        return None if math.isnan(losses.median) else losses
 
     def pack(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Tensors and header of a checkpoint of now, in arrays of their own; waits for the device."""
-        return pack(self.model, self.optimizer, self.state, self.progress, self.config, self.corpus)
+        return pack(self.model, self.optimizer, self.state, self.progress, self._always)
 
     def go_back(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of this run at a lower rate; what is the best one so far stays the best one."""
         now = self.progress
+        self._step.whole = False
         self.restore(checkpoint)
+        self._step.whole = True
         self.progress.best, self.progress.best_window = now.best, now.best_window
         self.progress.divergence = now.divergence.back(self.progress.divergence)
 

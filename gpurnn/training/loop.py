@@ -6,20 +6,27 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gpurnn.data.stream import Window, WindowStream
-from gpurnn.exceptions import DataError, TrainingError
+from gpurnn.exceptions import GpurnnError, TrainingError, shell_word
 from gpurnn.training.config import Limits
-from gpurnn.training.divergence import FACTOR, HIGH_LINES, LIMIT
+from gpurnn.training.divergence import FACTOR, LIMIT
 from gpurnn.training.learner import Learner
 from gpurnn.training.optim import NATS, NORM, RATE, SKIPPED, WEIGHT, WORST_ROW
 from gpurnn.training.runlog import RunLog
 from gpurnn.training.saving import Saver
 from gpurnn.training.signals import SignalWatch
 from gpurnn.training.validation import LaneLosses
+
+_T = TypeVar("_T")
+
+
+def skipped_in_words(count: int) -> str:
+    """What is said of windows that were skipped, at every end."""
+    return f"{count} window{'s were' if count > 1 else ' was'} skipped because their loss or gradient was not finite"
 
 
 class Loop:
@@ -41,23 +48,48 @@ class Loop:
         self._began = self._last_line = time.monotonic()
         self._seconds_before = learner.progress.seconds
         self._targets = 0
+        self._raised: BaseException | None = None
         self.saver = Saver(learner, log)
 
     def go(self) -> str:
-        """Windows until something says stop; returns what did."""
+        """Windows until something says stop; returns what did.
+
+        Every end tries to save, but for that of a second stop signal. Where it is an error, notes with it say what was
+        saved, or why not, and what was skipped.
+        """
         try:
             if self._learner.progress.line_due and self._after_window():
                 self._go_back()
             reason = self._reason_to_stop()
             while not reason:
                 reason = self._go_on()
-        except DataError:  # the corpus cannot be read any more: what was learnt from it is not lost
-            self._note_seconds()
-            self.saver.save()
+        except BaseException as error:
+            if not self._at_once(error):
+                self._save_after(error)
             raise
         self._note_seconds()
         self.saver.finish()
         return reason
+
+    def _at_once(self, error: BaseException) -> bool:
+        """Whether it comes from somebody who wants no more to be done."""
+        return self._signals.at_once or isinstance(error, KeyboardInterrupt)
+
+    def _save_after(self, error: BaseException) -> None:
+        """Save what there is when `error` ends the training; notes of `error` tell how that went."""
+        learner, saver = self._learner, self.saver
+        self._note_seconds()
+        try:
+            saver.finish()
+            error.add_note(saver.told())
+            if learner.skipped:
+                error.add_note(skipped_in_words(learner.skipped))
+        except GpurnnError as second:
+            error.add_note(str(second))
+        except Exception as second:
+            error.add_note(f"{type(second).__name__}: {second}; {saver.told()}")
+        if not saver.path:
+            error.add_note(f"gpurnn train --resume {shell_word(learner.run_directory.path)} begins at the first window")
 
     def _go_on(self) -> str:
         """Windows from where the run stands; returns what said stop, "" where it went back to an earlier window."""
@@ -86,64 +118,73 @@ class Loop:
         """One window, and whatever is due after it; returns whether the run is to go back."""
         self._learner.consume(window)
         self._targets += window.targets.size
-        self._on_window(self._learner.progress.windows)
+        self._call(self._on_window, self._learner.progress.windows)
         return self._after_window()
+
+    def _call(self, callback: Callable[[_T], None], argument: _T) -> None:
+        """Call somebody else's code; what it raises ends the run once all that is due after this window is done."""
+        try:
+            callback(argument)
+        except BaseException as error:
+            if self._at_once(error):
+                raise
+            self._raised = self._raised or error
 
     def _after_window(self) -> bool:
         """Whatever is due after the last window; returns whether the run is to go back.
 
         A stop signal cuts a validation short; all that is due is left to the resume then, which so has the same bits.
+        The same where an error comes before the line.
         """
-        learner, config = self._learner, self._learner.config
-        windows = learner.progress.windows
-        validating = config.validate_every > 0 and windows % config.validate_every == 0
-        improved = good = False
-        if validating or windows % config.log_every == 0:
+        learner, signals = self._learner, self._signals
+        if learner.progress.line_due:
             ctl, now = learner.model.be.to_host(learner.optimizer.ctl), time.monotonic()
-            self._stop_if_lost(ctl)
-            losses = learner.validate(self._signals.stopping) if validating else None
-            learner.progress.line_due = validating and self._signals.stopping()
-            if learner.progress.line_due:
+            validating = learner.validation_due
+            losses = learner.validate(signals.stopping) if validating else None
+            if validating and signals.stopping():
                 return False
-            line = self._line(ctl, now)
-            if self._diverged(line):
+            if self._tell(ctl, now, losses):
                 return True
-            if losses is not None:
-                improved = self._judge(line, losses)
-            good = config.on_divergence == "rollback" and learner.progress.divergence.take_good(windows)
-            self.saver.line(line)
-            self._on_line(line)
-        asked = self._signals.take_checkpoint_request()
+            self._stop_if_lost(ctl)
+        asked = signals.take_checkpoint_request()
         due = time.monotonic() - self.saver.since >= self._checkpoint_seconds
-        if improved or good or due or asked:
+        if self.saver.wanted or due or asked:
             self._note_seconds()
-            self.saver.save(best=improved, good=good)
+            self.saver.save()
         return False
 
-    def _diverged(self, line: dict[str, Any]) -> bool:
-        """Judge a log line, and note in it what was counted; returns whether the run is to go back."""
+    def _tell(self, ctl: np.ndarray, now: float, losses: LaneLosses | None) -> bool:
+        """The log line that is due, and what follows from it; returns whether the run is to go back instead."""
         learner, config = self._learner, self._learner.config
-        divergence = learner.progress.divergence
-        now = divergence.judge(line["nats_per_token"], config.divergence_nats)
-        told = (
-            f"window {line['window']}: the mean loss was more than {config.divergence_nats:g} nats above the lowest "
-            f"({divergence.lowest or 0:#.4g}) for {HIGH_LINES} log lines in a row"
-        )
-        if now and divergence.count >= LIMIT:
-            raise TrainingError(
-                f"{told}, the {LIMIT}th time; start again with a lower --lr or --clip, from the best checkpoint with "
-                f"--init-from {learner.run_directory.path}"
-            )
-        if now and config.on_divergence == "rollback":
-            learner.run_directory.warn(
-                f"{told}; going back to window {divergence.good} with the learning rate times {FACTOR:g}"
+        progress = learner.progress
+        line = self._line(ctl, now)
+        diverged = progress.divergence.judge(line["nats_per_token"], config.divergence_nats)
+        last = diverged and progress.divergence.count >= LIMIT
+        told = progress.divergence.told(progress.windows, config.divergence_nats)
+        if diverged and not last and config.on_divergence == "rollback":
+            self._call(
+                learner.run_directory.warn,
+                f"{told}; going back to window {progress.divergence.good} with the learning rate times {FACTOR:g}",
             )
             return True
-        if now:
-            learner.run_directory.warn(f"{told}; --on-divergence rollback would go back")
-        if divergence.count:
-            line["divergences"] = divergence.count
+        if progress.divergence.count:
+            line["divergences"] = progress.divergence.count
+        improved = losses is not None and self._judge(line, losses)
+        good = config.on_divergence == "rollback" and progress.divergence.take_good(progress.windows)
+        progress.line_due = False
+        self.saver.line(line, best=improved, good=good)
+        self._call(self._on_line, line)
+        if last:
+            raise TrainingError(f"{told}, the {LIMIT}th time; {self._advice()}")
+        if diverged:
+            self._call(learner.run_directory.warn, f"{told}; --on-divergence rollback would go back")
         return False
+
+    def _advice(self) -> str:
+        """What to do where training cannot go on."""
+        run = self._learner.run_directory
+        best = f", from the best checkpoint with --init-from {shell_word(run.path)}" if run.best.exists() else ""
+        return f"start again with a lower --lr or --clip{best}"
 
     def _go_back(self) -> None:
         """Restore the last good window, and cut the run directory back to it."""
@@ -160,6 +201,8 @@ class Loop:
     def _reason_to_stop(self) -> str:
         """Why to stop now, in words for people; empty to go on."""
         progress, config, limits = self._learner.progress, self._learner.config, self._limits
+        if self._raised is not None:
+            raise self._raised
         if self._signals.stop_signal is not None:
             return f"stopped by {self._signals.stop_signal.name}"
         if limits.windows is not None and progress.windows >= limits.windows:
@@ -196,12 +239,10 @@ class Loop:
         return line
 
     def _stop_if_lost(self, ctl: np.ndarray) -> None:
-        limit = self._learner.config.skip_limit
-        if ctl[WORST_ROW] >= limit:
+        if ctl[WORST_ROW] >= self._learner.config.skip_limit:
             raise TrainingError(
-                f"window {self._learner.progress.windows}: {int(ctl[WORST_ROW])} windows in a row were skipped because "
-                f"their loss or gradient was not finite; the last checkpoint is {self.saver.path or 'that of before'}; "
-                "start again with a lower --lr or a lower --clip"
+                f"window {self._learner.progress.windows}: {int(ctl[WORST_ROW])} windows in a row were skipped; "
+                f"{self._advice()}"
             )
 
     def _judge(self, line: dict[str, Any], losses: LaneLosses) -> bool:

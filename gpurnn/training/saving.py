@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gpurnn.exceptions import CheckpointError, RunError
+from gpurnn.exceptions import CheckpointError, GpurnnError, RunError, TrainingError
 from gpurnn.training.learner import Learner
 from gpurnn.training.runlog import RunLog
 
@@ -33,60 +33,80 @@ class _Due:
 class Saver:
     """The log and the checkpoints of one call of `Trainer.run`.
 
-    path: of the last checkpoint written, "" before the first; window: that it is of. since: when, in monotonic seconds.
+    path: of the last checkpoint of the run, "" before the first. window: of the one that this call wrote last; -1
+    before the first. since: when that was, in monotonic seconds.
     """
 
     def __init__(self, learner: Learner, log: RunLog) -> None:
         self._learner, self._log = learner, log
         self._lines: list[dict[str, Any]] = []
         self._owed: list[_Due] = []
-        self.path, self.window = "", -1
+        self._best = self._good = False
+        self.path, self.window = self._newest(), -1
         self.since = time.monotonic()
 
-    def line(self, entry: dict[str, Any]) -> None:
-        """Add a line to the log."""
+    @property
+    def wanted(self) -> bool:
+        """Whether a checkpoint of now is to be the best one or a good one, and is not yet written."""
+        return self._best or self._good
+
+    def line(self, entry: dict[str, Any], *, best: bool, good: bool) -> None:
+        """Add a line to the log. best: the next checkpoint is the best so far; good: the run may go back to it."""
         self._lines.append(entry)
+        self._best, self._good = best, good
         try:
             self._write_lines()
         except RunError as error:
             self._learner.run_directory.warn(f"{error}; training goes on, the line is written later")
 
-    def save(self, *, best: bool = False, good: bool = False) -> None:
-        """Write a checkpoint of now. best: as best.safetensors too. good: one that the run may go back to."""
+    def save(self) -> None:
+        """Write a checkpoint of now."""
         self.since = time.monotonic()
-        due = self._due_with(best, good)
+        due = self._due()
         try:
             self._write(due)
         except (RunError, CheckpointError) as error:
-            self._learner.run_directory.warn(f"{error}; training goes on, {self._told()}")
+            self._learner.run_directory.warn(f"{error}; training goes on, {self.told()}")
 
     def finish(self) -> None:
-        """Write what is owed, and a checkpoint of now unless the last one is it. Raises RunError, CheckpointError."""
+        """Write what is owed, and a checkpoint of now unless the last one is it.
+
+        Raises GpurnnError with the last checkpoint that there is: it cannot be written, the device is gone, or a window
+        was left half-way.
+        """
         try:
-            if self.window != self._learner.progress.windows:
-                self._write(self._due_with(False, False))
+            if not self._learner.whole:
+                raise TrainingError("the window at work is lost")
+            if self.window != self._learner.progress.windows or self.wanted:
+                self._write(self._due())
             else:
                 self._write(self._owed)
-        except (RunError, CheckpointError) as error:
-            raise type(error)(f"{error}; {self._told()}") from None
+        except GpurnnError as error:
+            raise type(error)(f"{error}; {self.told()}") from None
 
     def went_back(self) -> None:
         """The run went back to an earlier window: nothing of now is on the disk."""
-        self._lines, self._owed, self.window = [], [], -1
+        self._lines, self._owed, self.path, self.window = [], [], self._newest(), -1
+        self._best = self._good = False
 
     def write_owed(self) -> None:
         """Write the checkpoints that failed before. Raises RunError, CheckpointError."""
         self._write(self._owed)
 
-    def _told(self) -> str:
-        return f"the last checkpoint is {self.path}" if self.path else "no checkpoint was written since the start"
+    def _newest(self) -> str:
+        return next(map(str, self._learner.run_directory.generations()), "")
 
-    def _due_with(self, best: bool, good: bool) -> list[_Due]:
+    def told(self) -> str:
+        """Which checkpoint a resume would go on from."""
+        return f"the last checkpoint is {self.path}" if self.path else "there is no checkpoint yet"
+
+    def _due(self) -> list[_Due]:
         """What is owed and a checkpoint of now, which takes the place of an older best or good one."""
+        now = _Due(self._learner.progress.windows, *self._learner.pack(), self._best, self._good)
+        self._best = self._good = False
         for old in self._owed:
-            old.best, old.good = old.best and not best, old.good and not good
-        owed = [old for old in self._owed if old.best or old.good]
-        return [*owed, _Due(self._learner.progress.windows, *self._learner.pack(), best, good)]
+            old.best, old.good = old.best and not now.best, old.good and not now.good
+        return [*(old for old in self._owed if old.best or old.good), now]
 
     def _write_lines(self) -> None:
         while self._lines:

@@ -37,7 +37,7 @@ class Progress:
     best: the lowest validation loss in nats, None before the first; best_window: where. stale: validations in a row
     that were no better. plateaus: how often the plateau schedule has lowered the rate. seconds: spent so far.
     divergence: what its rule remembers. line_due: whether the log line and the validation of the last window are still
-    to come, since a signal cut that validation short.
+    to come, since a signal cut that validation short or the run ended before it.
     """
 
     windows: int = 0
@@ -98,22 +98,21 @@ def versions(be: Backend) -> dict[str, str]:
     return {"gpurnn": gpurnn.__version__, **be.describe()}
 
 
-def pack(
-    model: Model, optimizer: Optimizer, state: State, progress: Progress, config: TrainConfig, corpus: Corpus
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Tensors and header of a checkpoint; waits for the device."""
-    be, params = model.be, model.params
-    device = dict(params.value)
-    for name, flat in optimizer.flats.items():
-        device |= {f"{name}.{parameter}": view for parameter, view in params.named(flat).items()}
-    device |= {"optimizer.control": optimizer.ctl, **state.named()}
-    tensors = {name: be.to_host(array) for name, array in device.items()}
+@dataclass(frozen=True)
+class Unchanging:
+    """What all checkpoints of a run have alike, in memory, so that a save reads nothing: its tensors, its header."""
+
+    tensors: dict[str, np.ndarray]
+    header: dict[str, Any]
+
+
+def unchanging(config: TrainConfig, corpus: Corpus, be: Backend) -> Unchanging:
+    """Read it, once. Raises CorpusError."""
     data, offsets = corpus.vocabulary.to_arrays()
     symbols, counts = corpus.starts
-    tensors |= {"vocabulary.data": data, "vocabulary.offsets": offsets}
+    tensors: dict[str, np.ndarray] = {"vocabulary.data": data, "vocabulary.offsets": offsets}
     tensors |= {"starts.symbols": np.asarray(symbols, np.int64), "starts.counts": np.asarray(counts, np.int64)}
-    header = {
-        "progress": progress.to_json(),
+    header: dict[str, Any] = {
         "config": config.to_json(),
         "corpus": {
             "path": str(corpus.path.resolve()),
@@ -124,7 +123,20 @@ def pack(
         },
         "versions": versions(be),
     }
-    return tensors, header
+    return Unchanging(tensors, header)
+
+
+def pack(
+    model: Model, optimizer: Optimizer, state: State, progress: Progress, always: Unchanging
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Tensors and header of a checkpoint, from memory alone; waits for the device."""
+    be, params = model.be, model.params
+    device = dict(params.value)
+    for name, flat in optimizer.flats.items():
+        device |= {f"{name}.{parameter}": view for parameter, view in params.named(flat).items()}
+    device |= {"optimizer.control": optimizer.ctl, **state.named()}
+    tensors = {name: be.to_host(array) for name, array in device.items()}
+    return tensors | always.tensors, {"progress": progress.to_json(), **always.header}
 
 
 def unpack(checkpoint: Checkpoint, model: Model, optimizer: Optimizer, state: State) -> Progress:

@@ -50,6 +50,7 @@ class TrainingStep:
     state they came with, and those that it left non-finite start from zero. What is carried is always finite. Of a
     window whose weights sum to 0 nothing is learnt, and its state is carried.
     Where the backend can capture work, a window is one launch; on_warning gets a line where that had to be given up.
+    whole: whether all of it stands between two windows; where something failed half-way it does not.
     """
 
     def __init__(
@@ -67,17 +68,21 @@ class TrainingStep:
         self._lane_check = be.bind(LANE_CHECK, real, B=lanes, H=hidden)
         self._carry_out = be.bind(CARRY_OUT, real, B=lanes, H=hidden)
         self._run = CapturedWork(self._work, model, ws, state, optimizer, on_warning)
+        self.whole = True
 
     def __call__(self, rate: float) -> None:
         """One window at this learning rate; reads nothing back from the device."""
         self._optimizer.ctl[RATE : RATE + 1].fill(rate)
+        self.whole = self._run.eager  # what fails before the update leaves everything as it was
         self._run()
+        self.whole = True
 
     def _work(self) -> None:
         """What is the same for every window of as many steps."""
         ws = self._ws
         self._model.forward(ws, self._state)
         self._model.backward(ws)
+        self.whole = False
         self._optimizer.step(ws.loss, ws.batch.scale)
         self._bad.fill(0)
         pairs = [

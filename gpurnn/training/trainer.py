@@ -6,11 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gpurnn.settings import NotNegative, checked
 from gpurnn.training.config import Limits
 from gpurnn.training.learner import Learner
 from gpurnn.training.loop import Loop
 from gpurnn.training.runlog import RunLog
 from gpurnn.training.signals import SignalWatch
+from gpurnn.training.validation import LaneLosses
+
+CHECKPOINT_MINUTES = 5.0
+"""How often a checkpoint is written where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +23,8 @@ class Outcome:
     """How a call of `Trainer.run` ended.
 
     reason: for people. exit_code: 0; 128 + its number after a stop signal. valid: nats per target of the valid split,
-    None without one and after a signal; stuck: how many of its lanes are. checkpoint: its path. windows: consumed since
-    the run's beginning.
+    None without one and after a signal; stuck: how many of its lanes are. checkpoint: its path. windows, skipped:
+    consumed, and of them skipped, since the run's beginning.
     """
 
     reason: str
@@ -28,6 +33,7 @@ class Outcome:
     stuck: int
     checkpoint: str
     windows: int
+    skipped: int
 
 
 class Trainer(Learner):
@@ -37,18 +43,20 @@ class Trainer(Learner):
         self,
         limits: Limits,
         *,
-        checkpoint_minutes: float = 5.0,
+        checkpoint_minutes: float = CHECKPOINT_MINUTES,
         on_line: Callable[[dict[str, Any]], None] = lambda entry: None,
         on_window: Callable[[int], None] = lambda windows: None,
     ) -> Outcome:
-        """Train until a limit, a signal or early stopping; the last checkpoint is written before it returns.
+        """Train until a limit, a signal or early stopping; the last checkpoint is written before it ends.
 
         checkpoint_minutes: how often one is written in between; 0: after every window. on_line: called with each entry
         of the log; on_window: with the number of windows consumed.
         Where the log or a checkpoint cannot be written, see `gpurnn.training.saving`.
         Raises TrainingError when too many windows in a row were not finite, or when training diverged too often;
-        RunError, CheckpointError when the last checkpoint cannot be written.
+        RunError, CheckpointError when the last checkpoint cannot be written; what a callback raises; UsageError. Notes
+        with the error say what was saved.
         """
+        minutes = checked("checkpoint_minutes", NotNegative, checkpoint_minutes)
         run = self.run_directory
         losses = None
         with SignalWatch() as signals:
@@ -58,11 +66,21 @@ class Trainer(Learner):
                     unreadable = log.truncate_to(self.progress.windows)
                     if unreadable:
                         run.warn(f"{run.log}: damaged lines were dropped: {unreadable:,}")
-                    loop = Loop(self, limits, signals, log, checkpoint_minutes, on_line, on_window)
+                    loop = Loop(self, limits, signals, log, minutes, on_line, on_window)
                     reason = loop.go()
             if signals.stop_signal is None:  # who sends a signal wants it to end
-                losses = self.validate(signals.stopping)
+                losses = self._validate_at_the_end(loop.saver.told(), signals.stopping)
                 if signals.stop_signal is not None:
                     losses, reason = None, f"{reason}; the validation was stopped by {signals.stop_signal.name}"
         valid, stuck = (None, 0) if losses is None else (losses.mean, losses.stuck)
-        return Outcome(reason, signals.exit_code or 0, valid, stuck, loop.saver.path, self.progress.windows)
+        return Outcome(
+            reason, signals.exit_code or 0, valid, stuck, loop.saver.path, self.progress.windows, self.skipped
+        )
+
+    def _validate_at_the_end(self, told: str, stopping: Callable[[], bool]) -> LaneLosses | None:
+        """See `validate`. told: what is saved, for a note where this fails."""
+        try:
+            return self.validate(stopping)
+        except Exception as error:
+            error.add_note(told)
+            raise

@@ -45,5 +45,5 @@ def log_without_clock(path: Path) -> list[dict]:
     entries = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
     for entry in entries:
         assert entry.pop("seconds") >= 0
-        assert entry.pop("tokens_per_second") > 0
+        assert entry.pop("tokens_per_second") >= 0
     return entries
