@@ -18,11 +18,16 @@ TABLE = (*STOPS, SAVE)
 
 def default_signals(ignored: tuple[signal.Signals, ...] = ()) -> None:
     """Of this process; for the `preexec_fn` of a child that is sent signals. ignored: those that stay ignored."""
+    default_handlers(ignored)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, TABLE)
+
+
+def default_handlers(ignored: tuple[signal.Signals, ...] = ()) -> None:
+    """`default_signals` that leaves blocked what is blocked."""
     for number in TABLE:
         signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
     if signal.SIGINT not in ignored:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, TABLE)
 
 
 @contextmanager

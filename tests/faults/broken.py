@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from faults import cuts, fuzzcorpora, training
+from faults import cuts, fuzzcorpora, signals, training
 from faults.cases import Context, Scenario
 from faults.scenarios import HISTORY, SAVE
 from gpurnn.exceptions import GpurnnError
@@ -72,6 +72,17 @@ def _quiet(folder: Path, context: Context) -> None:
 
 def cut_without_state(scratch: str) -> dict[str, Any]:
     """Cuts of training that forgets the carried state when it is resumed."""
+    _forget_the_state()
+    return cuts.cut("lstm", 120, scratch, most=2)
+
+
+def strike_without_state(scratch: str) -> dict[str, Any]:
+    """A signal of each kind to such training."""
+    _forget_the_state()
+    return signals.strike(1, 1, scratch)
+
+
+def _forget_the_state() -> None:
     restore = Trainer.restore
 
     def forgetting(self: Trainer, checkpoint: Checkpoint) -> None:
@@ -79,7 +90,6 @@ def cut_without_state(scratch: str) -> dict[str, Any]:
         self.state.reset()
 
     Trainer.restore = forgetting  # type: ignore[method-assign]
-    return cuts.cut("lstm", 120, scratch, most=2)
 
 
 def fuzz_with_a_death(scratch: str) -> dict[str, Any]:

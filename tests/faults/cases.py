@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from signalled import default_handlers
+
 from faults.shim import Shim
 from gpurnn.exceptions import GpurnnError
-
-STOPS = (signal.SIGINT, signal.SIGTERM)
+from gpurnn.signals import SAVE, STOPS
 
 
 @dataclass
@@ -53,8 +54,8 @@ class Context:
         self.tell("mark", word)
 
     def ready(self) -> None:
-        """Say that handlers are set: stop signals that came before arrive now."""
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        """Say that handlers are set: signals that came before arrive now."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOPS, SAVE))
 
     def tell(self, kind: str, value: Any) -> None:
         """One line for the parent."""
@@ -81,10 +82,10 @@ def run_child(
 ) -> Outcome:
     """Do the work in a forked child, with the library armed (arming: see Shim.arm) or sent a signal.
 
-    send: after how many seconds, and which. A stop signal waits until the work calls `ready`.
+    send: after how many seconds, and which. What the program handles waits until the work calls `ready`.
     """
     reader, writer = os.pipe()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS if send else ())
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOPS, SAVE) if send else ())
     child = os.fork()
     if child == 0:
         os.close(reader)
@@ -111,7 +112,7 @@ def run_child(
 
 def _be_child(scenario: Scenario, folder: Path, context: Context, shim: Shim | None, arming: dict[str, Any]) -> None:
     ending, text = "done", ""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    default_handlers()
     try:
         if shim is not None:
             shim.arm(folder, **arming)
@@ -150,7 +151,7 @@ def kill_randomly(scenario: str, count: int, seed: int, scratch: str, longest: f
 
 
 def stop_randomly(scenario: str, count: int, seed: int, scratch: str, longest: float = 0.05) -> dict[str, Any]:
-    """Send SIGINT or SIGTERM `count` times, each time after a random part of `longest` seconds, and go on.
+    """Send a stop signal `count` times, each time after a random part of `longest` seconds, and go on.
 
     The work calls `ready` once its handlers are set, and marks the exit code that it ends with.
 

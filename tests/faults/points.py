@@ -7,6 +7,7 @@ from typing import Any
 
 from faults import devices, fulldisk
 from faults.shim import call, scratch_folder
+from faults.signals import KINDS
 from faults.walk import ACTIONS
 from gpurnn.network.cells import CELLS
 
@@ -168,9 +169,11 @@ def hostile(tally: Tally) -> None:
 
 
 def signals(tally: Tally) -> None:
-    """SIGINT and SIGTERM at random during training."""
-    report = tally.run("faults.training:stop", count=tally.share(500), seed=tally.seed, longest=0.25)
-    tally.add("signals", report["cases"])
+    """Each kind of signal at random during training, its validations among it."""
+    report = tally.run("faults.signals:strike", each=tally.share(100), seed=tally.seed, longest=0.25)
+    for kind, count in report["kinds"].items():
+        tally.add(kind, count)
+    tally.add("validations cut short", report["cut"])
 
 
 def poison(tally: Tally) -> None:
@@ -217,7 +220,7 @@ POINTS = {
         {"truncations": 500},
     ),
     "8": Point("hostile corpora: not refused", hostile, fixed={"hostile files refused": 20}),
-    "9": Point("signals: no resumable run", signals, {"signals": 500}),
+    "9": Point("signals: no run that goes on to the same bits", signals, {kind.name: 100 for kind in KINDS}),
     "10": Point("NaN and infinity: contaminated", poison, {"injections, NumPy": 200}),
     "11": Point("races: not one writer and one line", races, {"races": 100}),
 }

@@ -12,6 +12,7 @@ import pytest
 from faults import fulldisk, shim
 from faults.fuzz import flip_and_cut
 from faults.points import POINTS
+from faults.signals import KINDS
 from faults.soak import _merged, _short
 from faults.test_faults import call
 from gpurnn.network.cells import CELLS
@@ -28,8 +29,14 @@ def test_training_survives_random_kills_with_the_same_bits(scratch: str) -> None
     assert clean(report) == {"cases": 12}
 
 
-def test_training_ends_in_a_checkpoint_at_every_signal(scratch: str) -> None:
-    assert clean(call("faults.training:stop", count=8, seed=1, scratch=scratch)) == {"cases": 8}
+def test_training_goes_on_to_the_same_bits_after_every_signal(scratch: str) -> None:
+    report = clean(call("faults.signals:strike", each=2, seed=1, scratch=scratch))
+    assert report["kinds"] == {kind.name: 2 for kind in KINDS}
+
+
+def test_the_strikes_notice_a_lost_state(scratch: str) -> None:
+    report = call("faults.broken:strike_without_state", preload=False, scratch=scratch)
+    assert len(report["violations"]) == len(KINDS)
 
 
 @pytest.mark.parametrize(
@@ -124,13 +131,13 @@ def test_the_fuzzer_makes_checksums_that_fit(scratch: str) -> None:
 
 
 def test_figures_of_several_runs_add_up() -> None:
-    one = {"title": "t", "counts": {"signals": 300}, "fixed": {"x": 4}, "peaks": {}, "facts": {}, "violations": []}
+    one = {"title": "t", "counts": {"races": 60}, "fixed": {"x": 4}, "peaks": {}, "facts": {}, "violations": []}
     one["runs"] = [1]
-    both = _merged(one, one | {"counts": {"signals": 199}, "fixed": {"x": 3}, "violations": ["lost"]})
-    assert (both["counts"], both["fixed"], both["violations"]) == ({"signals": 499}, {"x": 4}, ["lost"])
+    both = _merged(one, one | {"counts": {"races": 39}, "fixed": {"x": 3}, "violations": ["lost"]})
+    assert (both["counts"], both["fixed"], both["violations"]) == ({"races": 99}, {"x": 4}, ["lost"])
     assert both["runs"] == [1, 1]
-    assert _short("9", both["counts"], both["fixed"], 1) == ["signals: 499, expected 500"]
-    assert _short("9", {"signals": 5}, {}, 0.01) == []
+    assert _short("11", both["counts"], both["fixed"], 1) == ["races: 99, expected 100"]
+    assert _short("11", {"races": 1}, {}, 0.01) == []
     assert list(POINTS) == [str(number) for number in range(1, 12)]
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import random
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -13,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from faults.cases import STOPS, Context, Outcome, Scenario, run_child
+from faults.cases import Context, Outcome, Scenario
 from gpurnn import backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.prepare import prepare
-from gpurnn.exceptions import GpurnnError
 from gpurnn.network import ModelConfig
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.optim import OptimizerConfig
@@ -25,7 +23,6 @@ from gpurnn.training.rundir import RunDirectory
 from gpurnn.training.runlog import read_log
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
-from gpurnn.training.signals import SignalWatch
 from gpurnn.training.trainer import Trainer
 
 VALIDATE_EVERY = 35
@@ -136,7 +133,12 @@ def check_run(run: Path, least: int, most: int) -> int:
 
 def _check_going(folder: Path, outcome: Outcome) -> None:
     completed = int(outcome.marks[-1]) if outcome.marks else 2
-    if check_run(folder / "run", completed, LONG) > LONG // 5:
+    begin_anew_after(folder, check_run(folder / "run", completed, LONG))
+
+
+def begin_anew_after(folder: Path, window: int) -> None:
+    """Put the run of the beginning in place before it leaves the reference behind."""
+    if window > LONG // 5:
         shutil.rmtree(folder / "run")
         shutil.copytree(folder / "anew", folder / "run")
 
@@ -196,53 +198,3 @@ def _check_large(folder: Path, outcome: Outcome) -> None:
 
 
 LARGE = Scenario(_prepare_large, _work_large, _check_large)
-
-
-def stop(count: int, seed: int, scratch: str, longest: float = 0.15) -> dict[str, Any]:
-    """Send training SIGINT or SIGTERM `count` times at random, and go on from what it leaves.
-
-    Returns {"cases", "violations"}: each that did not end within one window with the right code and a checkpoint.
-    """
-    folder = Path(scratch) / "stopped"
-    folder.mkdir()
-    prepare_run(folder)
-    generator = random.Random(seed)
-    violations = []
-    for number in range(count):
-        sent = generator.choice(STOPS)
-        scenario = replace(GOING, work=_work_stopped)
-        outcome = run_child(scenario, folder, send=(generator.uniform(0, longest), sent))
-        try:
-            assert outcome.ending == "done", f"{outcome.ending} by signal {outcome.signal}: {outcome.text}"
-            told = outcome.marks.pop().split()
-            assert told[0] == f"exit{128 + sent}", told
-            assert int(told[2]) - int(told[1]) <= 1, f"went on for more than a window: {told}"
-            assert outcome.marks[-1] == told[2], f"the last checkpoint is of window {outcome.marks[-1]}: {told}"
-            GOING.check(folder, outcome)
-        except (AssertionError, GpurnnError) as exc:
-            violations.append(f"signal {number}: {exc}")
-    return {"cases": count, "violations": violations}
-
-
-def _work_stopped(folder: Path, context: Context) -> None:
-    """Trains until a signal; marks the exit code, and the windows at the signal and at the end."""
-    trainer = resumed_run(backend.get("cpu"), folder / "run", context.warn)
-    after_each_save(trainer, lambda window, *packed: context.mark(str(window)))
-    handle, at = SignalWatch._handle, list[int]()
-
-    def noting(self: SignalWatch, number: int, frame: Any) -> None:
-        at.append(trainer.progress.windows)
-        handle(self, number, frame)
-
-    SignalWatch._handle = noting  # type: ignore[method-assign]
-    ready = False
-
-    def window(windows: int) -> None:
-        nonlocal ready
-        time.sleep(0.002)  # so that the run does not leave the reference behind
-        if not ready:
-            ready = True
-            context.ready()
-
-    ended = trainer.run(Limits(windows=1 << 40), on_window=window)
-    context.mark(f"exit{ended.exit_code} {at[0]} {ended.windows}")
