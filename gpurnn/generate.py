@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from gpurnn.data.decoding import as_bytes, as_text
+from gpurnn.data.tokens import shown_words
 from gpurnn.exceptions import UsageError
 from gpurnn.network import Model, State
 from gpurnn.network.stepper import Stepper
-from gpurnn.prompt import Prompt, encode_prompt, in_windows
+from gpurnn.prompt import PROMPT_ADVICE, Prompt, encode_prompt, in_windows
 from gpurnn.sampler import Sampler
 from gpurnn.training.snapshot import Language
 
@@ -34,7 +36,7 @@ def generate(
 
     prompt: not repeated in what is yielded; without one the text begins as the documents of the corpus do.
     length: symbols to make; 0: it never ends. temperature, top_k, top_p, seed: see `Sampler`.
-    stop: the text ends before this, wherever pieces begin and end.
+    stop: the text ends before this, wherever pieces begin and end; among words, spaces in it need not be as shown.
     The same seed, prompt, device and versions give the same text.
     Raises UsageError for a value out of its range, DataError for a prompt with a symbol that the vocabulary lacks.
     """
@@ -96,11 +98,14 @@ class Generator:
         return self._text(sampler, length, None if stop is None else self._until(stop))
 
     def _until(self, stop: str | bytes) -> _Until:
-        """What watches for the stop text, which becomes what the corpus would hold in its place."""
+        """What watches for the stop text, which becomes what is shown where the corpus holds that text."""
         if self._language.vocabulary.kind == "bytes":
-            wanted: str | bytes = stop.encode("utf-8", "surrogateescape") if isinstance(stop, str) else stop
+            wanted: str | bytes = as_bytes(stop)
         else:
-            wanted = self._language.policy.apply(stop if isinstance(stop, str) else stop.decode())
+            policy = self._language.policy
+            wanted = policy.apply(as_text(stop, "the stop text", policy, PROMPT_ADVICE))
+            if self._language.vocabulary.kind == "words":
+                wanted = shown_words(wanted)
         if not wanted:
             raise UsageError("stop: expected a text, found an empty one; leave it out to stop at the length only")
         return _Until(wanted)

@@ -8,23 +8,26 @@ from typing import IO, Any
 
 import numpy as np
 
-from gpurnn.data.text import Source, decode_blocks, read_pieces
+from gpurnn.data.decoding import Advice, as_bytes, as_text
+from gpurnn.data.inputs import Source
+from gpurnn.data.text import read_pieces
 from gpurnn.data.tokens import Vocabulary
 from gpurnn.training.snapshot import Language
 
 Prompt = str | bytes | Iterable[str] | Iterable[bytes]
 """A text; or its pieces, with the text policy applied already."""
 
-_ADVICE = "a prompt has to be in the encoding of the corpus, convert it with iconv"
+_CONVERT = "a prompt has to be in the encoding of the corpus, convert it with iconv"
+PROMPT_ADVICE = Advice(_CONVERT, _CONVERT, "| gpurnn sample RUN --prompt-file -", "")
 
 
 def read_prompt(language: Language, path: Path | None, stdin: IO[bytes] | None) -> Prompt:
     """The prompt in a file, or on standard input where path is None, read while it is used.
 
-    Raises DataError, while it is used: a file that cannot be read, or that is not in the encoding of the text policy.
+    Raises DataError, while it is used: for a file that cannot be read or is no text in the encoding of the text policy.
     """
     policy = None if language.vocabulary.kind == "bytes" else language.policy
-    groups = read_pieces(Source(path, named=True), policy, None, stdin, lambda count: None, _ADVICE)
+    groups = read_pieces(Source(path, named=True), policy, None, stdin, lambda count: None, PROMPT_ADVICE)
     pieces: Iterator[Any] = (text for group in groups for text, _ in group)
     return pieces
 
@@ -38,10 +41,10 @@ def encode_prompt(language: Language, prompt: Prompt) -> Iterator[np.ndarray]:
     vocabulary, policy = language.vocabulary, language.policy
     if vocabulary.kind == "bytes":
         pieces: Iterable[str | bytes] = (prompt,) if isinstance(prompt, str | bytes) else prompt
-    elif isinstance(prompt, bytes):
-        pieces = (policy.apply("".join(decode_blocks((prompt,), "the prompt", policy, _ADVICE))),)
+    elif isinstance(prompt, str | bytes):
+        pieces = (policy.apply(as_text(prompt, "the prompt", policy, PROMPT_ADVICE)),)
     else:
-        pieces = (policy.apply(prompt),) if isinstance(prompt, str) else prompt
+        pieces = prompt
     return _encode(vocabulary, pieces)
 
 
@@ -63,7 +66,7 @@ def _encode(vocabulary: Vocabulary, pieces: Iterable[str | bytes]) -> Iterator[n
         pieces = _whole_words(pieces)
     for piece in pieces:
         if vocabulary.kind == "bytes" and isinstance(piece, str):
-            piece = piece.encode("utf-8", "surrogateescape")
+            piece = as_bytes(piece)
         yield vocabulary.encode(piece, position)
         position += len(piece)
 

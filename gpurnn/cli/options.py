@@ -117,15 +117,13 @@ def as_text(ctx: click.Context, option: click.Parameter, value: str | None) -> s
         return data
 
 
-def parse_escapes(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """A text in which \\n, \\t and \\\\ stand for a newline, a tab and a backslash; callback of an option."""
+def parse_escapes(ctx: click.Context, option: click.Parameter, value: str | None) -> str | bytes | None:
+    """What `as_text` gives, where \\n, \\t and \\\\ stand for a newline, a tab and a backslash; callback of an option."""
     if value is None:
         return None
-    text = as_text(ctx, option, value)
-    value = text if isinstance(text, str) else value
     pieces, index = [], 0
     while index < len(value):
         pair = value[index : index + 2]
         pieces.append(_ESCAPES.get(pair, pair[0]))
         index += 2 if pair in _ESCAPES else 1
-    return "".join(pieces)
+    return as_text(ctx, option, "".join(pieces))

@@ -49,9 +49,10 @@ _corpus, _splits, _text = section("Corpus"), section("Splits"), section("How byt
 def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
     """Turn text files into a corpus.
 
-    TEXT is a file, a .gz file, a folder (all files under it, in path order,
-    except those whose name begins with a dot), or - for standard input. Each
-    file is a document.
+    TEXT is a file, a folder (all files under it, in path order, except those
+    whose name begins with a dot), or - for standard input. Each file is a
+    document. What gzip packed is unpacked; other formats than text are refused,
+    but --tokens bytes takes them as they are.
 
     \b
       gpurnn prepare book.txt -o book.h5
@@ -83,11 +84,21 @@ def _show(report: PrepareReport) -> None:
     lines = [f"{shell_word(report.output)}: {report.symbols:,} {report.kind} in the vocabulary"]
     for name, size in report.splits.items():
         unknown = f", {report.unknown[name]:,} of them unknown" if report.unknown[name] else ""
-        documents = f"{size.documents:,} document{'' if size.documents == 1 else 's'}"
-        lines.append(f"  {name:<6}{size.tokens:>15,} tokens in {documents}{unknown}")
+        lines.append(f"  {name:<6}{size.tokens:>15,} tokens in {_count(size.documents, 'document')}{unknown}")
     if report.unknown_symbols:
         shown = " ".join(repr(symbol) for symbol in report.unknown_examples)
         lines.append(f"  {report.unknown_symbols:,} symbols outside the vocabulary became unknown: {shown}")
     if report.empty:
         lines.append(f"  {report.empty:,} empty files were left out")
+    if report.wrong_bytes:
+        fate = f"became {report.replacements:,} U+FFFD" if report.replacements else "were dropped"
+        lines.append(f"  {report.wrong_bytes:,} bytes not in the encoding {fate}, in {_count(report.damaged, 'file')}")
+    if report.separators:
+        lines.append(f"  the document separator was found {_count(report.separators, 'time')}")
     console.report("\n".join(lines))
+    if report.separators == 0:
+        console.warn("--document-separator was found nowhere: each file is one document")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -9,7 +9,7 @@ import click
 
 from gpurnn import backend
 from gpurnn.cli.console import Output, standard_input, warn
-from gpurnn.cli.options import Command, as_text, checkpoint_option, device_option, parse_escapes, run_argument
+from gpurnn.cli.options import Command, checkpoint_option, device_option, parse_escapes, run_argument
 from gpurnn.exceptions import UsageError
 from gpurnn.generate import Generator
 from gpurnn.prompt import read_prompt
@@ -18,8 +18,13 @@ from gpurnn.training.load import load_trained
 
 @click.command(cls=Command)
 @run_argument
-@click.option("--prompt", metavar="TEXT", callback=as_text, help="The text to go on from; it is not repeated.")
-@click.option("--prompt-file", metavar="FILE", help="A file with the prompt; - is standard input.")
+@click.option(
+    "--prompt",
+    metavar="TEXT",
+    callback=parse_escapes,
+    help="The text to go on from, not repeated; \\n is a newline, \\\\ a backslash.",
+)
+@click.option("--prompt-file", metavar="FILE", help="A file with the prompt, taken as it is; - is standard input.")
 @click.option("--length", type=click.IntRange(0), default=1000, help="Symbols to make; 0: until stopped.")
 @click.option(
     "--temperature",
@@ -35,7 +40,7 @@ from gpurnn.training.load import load_trained
     help="Draw from the fewest likeliest symbols that have probability P together.",
 )
 @click.option("--seed", type=click.IntRange(0), help="The same seed, the same text.  [default: another each time]")
-@click.option("--stop", metavar="TEXT", callback=parse_escapes, help="End before this text; \\n is a newline.")
+@click.option("--stop", metavar="TEXT", callback=parse_escapes, help="End before this text; \\n likewise.")
 @click.option(
     "-n",
     "--count",

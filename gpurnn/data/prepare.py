@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.decoding import PREPARE_ADVICE, Losses, as_bytes, as_text, text_decoder
+from gpurnn.data.inputs import Source, find_sources
 from gpurnn.data.packing import Packer, Progress, count_ids
 from gpurnn.data.schema import SPLITS, SplitSize
 from gpurnn.data.spool import Spool
-from gpurnn.data.text import Source, find_sources, read_pieces, text_decoder
+from gpurnn.data.text import read_pieces
 from gpurnn.data.tokenise import TOKENISERS, Tokeniser
 from gpurnn.data.tokens import Kind, TextPolicy, Vocabulary
 from gpurnn.data.writer import new_corpus
@@ -34,6 +36,9 @@ class PrepareReport:
     splits: tokens and documents by split. unknown: tokens of each split that became the unknown symbol.
     unknown_symbols: how many different symbols that were; unknown_examples: the commonest of them.
     empty: files found in folders that held nothing.
+    wrong_bytes: bytes that are not in the encoding and were dropped or replaced; replacements: how many U+FFFD stand
+    for them; damaged: in how many texts they are.
+    separators: how often the document separator was found; None where there is none.
     """
 
     output: Path
@@ -46,6 +51,10 @@ class PrepareReport:
     sources: int
     empty: int
     fingerprint: str
+    wrong_bytes: int = 0
+    replacements: int = 0
+    damaged: int = 0
+    separators: int | None = None
 
 
 def prepare(
@@ -57,7 +66,7 @@ def prepare(
     split: Sequence[float] | None = None,
     valid: Sequence[str | Path] = (),
     test: Sequence[str | Path] = (),
-    document_separator: str | None = None,
+    document_separator: str | bytes | None = None,
     min_count: int = 1,
     vocabulary_from: str | Path | None = None,
     force: bool = False,
@@ -66,8 +75,9 @@ def prepare(
 ) -> PrepareReport:
     """Writes a corpus from texts; nothing is left behind when it fails, nor what one left that was killed before.
 
-    inputs: files, .gz files, folders, or "-" for `stdin`; each file is a document, or is cut into documents at
-    `document_separator`. tokens: "chars" (default), "bytes" or "words".
+    inputs: files, folders, or "-" for `stdin`; each file is a document, or is cut into documents at
+    `document_separator`. Gzip data are unpacked; of tokens "bytes" all other formats are taken as they are, else
+    they are refused. tokens: "chars" (default), "bytes" or "words".
     policy: fields of TextPolicy that differ from the default (or from the policy of `vocabulary_from`).
     split: fractions of train, valid and test, (0.9, 0.05, 0.05) unless given; or none of it and files for `valid`
     and `test`. min_count: words rarer than this in the train split become the unknown symbol.
@@ -80,12 +90,13 @@ def prepare(
         place = find_output(target, replace=force)
     given = _given_vocabulary(vocabulary_from, tokens, policy or {})
     kind = given.vocabulary.kind if given.vocabulary is not None else tokens or "chars"
-    _check_options(kind, given, min_count, policy or {}, document_separator)
+    _check_options(kind, given, min_count, policy or {})
     text_decoder(given.policy)
+    separator = _separator(document_separator, kind, given.policy)
     fractions = _fractions(split, bool(valid or test))
     groups = [find_sources(inputs), find_sources(valid), find_sources(test)]
     _check_sources(groups, target)
-    job = _Job(kind, given, min_count, document_separator, stdin, progress or (lambda phase, done, whole: None))
+    job = _Job(kind, given, min_count, separator, stdin, progress or (lambda phase, done, whole: None))
     sweep_beside(place)
     with reported_as(DataError, f"cannot write {target}"):
         spool = Spool(place.parent)
@@ -122,13 +133,20 @@ def _given_vocabulary(source: str | Path | None, tokens: Kind | None, fields: Ma
         return _Given(replace(other.policy, **fields), other.vocabulary)
 
 
-def _check_options(kind: Kind, given: _Given, min_count: int, fields: Mapping[str, Any], separator: str | None) -> None:
+def _check_options(kind: Kind, given: _Given, min_count: int, fields: Mapping[str, Any]) -> None:
     if min_count < 1 or (min_count > 1 and (kind != "words" or given.vocabulary is not None)):
         raise UsageError(f"--min-count {min_count}: a rare-word cut-off is for a new vocabulary of words, 1 or more")
     if kind == "bytes" and fields:
         raise UsageError(f"--{sorted(fields)[0]} does not go with --tokens bytes: bytes are taken as they are")
-    if separator == "":
+
+
+def _separator(given: str | bytes | None, kind: Kind, policy: TextPolicy) -> str | bytes | None:
+    """The separator as it stands in the texts that are cut."""
+    if given is None:
+        return None
+    if not given:
         raise UsageError("--document-separator is empty; leave it out to make each file one document")
+    return as_bytes(given) if kind == "bytes" else as_text(given, "--document-separator", policy, PREPARE_ADVICE)
 
 
 def _fractions(split: Sequence[float] | None, files: bool) -> tuple[float, float, float] | None:
@@ -162,10 +180,11 @@ class _Job:
     kind: Kind
     given: _Given
     min_count: int
-    separator: str | None
+    separator: str | bytes | None
     stdin: IO[bytes] | None
     progress: Progress
     empty: int = 0
+    losses: Losses = field(default_factory=Losses)
     tokeniser: Tokeniser = field(init=False)
 
     def __post_init__(self) -> None:
@@ -186,7 +205,7 @@ class _Job:
         for group in groups:
             for source in group:
                 before = done
-                for pieces in read_pieces(source, policy, self.separator, self.stdin, advance):
+                for pieces in read_pieces(source, policy, self.separator, self.stdin, advance, losses=self.losses):
                     spool.append(*self.tokeniser.feed(pieces))
                 if done == before:
                     if source.named:
@@ -229,6 +248,10 @@ class _Job:
             sources=sum(len(group) for group in groups),
             empty=self.empty,
             fingerprint=manifest.fingerprint,
+            wrong_bytes=self.losses.wrong_bytes,
+            replacements=self.losses.replacements,
+            damaged=self.losses.damaged,
+            separators=None if self.separator is None else self.losses.cuts,
         )
 
     def _vocabulary(
@@ -239,6 +262,11 @@ class _Job:
         present = np.flatnonzero(inside + outside)
         if vocabulary is None:
             kept = np.flatnonzero(inside >= self.min_count)
+            if not len(kept):
+                raise DataError(
+                    f"--min-count {self.min_count}: no word of the train split is there so often, the commonest "
+                    f"{int(inside.max())} times; give a lower one"
+                )
             if self.kind == "words":
                 kept = kept[np.argsort(-inside[kept], kind="stable")]
             symbols = self.tokeniser.symbols(kept)

@@ -1,159 +1,36 @@
-"""Reads text files in blocks of bounded size: which files, their bytes, their characters, their documents."""
+"""From a text's bytes to the pieces of its documents: decoded, cut, and normalised, in bounded memory."""
 
-import codecs
-import gzip
-import io
-import os
-import stat
 import unicodedata
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import IO, Any, Literal, cast
 
+from gpurnn.data.decoding import (
+    PREPARE_ADVICE,
+    Advice,
+    Losses,
+    decode_blocks,
+    refuse_other_formats,
+    text_decoder,
+)
+from gpurnn.data.inputs import Advance, Source, read_blocks
 from gpurnn.data.tokens import TextPolicy
-from gpurnn.exceptions import DataError
 
-BLOCK = 1 << 20
-"""Bytes read at once."""
 _LONGEST_CARRY = 1 << 24
-_PREPARE_ADVICE = "give the right --encoding, or --errors replace; --tokens bytes takes any file"
-_Progress = Callable[[int], None]
 Piece = tuple[str | bytes, bool]
 """Some text, and whether a document begins with it."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """One file to read, or standard input. named: given by the user, not found in a folder."""
-
-    path: Path | None
-    named: bool
-
-    @property
-    def label(self) -> str:
-        """What messages call it."""
-        return "standard input" if self.path is None else str(self.path)
-
-    @property
-    def size(self) -> int:
-        """Bytes on the disk as far as known; 0 for a pipe."""
-        return 0 if self.path is None else self.path.stat().st_size
-
-
-def find_sources(inputs: Sequence[str | Path]) -> list[Source]:
-    """The files that the inputs mean: a file itself, all regular files under a folder in path order, "-" for stdin.
-
-    Names that begin with a dot are left out of folders. Raises DataError for what is missing or holds nothing.
-    """
-    sources = []
-    for given in inputs:
-        if str(given) == "-":
-            sources.append(Source(None, True))
-            continue
-        path = Path(given)
-        try:
-            mode = path.stat().st_mode
-        except OSError as error:
-            raise DataError(f"{path}: cannot read the text: {error.strerror}") from None
-        if not stat.S_ISDIR(mode):
-            sources.append(Source(path, True))
-            continue
-        found = _files_under(path)
-        if not found:
-            raise DataError(f"{path}: the folder has no files; give a folder with text files")
-        sources.extend(Source(file, False) for file in found)
-    return sources
-
-
-def _files_under(folder: Path) -> list[Path]:
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename}: cannot read the folder: {error.strerror}") from None
-
-    found: list[Path] = []
-    for where, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(where, name) for name in names if not name.startswith("."))
-        found.extend(path for path in paths if path.is_file())
-    return sorted(found, key=lambda path: path.parts)
-
-
-def read_blocks(source: Source, stdin: IO[bytes] | None, progress: _Progress) -> Iterator[bytes]:
-    """The bytes of a source in blocks, those of a .gz file unpacked; DataError when they cannot be read.
-
-    progress: called with how many bytes were taken from the disk since the last call.
-    """
-    try:
-        if source.path is None:
-            if stdin is None:
-                raise DataError("standard input: not available here; give a file")
-            yield from _blocks(stdin, stdin, progress)
-        else:
-            with open(source.path, "rb") as raw:
-                unpacked = gzip.GzipFile(fileobj=raw) if source.path.suffix == ".gz" else raw
-                yield from _blocks(cast(IO[bytes], unpacked), raw, progress)
-    except EOFError:
-        raise DataError(f"{source.label}: the .gz file is truncated; get it again") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{source.label}: not a sound .gz file: {error}") from None
-    except OSError as error:
-        raise DataError(f"{source.label}: cannot read the text: {error.strerror or error}") from None
-
-
-def _blocks(file: IO[bytes], raw: IO[bytes], progress: _Progress) -> Iterator[bytes]:
-    before = total = 0
-    while block := file.read(BLOCK):
-        total += len(block)
-        now = raw.tell() if file is not raw else total
-        progress(now - before)
-        before = now
-        yield block
-
-
-def decode_blocks(
-    blocks: Iterable[bytes], label: str, policy: TextPolicy, advice: str = _PREPARE_ADVICE
-) -> Iterator[str]:
-    """The characters of blocks of bytes, newlines as the policy says.
-
-    Raises DataError with the offset of the first byte that is not in the encoding, and with the advice.
-    """
-    decoder = text_decoder(policy)
-    fed = 0
-
-    def decode(block: bytes, final: bool) -> str:
-        try:
-            return cast(str, decoder.decode(block, final))
-        except UnicodeDecodeError as error:
-            offset = fed - len(error.object) + error.start
-            wrong = error.object[error.start : min(error.end, error.start + 4)].hex(" ")
-            raise DataError(
-                f"{label}: byte {offset} ({wrong}) is not {policy.encoding}: {error.reason}; {advice}"
-            ) from None
-
-    for block in blocks:
-        fed += len(block)
-        yield decode(block, False)
-    yield decode(b"", True)
-
-
-def text_decoder(policy: TextPolicy) -> Any:
-    """An incremental decoder for the policy's encoding, errors and newlines; DataError when Python has none."""
-    try:
-        "a".encode(policy.encoding)
-        name = "utf-8-sig" if codecs.lookup(policy.encoding).name == "utf-8" else policy.encoding
-        decoder = codecs.getincrementaldecoder(name)(policy.errors)
-    except (LookupError, UnicodeError):
-        raise DataError(f"{policy.encoding!r} is not a text encoding Python knows; try utf-8 or latin-1") from None
-    return io.IncrementalNewlineDecoder(decoder, translate=True) if policy.newline == "lf" else decoder
-
-
 class Cutter:
-    """Cuts a source's blocks into documents at a separator, which belongs to none of them."""
+    """Cuts a source's blocks into documents at a separator, which belongs to none of them.
+
+    cuts: how often it was found.
+    """
 
     def __init__(self, separator: str | bytes | None) -> None:
         self._separator = separator
         self._held: Any = None
+        self.cuts = 0
 
     def cut(self, blocks: Iterable[str | bytes]) -> Iterator[list[Piece]]:
         """For each block its pieces; the first one begins a document."""
@@ -172,6 +49,7 @@ class Cutter:
             return [block]
         text = block if self._held is None else self._held + block
         parts: list[Any] = text.split(self._separator)
+        self.cuts += len(parts) - 1
         keep = len(self._separator) - 1  # the separator may begin here and end in the next block
         last = parts[-1]
         edge = max(len(last) - keep, 0)
@@ -233,18 +111,25 @@ def _stands_alone(character: str) -> bool:
 def read_pieces(
     source: Source,
     policy: TextPolicy | None,
-    separator: str | None,
+    separator: str | bytes | None,
     stdin: IO[bytes] | None,
-    progress: _Progress,
-    advice: str = _PREPARE_ADVICE,
+    advance: Advance,
+    advice: Advice = PREPARE_ADVICE,
+    losses: Losses | None = None,
 ) -> Iterator[list[Piece]]:
-    """The pieces of a source's documents; with policy None they are bytes as they are in the file.
+    """The pieces of a source's documents; with policy None they, and the separator, are bytes as they are in the file.
 
-    advice: what to do about bytes that are not in the encoding.
+    losses: takes what happened to the text.
+    Raises DataError with the advice for what is no text, or not in the policy's encoding.
     """
-    blocks = read_blocks(source, stdin, progress)
+    losses = losses or Losses()
+    cutter = Cutter(separator)
     if policy is None:
-        yield from Cutter(None if separator is None else separator.encode()).cut(blocks)
-        return
-    pieces = Cutter(separator).cut(decode_blocks(blocks, source.label, policy, advice))
-    yield from pieces if policy.normalise is None and not policy.lower else Normaliser(policy)(pieces)
+        yield from cutter.cut(read_blocks(source, stdin, advance))
+    else:
+        text_decoder(policy)
+        check = partial(refuse_other_formats, source.label, policy, cast(str, separator or ""), advice)
+        blocks = read_blocks(source, stdin, advance, check)
+        pieces = cutter.cut(decode_blocks(blocks, source.label, policy, advice, losses))
+        yield from pieces if policy.normalise is None and not policy.lower else Normaliser(policy)(pieces)
+    losses.cuts += cutter.cuts

@@ -200,6 +200,16 @@ class Vocabulary:
             raise DataError(f"vocabulary: a symbol is not UTF-8: {error.object!r:.60}") from None
 
 
+def shown_words(text: str) -> str:
+    """A text as `Decoder` shows its words; white space at either end stays one space unless a newline is there."""
+    words = WORD.findall(text)
+    symbols = list(dict.fromkeys(words))
+    shown = Vocabulary("words", symbols).decode(map(symbols.index, words)) if words else ""
+    before = " " if text[:1].isspace() and not shown.startswith("\n") else ""
+    after = " " if text[-1:].isspace() and words and words[-1] != "\n" else ""
+    return before + shown + after
+
+
 class Decoder:
     """Turns ids into text one by one: bytes for kind "bytes", str otherwise.
 

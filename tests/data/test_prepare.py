@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gpurnn.data import text as text_module
+from gpurnn.data import inputs
 from gpurnn.data import writer as writer_module
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.describe import describe_corpus
@@ -82,7 +82,7 @@ def test_each_file_is_a_document_and_folders_are_read_in_order(tmp_path):
 @pytest.mark.parametrize("block", [3, 1 << 20])
 @pytest.mark.parametrize("kind", ["chars", "bytes", "words"])
 def test_documents_by_separator(tmp_path, monkeypatch, kind, block):
-    monkeypatch.setattr(text_module, "BLOCK", block)
+    monkeypatch.setattr(inputs, "BLOCK", block)
     path = write(tmp_path / "x.txt", "one two##three##\n####four##")
     prepare([path, path], tmp_path / "o.h5", tokens=kind, document_separator="##", split=(1, 0, 0))
     with Corpus.open(tmp_path / "o.h5") as corpus:

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpurnn.data import inputs, tokenise
 from gpurnn.data import text as text_module
-from gpurnn.data import tokenise
-from gpurnn.data.text import Cutter, Normaliser, Source, decode_blocks, find_sources, read_blocks, read_pieces
+from gpurnn.data.decoding import PREPARE_ADVICE, decode_blocks
+from gpurnn.data.inputs import Source, find_sources, read_blocks
+from gpurnn.data.text import Cutter, Normaliser, read_pieces
 from gpurnn.data.tokenise import TOKENISERS
 from gpurnn.data.tokens import WORD, TextPolicy
 from gpurnn.exceptions import DataError
@@ -48,7 +50,7 @@ def test_decoding_does_not_depend_on_blocks(text, sizes, encoding):
     data = text.encode(encoding)
     for newline in ("lf", "keep"):
         policy = TextPolicy(encoding=encoding, newline=newline)
-        assert "".join(decode_blocks(blocks_of(data, sizes), "x", policy)) == policy.apply(text)
+        assert "".join(decode_blocks(blocks_of(data, sizes), "x", policy, PREPARE_ADVICE)) == policy.apply(text)
 
 
 @settings(max_examples=300)
@@ -142,17 +144,21 @@ def test_the_offset_of_a_wrong_byte_does_not_depend_on_blocks(data, encoding, of
     for size in (1, 2, 3, 5, 1000):
         for newline in ("lf", "keep"):
             with pytest.raises(DataError, match=f"^x: byte {offset} .* is not {encoding}: .*--encoding"):
-                list(decode_blocks(blocks_of(data, [size]), "x", TextPolicy(encoding=encoding, newline=newline)))
+                list(
+                    decode_blocks(
+                        blocks_of(data, [size]), "x", TextPolicy(encoding=encoding, newline=newline), PREPARE_ADVICE
+                    )
+                )
 
 
 def test_a_byte_order_mark_is_dropped():
-    assert "".join(decode_blocks([b"\xef\xbb", b"\xbfab"], "x", TextPolicy())) == "ab"
+    assert "".join(decode_blocks([b"\xef\xbb", b"\xbfab"], "x", TextPolicy(), PREPARE_ADVICE)) == "ab"
 
 
 @pytest.mark.parametrize("encoding", ["klingon", "rot13", "base64", "undefined"])
 def test_what_is_no_text_encoding_is_refused(encoding):
     with pytest.raises(DataError, match=f"'{encoding}' is not a text encoding"):
-        list(decode_blocks([b"a"], "x", TextPolicy(encoding=encoding)))
+        list(decode_blocks([b"a"], "x", TextPolicy(encoding=encoding), PREPARE_ADVICE))
 
 
 def test_folders_are_read_in_path_order(tmp_path):
@@ -178,7 +184,7 @@ def bytes_of(source, stdin=None):
 
 
 def test_packed_files_are_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_module, "BLOCK", 100)
+    monkeypatch.setattr(inputs, "BLOCK", 100)
     data = np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8).tobytes()
     path = tmp_path / "x.gz"
     packed = gzip.compress(data[:3000]) + gzip.compress(data[3000:])
