@@ -31,11 +31,15 @@ class Argument:
     kind: "real" (the dtype the operation is bound for), "double" (float64), "index" (the backend's index type), or, for
     scratch, "range" (an index that holds 0, 1, 2, ...).
     below: for an index, the dimension its values stay under.
+    written: whether the operation changes it.
+    shares: another argument that may lie in the same memory, though one of the two is written.
     """
 
     shape: tuple[str, ...]
     kind: str = "real"
     below: str = ""
+    written: bool = False
+    shares: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class FusedOp:
 
     name: unique; also the name of the `extern "C"` function in `source`, which takes the arguments' addresses in order
     and, where N is a dimension, last an int N.
-    arguments: arrays by name, in order; an operation overwrites what its docstring says.
+    arguments: arrays by name, in order; only those that are `written` change.
     body: NumPy-style code `body(xp, *arguments, *scratch)`, writing through `out=`.
     scratch: extra buffers that only the NumPy-style body needs, allocated once by `Backend.bind`.
     source: CUDA C file, compiled with REAL (float or double) and each dimension but N defined; None: the body runs on

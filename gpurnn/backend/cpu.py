@@ -13,6 +13,17 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from gpurnn.backend.base import STAGED_AHEAD, Array, Backend, FusedOp, RowGradient, RowPlan, Staging, allocate_scratch
+from gpurnn.backend.checks import (
+    HOST,
+    StagingChecks,
+    expect_chance,
+    expect_copy,
+    expect_mask,
+    expect_plan,
+    expect_product,
+    expect_rows,
+)
+from gpurnn.backend.signature import ROW_GRADIENT, Expected, Signature
 from gpurnn.exceptions import BackendError
 
 try:
@@ -27,13 +38,14 @@ _ONE_HOT_ROWS = 256  # up to this size of table the gradient of a row gather is 
 
 class _HostStaging(Staging):
     def __init__(self, buffers: Mapping[str, Array]) -> None:
-        self._buffers = buffers
+        self._buffers, self._checks = dict(buffers), StagingChecks(HOST, buffers)
         self._pushed: list[Mapping[str, np.ndarray]] = []
 
     def push(self, host: Mapping[str, np.ndarray]) -> None:
         if len(self._pushed) == STAGED_AHEAD:
             raise BackendError("staging: two sets are on their way already; pop one before the next push")
-        self._pushed.append(host)
+        self._checks.arrays(host)
+        self._pushed.append(dict(host))
 
     def pop(self) -> None:
         if not self._pushed:
@@ -60,6 +72,7 @@ class CpuBackend(Backend):
     def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
         if out is None:
             return np.array(host, order="C")
+        expect_copy(HOST, np.asarray(host), out)
         np.copyto(out, host)
         return out
 
@@ -70,53 +83,85 @@ class CpuBackend(Backend):
         return _HostStaging(buffers)
 
     def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
-        if self._native is not None:
-            self._native.gemm(a, b, out, accumulate, self._threads)
-        elif accumulate:
+        if self._native is not None and self._native.gemm(a, b, out, accumulate, self._threads):
+            return
+        expect_product(HOST, a, b, out)
+        if accumulate:
             np.add(out, a @ b, out=out)
         else:
             np.matmul(a, b, out=out)
 
     def gather_rows(self, table: Array, index: Array, out: Array) -> None:
+        if self._native is not None and self._native.gather_rows(table, index, out):
+            return
+        expect_rows(HOST, table, index, out)
         np.take(table, index, axis=0, out=out, mode="clip")  # "clip" writes straight into out; indices are checked
 
     def row_gradient(self, n: int, rows: int, width: int, dtype: Any) -> RowGradient:
-        if self._native is not None:
-            return self._add_rows
-        if rows <= _ONE_HOT_ROWS:
-            return _one_hot_gradient(self.gemm, n, rows, width, dtype)
-        return _segment_gradient(n, rows, width, dtype)
+        signature = Signature(HOST, "row_gradient", ROW_GRADIENT, dtype, {"N": n, "K": rows, "E": width})
+        if self._native is None:
+            if rows <= _ONE_HOT_ROWS:
+                return _one_hot_gradient(self.gemm, signature)
+            return _segment_gradient(signature)
+        add_rows, threads = self._native.add_rows, self._threads
 
-    def _add_rows(self, d_out: Array, index: Array, plan: RowPlan, d_table: Array) -> None:
-        assert self._native is not None
-        self._native.add_rows(d_out, index, d_table, self._threads)
+        def add(d_out: Array, index: Array, d_table: Array) -> None:
+            add_rows(d_out, index, d_table, threads)
+
+        checked = self._checked(signature, add)
+
+        def gradient(d_out: Array, index: Array, plan: RowPlan, d_table: Array) -> None:
+            checked(d_out, index, d_table)
+
+        return gradient
 
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
-        if self._native is not None:
-            call = self._compiled(op, dtype, dims)
-            if call is not None:
-                return call
-        scratch = tuple(allocate_scratch(self, argument, dtype, dims) for argument in op.scratch.values())
+        signature = Signature(HOST, op.name, op.arguments, dtype, dims)
+        name, takes = f"{op.name}_{_C_NAMES[signature.dtype.char]}", _takes(op)
+        if self._native is not None and self._native.has(name, takes):
+            return self._checked(signature, None, name, takes)
+        scratch = tuple(allocate_scratch(self, each, signature.dtype, signature.dims) for each in op.scratch.values())
         body = op.body
 
         def run(*arguments: Array) -> None:
             body(np, *arguments, *scratch)
 
-        return run
+        return self._checked(signature, run)
 
-    def _compiled(self, op: FusedOp, dtype: Any, dims: Mapping[str, int]) -> Callable[..., None] | None:
-        """The compiled body of `op`, None without one. Threads share the rows that are called N or P."""
+    def _checked(
+        self, signature: Signature, run: Callable[..., None] | None, name: str = "", takes: str = ""
+    ) -> Callable[..., None]:
+        """`run`, or the compiled body `name`, with a check of its arrays before it: in C where that is there."""
+        native, check = self._native, signature.check
+        expected = signature.expected
+        axes = max(len(want.shape) for want in expected)
+        if native is not None and len(expected) <= native.MOST_ARGUMENTS and axes <= native.MOST_AXES:
+            return self._compiled(signature, run, name, takes)
+        assert run is not None
+
+        def checked(*arguments: Array) -> None:
+            check(*arguments)
+            run(*arguments)
+
+        return checked
+
+    def _compiled(
+        self, signature: Signature, run: Callable[..., None] | None, name: str, takes: str
+    ) -> Callable[..., None]:
+        """Threads share the rows of a compiled body that are called N or P."""
         assert self._native is not None
-        letters = sorted(dims)
+        letters = sorted(signature.dims)
         row = next((letter for letter in letters if letter in "NP"), None)
-        by_row = sum(1 << i for i, argument in enumerate(op.arguments.values()) if argument.shape[0] == row)
-        call: Callable[..., None] | None = self._native.bind(
-            f"{op.name}_{_C_NAMES[np.dtype(dtype).char]}",
-            len(op.arguments),
-            letters.index(row) if row else -1,
-            by_row,
+        call: Callable[..., None] = self._native.bind(
+            name,
+            takes,
+            run,
+            signature.check,
+            letters.index(row) if row and run is None else -1,
+            signature.rows,
             self._threads,
-            tuple(dims[letter] for letter in letters),
+            tuple(signature.dims[letter] for letter in letters) if run is None else (),
+            tuple(_in_c(want, row) for want in signature.expected),
         )
         return call
 
@@ -136,6 +181,7 @@ class CpuBackend(Backend):
         ends = ("da_rec", "dh_rec") if backward else ("h_prev", "r")
         run: Callable[[int, Array | None], None] | None = self._native.loop(
             f"{op.name}_{_C_NAMES[np.dtype(dtype).char]}",
+            _takes(op),
             backward,
             steps,
             lanes,
@@ -149,13 +195,15 @@ class CpuBackend(Backend):
         return run
 
     def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
+        expect_chance(seed, layer, p)
         key, scale = np.array([seed, layer], np.uint64), 1 / (1 - p)
         if self._native is not None:
-            return self._compiled_mask(key, np.array([p, scale]))
+            return self._compiled_mask(seed, layer, p)
         uniforms = np.empty(_MASK_BLOCK, np.float32)
 
         def fill(out: Array, window: Array) -> None:
-            counter = np.array([0, int(window[0]), 0, 0], np.uint64)
+            expect_mask(HOST, out, window)
+            counter = np.array([0, int(window[0]), 0, 0]).astype(np.uint64)
             generator = np.random.Generator(np.random.Philox(key=key, counter=counter))
             flat = out.reshape(-1)
             for start in range(0, flat.size, _MASK_BLOCK):
@@ -166,12 +214,13 @@ class CpuBackend(Backend):
 
         return fill
 
-    def _compiled_mask(self, key: np.ndarray, chance: np.ndarray) -> Callable[[Array, Array], None]:
+    def _compiled_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
         assert self._native is not None
-        bodies = {c: self._native.bind(f"dropout_mask_{n}", 4, 0, 1, self._threads, (0,)) for c, n in _C_NAMES.items()}
+        mask, scale, threads = self._native.mask, 1 / (1 - p), self._threads
 
         def fill(out: Array, window: Array) -> None:
-            bodies[out.dtype.char](out.reshape(-1), window, key, chance)
+            if not mask(out, window, seed, layer, p, scale, threads):
+                expect_mask(HOST, out, window)
 
         return fill
 
@@ -205,14 +254,32 @@ class CpuBackend(Backend):
         return work
 
 
-def _one_hot_gradient(gemm: Callable[..., None], n: int, rows: int, width: int, dtype: Any) -> RowGradient:
+def _takes(op: FusedOp) -> str:
+    """The arguments of an operation as native/real.h describes those of a compiled body."""
+    return " ".join(
+        f"{'*' * argument.written}({','.join(argument.shape)}){argument.kind.replace('real', '')}"
+        f"{'<' * bool(argument.below)}{argument.below}"
+        for argument in op.arguments.values()
+    )
+
+
+def _in_c(want: Expected, row: str | None) -> tuple[Any, ...]:
+    """What is expected of an argument, for the compiled module."""
+    formats = "ilq" if want.dtype.kind == "i" else want.dtype.char
+    shape = (-want.shape[0], *want.shape[1:]) if want.by_row else want.shape
+    hazards = sum(1 << position for position in want.hazards)
+    return formats, want.dtype.itemsize, want.written, want.leading == row, want.below, hazards, shape
+
+
+def _one_hot_gradient(gemm: Callable[..., None], signature: Signature) -> RowGradient:
     """For small tables: one product with the one-hot rows of the index."""
-    one_hot = np.zeros((n, rows), dtype)
+    n, rows = signature.dims["N"], signature.dims["K"]
+    one_hot = np.zeros((n, rows), signature.dtype)
     first = np.arange(n, dtype=np.intp) * rows
     position = np.empty(n, np.intp)
 
     def gradient(d_out: Array, index: Array, plan: RowPlan, d_table: Array) -> None:
-        m = len(d_out)
+        m = signature.check(d_out, index, d_table)
         where = np.add(first[:m], index, out=position[:m])
         flat = one_hot.reshape(-1)
         flat[where] = 1
@@ -222,13 +289,16 @@ def _one_hot_gradient(gemm: Callable[..., None], n: int, rows: int, width: int, 
     return gradient
 
 
-def _segment_gradient(n: int, rows: int, width: int, dtype: Any) -> RowGradient:
+def _segment_gradient(signature: Signature) -> RowGradient:
     """For large tables: rows brought into the plan's order, then one sum per run of equal rows."""
-    ordered = np.empty((n, width), dtype)
-    sums = np.empty((min(n, rows), width), dtype)
+    n, rows, width = (signature.dims[letter] for letter in "NKE")
+    ordered = np.empty((n, width), signature.dtype)
+    sums = np.empty((min(n, rows), width), signature.dtype)
 
     def gradient(d_out: Array, index: Array, plan: RowPlan, d_table: Array) -> None:
-        m, runs = len(d_out), int(plan.runs[0])
+        m = signature.check(d_out, index, d_table)
+        expect_plan(HOST, d_out, plan, d_table)
+        runs = int(plan.runs[0])
         np.take(d_out, plan.order[:m], axis=0, out=ordered[:m], mode="clip")
         np.add.reduceat(ordered[:m], plan.starts[:runs], axis=0, out=sums[:runs])
         d_table.fill(0)

@@ -60,7 +60,7 @@ INLINE REAL PASTE(prepared, REAL)(REAL g, REAL p, COMMON c) {
             }                                                                                                          \
     }
 
-BODY(sgd) {
+BODY(sgd, "*(P) (P) *(P) *(P) (9)double (10)double") {
     REAL *restrict p = arg[0], *restrict m = arg[2], *restrict w = arg[3];
     const REAL *restrict g = arg[1];
     const double *settings = arg[4], *ctl = arg[5];
@@ -71,7 +71,7 @@ BODY(sgd) {
     )
 }
 
-BODY(rmsprop) {
+BODY(rmsprop, "*(P) (P) *(P) *(P) (9)double (10)double") {
     REAL *restrict p = arg[0], *restrict v = arg[2], *restrict w = arg[3];
     const REAL *restrict g = arg[1];
     const double *settings = arg[4], *ctl = arg[5];
@@ -83,7 +83,7 @@ BODY(rmsprop) {
     )
 }
 
-BODY(adam) {
+BODY(adam, "*(P) (P) *(P) *(P) *(P) (9)double (10)double") {
     REAL *restrict p = arg[0], *restrict m = arg[2], *restrict v = arg[3], *restrict w = arg[4];
     const REAL *restrict g = arg[1];
     const double *settings = arg[5], *ctl = arg[6];

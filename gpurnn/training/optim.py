@@ -198,8 +198,9 @@ def _parts(xp: Any, p: Array, g: Array, w: Array, settings: Array, ctl: Array, s
 
 
 def _update(name: str, moments: tuple[str, ...], body: Callable[..., None]) -> FusedOp:
-    flat = Argument(("P",))
-    arguments = dict.fromkeys(("p", "g", *moments, "w"), flat) | {"settings": _SETTINGS, "ctl": _CONTROL}
+    flat = Argument(("P",), written=True)
+    arguments = {"p": flat, "g": Argument(("P",)), **dict.fromkeys(moments, flat)}
+    arguments |= {"w": Argument(("P",), written=True, shares="p"), "settings": _SETTINGS, "ctl": _CONTROL}
     block = Argument((f"{_BLOCK}",))
     return FusedOp(name, arguments, body, {"s": block, "u": block}, source=_SOURCE, threads="P")
 
@@ -212,12 +213,12 @@ CONTROL = FusedOp(
     "control",
     {
         "g": Argument(("P",)),
-        "parts": Argument((f"{PARTS}",), "double"),
-        "tickets": Argument(("1",), "index"),
+        "parts": Argument((f"{PARTS}",), "double", written=True),
+        "tickets": Argument(("1",), "index", written=True),
         "loss": _ONE,
         "scale": Argument(("1",)),
         "settings": _SETTINGS,
-        "ctl": _CONTROL,
+        "ctl": Argument((f"{CONTROL_SIZE}",), "double", written=True),
     },
     control,
     source=_SOURCE,

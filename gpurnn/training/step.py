@@ -16,6 +16,8 @@ from gpurnn.training.optim import CONTROL_SIZE, OK, RATE, Optimizer
 _logger = logging.getLogger(__name__)
 _SOURCE = Path(__file__).with_name("step.cu")
 _BH = Argument(("B", "H"))
+_TO_BH = Argument(("B", "H"), written=True)
+_CONTROL = Argument((f"{CONTROL_SIZE}",), "double")
 
 
 def lane_check(xp: Any, ctl: Array, bad: Array, last: Array) -> None:
@@ -38,9 +40,20 @@ def carry_out(xp: Any, ctl: Array, bad: Array, last: Array, carried: Array) -> N
         carried[~xp.isfinite(carried)] = 0
 
 
-_LANES = {"ctl": Argument((f"{CONTROL_SIZE}",), "double"), "bad": Argument(("B",)), "last": _BH}
-LANE_CHECK = FusedOp("lane_check", _LANES, lane_check, source=_SOURCE, threads="B")
-CARRY_OUT = FusedOp("carry_out", _LANES | {"carried": _BH}, carry_out, source=_SOURCE, threads="BH")
+LANE_CHECK = FusedOp(
+    "lane_check",
+    {"ctl": _CONTROL, "bad": Argument(("B",), written=True), "last": _BH},
+    lane_check,
+    source=_SOURCE,
+    threads="B",
+)
+CARRY_OUT = FusedOp(
+    "carry_out",
+    {"ctl": _CONTROL, "bad": Argument(("B",)), "last": _BH, "carried": _TO_BH},
+    carry_out,
+    source=_SOURCE,
+    threads="BH",
+)
 
 
 class TrainingStep:

@@ -129,15 +129,15 @@ static int fill_loop(BoundLoop *bound, PyObject *w, PyObject *ends, PyObject *ar
 }
 
 PyObject *make_loop(PyObject *module, PyObject *args) {
-    const char *name;
+    const char *name, *takes;
     int backward, threads;
     long long steps, lanes, item;
     unsigned long long before, errors;
     PyObject *w, *ends, *arguments;
-    if (!PyArg_ParseTuple(args, "siLLLiOO!O!KK", &name, &backward, &steps, &lanes, &item, &threads, &w, &PyTuple_Type,
-                          &ends, &PyTuple_Type, &arguments, &before, &errors))
+    if (!PyArg_ParseTuple(args, "ssiLLLiOO!O!KK", &name, &takes, &backward, &steps, &lanes, &item, &threads, &w,
+                          &PyTuple_Type, &ends, &PyTuple_Type, &arguments, &before, &errors))
         return NULL;
-    Body body = find(name);
+    Body body = find(name, takes);
     if (body == NULL)
         Py_RETURN_NONE;
     if (PyTuple_GET_SIZE(arguments) > MOST_ARGUMENTS)

@@ -30,7 +30,7 @@ INLINE void philox(uint64_t word[4], uint64_t key0, uint64_t key1) {
 
 /* out (N,): 0 with probability chance[0], else chance[1]. Eight elements come from one Philox block of four words; NumPy
    counts before its first block. */
-BODY(dropout_mask) {
+FASTEST void PASTE(dropout_mask, REAL)(void *const *arg, const int64_t *dim) {
     REAL *restrict out = arg[0];
     const int64_t *window = arg[1];
     const uint64_t *key = arg[2];

@@ -10,10 +10,12 @@
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
-    Body body;
+    Body body; /* NULL: `run` does the work */
+    PyObject *run, *refuse;
     int arguments, threads;
     int rows_at; /* which dimension is that of the first array's rows, -1 for none */
-    long long by_row; /* the arguments that have these rows, a bit each */
+    int64_t most_rows; /* a call may have fewer, but at least one; 0: it has what the extents say */
+    Expected expected[MOST_ARGUMENTS];
     int64_t dim[DIMENSIONS];
 } Bound;
 
@@ -37,38 +39,75 @@ static void part_of_call(void *given, int part, int parts) {
     call->bound->body(pointer, dim);
 }
 
+static void run_body(Call *call, const Py_buffer *view) {
+    const Bound *bound = call->bound;
+    for (int i = 0; i < bound->arguments; i++) {
+        call->pointer[i] = view[i].buf;
+        call->bytes[i] = bound->expected[i].by_row ? view[i].strides[0] : 0;
+    }
+    if (bound->rows_at >= 0)
+        call->rows = view[0].shape[0];
+    double work = 100.0 * (double)(view[0].len / view[0].itemsize); /* as long as so much of a product takes */
+    int threads = bound->rows_at < 0 ? 1 : threads_for(work, call->rows, bound->threads);
+    if (threads > 1) {
+        Py_BEGIN_ALLOW_THREADS;
+        in_parallel(threads, part_of_call, call);
+        Py_END_ALLOW_THREADS;
+    } else
+        in_parallel(1, part_of_call, call);
+}
+
+/* Takes hold of the arrays in turn, until one does not fit; how many. */
+static int take_all(const Bound *bound, PyObject *const *args, Py_buffer *view) {
+    int64_t rows = -1, most = bound->most_rows;
+    int got = 0;
+    for (; got < bound->arguments && take(args[got], &bound->expected[got], rows, &view[got]); got++) {
+        if (got > 0 || most == 0)
+            continue;
+        rows = view[0].shape[0];
+        if (rows >= 1 && rows <= most)
+            continue;
+        PyBuffer_Release(&view[0]);
+        break;
+    }
+    return got;
+}
+
+/* What is wrong, in words: `refuse` knows it. */
+static PyObject *refused(const Bound *bound, PyObject *const *args, size_t flags, PyObject *names) {
+    PyObject *nothing = PyObject_Vectorcall(bound->refuse, args, flags, names);
+    if (nothing == NULL)
+        return NULL;
+    Py_DECREF(nothing);
+    return PyErr_Format(PyExc_SystemError, "a compiled operation refuses arrays with which nothing is wrong");
+}
+
 static PyObject *bound_call(PyObject *self, PyObject *const *args, size_t flags, PyObject *names) {
     Bound *bound = (Bound *)self;
     Py_buffer view[MOST_ARGUMENTS];
-    Call call = {.bound = bound, .rows = 1};
-    int got = 0;
-    Py_ssize_t n = PyVectorcall_NARGS(flags);
-    if (n != bound->arguments || (names != NULL && PyTuple_GET_SIZE(names) != 0))
-        return PyErr_Format(PyExc_TypeError, "expected %d arrays, found %zd", bound->arguments, n);
-    for (; got < n; got++) {
-        if (PyObject_GetBuffer(args[got], &view[got], PyBUF_C_CONTIGUOUS) != 0)
-            break;
-        call.pointer[got] = view[got].buf;
-        if (bound->by_row >> got & 1)
-            call.bytes[got] = view[got].strides[0];
-    }
-    if (got == n) {
-        if (bound->rows_at >= 0)
-            call.rows = view[0].shape[0];
-        double work = 100.0 * (double)(view[0].len / view[0].itemsize); /* as long as so much of a product takes */
-        int threads = bound->rows_at < 0 ? 1 : threads_for(work, call.rows, bound->threads);
-        if (threads > 1) {
-            Py_BEGIN_ALLOW_THREADS;
-            in_parallel(threads, part_of_call, &call);
-            Py_END_ALLOW_THREADS;
-        } else
-            in_parallel(1, part_of_call, &call);
-    }
+    Call call; /* the rest is filled in for what there is */
+    call.bound = bound;
+    call.rows = 1;
+    if (PyVectorcall_NARGS(flags) != bound->arguments || names != NULL)
+        return refused(bound, args, flags, names);
+    int got = take_all(bound, args, view);
+    int fits = got == bound->arguments && all_apart(got, bound->expected, view);
+    if (fits && bound->body != NULL)
+        run_body(&call, view);
     for (int i = 0; i < got; i++)
         PyBuffer_Release(&view[i]);
-    if (got != n)
-        return NULL;
+    if (!fits)
+        return refused(bound, args, flags, names);
+    if (bound->body == NULL)
+        return PyObject_Vectorcall(bound->run, args, flags, names);
     Py_RETURN_NONE;
+}
+
+static void bound_dealloc(PyObject *self) {
+    Bound *bound = (Bound *)self;
+    Py_XDECREF(bound->run);
+    Py_XDECREF(bound->refuse);
+    PyObject_Free(self);
 }
 
 PyTypeObject BoundType = {
@@ -77,46 +116,99 @@ PyTypeObject BoundType = {
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_vectorcall_offset = offsetof(Bound, call),
     .tp_call = PyVectorcall_Call,
+    .tp_dealloc = bound_dealloc,
     .tp_doc = PyDoc_STR("A compiled body bound to its dimensions; call it with the operation's arrays."),
 };
 
-/* The exported function of this very library with that name, or NULL. */
-Body find(const char *name) {
+/* What this very library exports under that name, or NULL. */
+static void *exported(const char *name) {
     Dl_info info;
     if (!dladdr((const void *)&BoundType, &info))
         return NULL;
     void *self = dlopen(info.dli_fname, RTLD_NOLOAD | RTLD_LAZY);
     if (self == NULL)
         return NULL;
-    Body body = (Body)dlsym(self, name);
+    void *found = dlsym(self, name);
     dlclose(self);
-    return body;
+    return found;
+}
+
+Body find(const char *name, const char *takes) {
+    char what[256];
+    if ((size_t)snprintf(what, sizeof what, "%s_takes", name) >= sizeof what)
+        return NULL;
+    const char *const *its_own = exported(what);
+    return its_own != NULL && strcmp(*its_own, takes) == 0 ? (Body)exported(name) : NULL;
+}
+
+PyObject *has(PyObject *module, PyObject *args) {
+    const char *name, *takes;
+    if (!PyArg_ParseTuple(args, "ss", &name, &takes))
+        return NULL;
+    return PyBool_FromLong(find(name, takes) != NULL);
+}
+
+int parse_expected(PyObject *given, Expected *want) {
+    const char *formats;
+    PyObject *shape;
+    long long below;
+    unsigned long long hazards;
+    if (!PyTuple_Check(given) || !PyArg_ParseTuple(given, "sippLKO!", &formats, &want->item, &want->written, &want->by_row,
+                                                   &below, &hazards, &PyTuple_Type, &shape))
+        return -1;
+    want->below = below;
+    want->hazards = hazards;
+    want->axes = (int)PyTuple_GET_SIZE(shape);
+    if (want->axes > MOST_AXES || strlen(formats) >= sizeof want->formats) {
+        PyErr_SetString(PyExc_ValueError, "too many axes or formats");
+        return -1;
+    }
+    strcpy(want->formats, formats);
+    for (int i = 0; i < want->axes; i++)
+        want->extent[i] = PyLong_AsLongLong(PyTuple_GET_ITEM(shape, i));
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Fills in what is new of a bound operation; -1 with an exception set. */
+static int fill(Bound *bound, PyObject *dims, PyObject *expected) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(dims); i++)
+        bound->dim[i] = PyLong_AsLongLong(PyTuple_GET_ITEM(dims, i));
+    if (PyErr_Occurred())
+        return -1;
+    for (int i = 0; i < bound->arguments; i++)
+        if (parse_expected(PyTuple_GET_ITEM(expected, i), &bound->expected[i]) != 0)
+            return -1;
+    return 0;
 }
 
 PyObject *bind(PyObject *module, PyObject *args) {
-    const char *name;
-    int arguments, rows_at, threads;
-    long long by_row;
-    PyObject *dims;
-    if (!PyArg_ParseTuple(args, "siiLiO!", &name, &arguments, &rows_at, &by_row, &threads, &PyTuple_Type, &dims))
+    const char *name, *takes;
+    PyObject *run, *refuse, *dims, *expected;
+    int rows_at, threads;
+    long long most_rows;
+    if (!PyArg_ParseTuple(args, "ssOOiLiO!O!", &name, &takes, &run, &refuse, &rows_at, &most_rows, &threads, &PyTuple_Type,
+                          &dims, &PyTuple_Type, &expected))
         return NULL;
-    Body body = find(name);
-    if (body == NULL)
-        Py_RETURN_NONE;
-    if (arguments < 1 || arguments > MOST_ARGUMENTS || PyTuple_GET_SIZE(dims) > FIRST_ROW)
+    Py_ssize_t arguments = PyTuple_GET_SIZE(expected);
+    if (arguments < 1 || arguments > MOST_ARGUMENTS || PyTuple_GET_SIZE(dims) > FIRST_ROW ||
+        rows_at >= PyTuple_GET_SIZE(dims))
         return PyErr_Format(PyExc_ValueError, "%s: too many arguments or dimensions", name);
+    Body body = find(name, takes);
+    if (body == NULL && !PyCallable_Check(run))
+        return PyErr_Format(PyExc_ValueError, "%s: there is no such body", name);
     Bound *bound = PyObject_New(Bound, &BoundType);
     if (bound == NULL)
         return NULL;
+    memset((char *)bound + sizeof(PyObject), 0, sizeof(Bound) - sizeof(PyObject));
     bound->call = bound_call;
     bound->body = body;
-    bound->arguments = arguments;
+    bound->run = Py_NewRef(run);
+    bound->refuse = Py_NewRef(refuse);
+    bound->arguments = (int)arguments;
     bound->rows_at = rows_at;
-    bound->by_row = by_row;
+    bound->most_rows = most_rows;
     bound->threads = threads;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(dims); i++)
-        bound->dim[i] = PyLong_AsLongLong(PyTuple_GET_ITEM(dims, i));
-    if (PyErr_Occurred()) {
+    if (fill(bound, dims, expected) != 0) {
         Py_DECREF(bound);
         return NULL;
     }

@@ -64,68 +64,82 @@ static int run_gemm(const Gemm *gemm, int64_t item, int threads) {
     return 0;
 }
 
-/* A matrix of float or double; strides in elements. */
-static int matrix(PyObject *array, Py_buffer *view, int64_t *down, int64_t *right, int flags) {
-    if (PyObject_GetBuffer(array, view, PyBUF_STRIDES | flags) != 0)
-        return -1;
-    if (view->ndim != 2 || (view->itemsize != sizeof(float) && view->itemsize != sizeof(double))) {
-        PyErr_SetString(PyExc_ValueError, "gemm: expected matrices of float32 or float64");
-        PyBuffer_Release(view);
-        return -1;
+/* A matrix of real numbers, aligned, and contiguous along one axis. */
+typedef struct {
+    Py_buffer view;
+    int64_t rows, columns, down, right; /* the last two: how far the next row and column are, in elements */
+    int by_rows; /* whether the columns of a row stand side by side, otherwise it is the rows of a column */
+} Matrix;
+
+/* Whether `count` runs of `length` elements each stand one behind the other, each without gaps. */
+static int runs_apart(int64_t count, int64_t length, int64_t next, int64_t across, int64_t item) {
+    return (across == item || length == 1) && (count == 1 || (next >= length * item && next % item == 0));
+}
+
+/* Takes hold of a matrix; 0 where it is none. */
+static int take_matrix(PyObject *array, int flags, Matrix *matrix) {
+    Py_buffer *view = &matrix->view;
+    if (!hold(array, "fd", flags, view))
+        return 0;
+    if (view->ndim == 2 && view->len > 0) {
+        int64_t item = view->itemsize, rows = view->shape[0], columns = view->shape[1];
+        int64_t down = view->strides[0], right = view->strides[1];
+        int by_rows = runs_apart(rows, columns, down, right, item);
+        if (by_rows || runs_apart(columns, rows, right, down, item)) {
+            *matrix = (Matrix){*view, rows, columns, down / item, right / item, by_rows};
+            return 1;
+        }
     }
-    *down = view->strides[0] / view->itemsize;
-    *right = view->strides[1] / view->itemsize;
+    PyBuffer_Release(view);
     return 0;
 }
 
+/* Where the memory of a matrix ends, with the gaps between its runs. */
+static const char *end_of(const Matrix *m) {
+    return (const char *)m->view.buf + ((m->rows - 1) * m->down + (m->columns - 1) * m->right + 1) * m->view.itemsize;
+}
+
+static int matrices_apart(const Matrix *a, const Matrix *b) {
+    return end_of(a) <= (const char *)b->view.buf || end_of(b) <= (const char *)a->view.buf;
+}
+
+/* Takes hold of a, b and out, in this order; how many could be. */
+static int take_matrices(PyObject *const *args, Matrix *matrix) {
+    int got = 0;
+    while (got < 3 && take_matrix(args[got], got == 2 ? PyBUF_WRITABLE : 0, &matrix[got]))
+        got++;
+    return got;
+}
+
+static int fit_together(const Matrix *a, const Matrix *b, const Matrix *out) {
+    return a->columns == b->rows && out->rows == a->rows && out->columns == b->columns &&
+           a->view.itemsize == b->view.itemsize && a->view.itemsize == out->view.itemsize && matrices_apart(a, out) &&
+           matrices_apart(b, out);
+}
+
 PyObject *gemm(PyObject *module, PyObject *const *args, Py_ssize_t n) {
-    Py_buffer a, b, out;
-    Gemm g;
-    int64_t right;
+    Matrix matrix[3], *a = &matrix[0], *b = &matrix[1], *out = &matrix[2];
     if (n != 5)
         return PyErr_Format(PyExc_TypeError, "gemm: expected a, b, out, accumulate, threads");
-    g.add = PyObject_IsTrue(args[3]);
+    int add = PyObject_IsTrue(args[3]), failed = 0;
     long threads = PyLong_AsLong(args[4]);
-    if (g.add < 0 || (threads == -1 && PyErr_Occurred()))
+    if (add < 0 || (threads == -1 && PyErr_Occurred()))
         return NULL;
-    if (matrix(args[0], &a, &g.a_down, &g.a_right, 0) != 0)
-        return NULL;
-    if (matrix(args[1], &b, &g.b_down, &g.b_right, 0) != 0) {
-        PyBuffer_Release(&a);
-        return NULL;
-    }
-    if (matrix(args[2], &out, &g.out_down, &right, PyBUF_WRITABLE) != 0) {
-        PyBuffer_Release(&a);
-        PyBuffer_Release(&b);
-        return NULL;
-    }
-    g.rows = a.shape[0];
-    g.depth = a.shape[1];
-    g.columns = b.shape[1];
-    g.a = a.buf;
-    g.b = b.buf;
-    g.out = out.buf;
-    if (right != 1 && g.columns != 1 && g.out_down == 1) { /* out stands column by column: out^T = b^T a^T */
-        Gemm t = {g.columns, g.depth, g.rows, g.b, g.a, g.out, g.b_right, g.b_down, g.a_right, g.a_down, right, g.add};
-        g = t;
-        right = 1;
-    }
-    int fits = b.shape[0] == a.shape[1] && out.shape[0] == a.shape[0] && out.shape[1] == b.shape[1] && g.depth > 0 &&
-               (right == 1 || g.columns == 1) && a.itemsize == b.itemsize && a.itemsize == out.itemsize;
-    int failed = 0;
+    int got = take_matrices(args, matrix), fits = got == 3 && fit_together(a, b, out);
     if (fits) {
+        Gemm g = {a->rows, a->columns, b->columns, a->view.buf, b->view.buf, out->view.buf,
+                  a->down, a->right, b->down, b->right, out->down, add};
+        if (!out->by_rows) /* out stands column by column: out^T = b^T a^T */
+            g = (Gemm){b->columns, a->columns, a->rows, b->view.buf, a->view.buf, out->view.buf,
+                       b->right, b->down, a->right, a->down, out->right, add};
+        int64_t item = out->view.itemsize;
         Py_BEGIN_ALLOW_THREADS;
-        failed = run_gemm(&g, a.itemsize, (int)threads);
+        failed = run_gemm(&g, item, (int)threads);
         Py_END_ALLOW_THREADS;
     }
-    PyBuffer_Release(&a);
-    PyBuffer_Release(&b);
-    PyBuffer_Release(&out);
-    if (!fits)
-        return PyErr_Format(PyExc_ValueError, "gemm: the shapes, dtypes or layouts do not fit together");
-    if (failed)
-        return PyErr_NoMemory();
-    Py_RETURN_NONE;
+    while (got > 0)
+        PyBuffer_Release(&matrix[--got].view);
+    return failed ? PyErr_NoMemory() : PyBool_FromLong(fits);
 }
 
 typedef struct {
@@ -146,40 +160,59 @@ static void part_of_rows(void *given, int part, int parts) {
         r->n, end - first, r->width, r->from + first * r->item, r->row, r->to + first * r->item);
 }
 
+/* Takes hold of real numbers (n, width), row numbers (n,) and real numbers (rows, width) of one dtype, the row numbers
+   under `rows`, and what is written apart from the others; 0 where they do not fit. first_written: whether the first is,
+   otherwise the last. */
+static int take_rows(PyObject *few, PyObject *row, PyObject *table, int first_written, Py_buffer view[3]) {
+    PyObject *arrays[] = {few, row, table};
+    int got = 0, written = first_written ? 0 : 2, flags = PyBUF_C_CONTIGUOUS;
+    while (got < 3 && hold(arrays[got], got == 1 ? "ilq" : "fd", flags | (got == written ? PyBUF_WRITABLE : 0), &view[got]))
+        got++;
+    if (got == 3 && view[0].ndim == 2 && view[1].ndim == 1 && view[2].ndim == 2 && view[1].itemsize == sizeof(intptr_t) &&
+        view[0].shape[0] == view[1].shape[0] && view[0].shape[1] == view[2].shape[1] &&
+        view[0].itemsize == view[2].itemsize && apart(&view[0], &view[2]) && apart(&view[1], &view[written]) &&
+        numbers_below(&view[1], view[2].shape[0]))
+        return 1;
+    while (got > 0)
+        PyBuffer_Release(&view[--got]);
+    return 0;
+}
+
+static void release(Py_buffer view[3]) {
+    for (int i = 0; i < 3; i++)
+        PyBuffer_Release(&view[i]);
+}
+
+PyObject *gather_rows(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    Py_buffer view[3], *out = &view[0], *row = &view[1], *table = &view[2];
+    if (n != 3)
+        return PyErr_Format(PyExc_TypeError, "gather_rows: expected table, row, out");
+    if (!take_rows(args[2], args[1], args[0], 1, view))
+        Py_RETURN_FALSE;
+    int64_t size = out->shape[1] * out->itemsize;
+    const intptr_t *number = row->buf;
+    Py_BEGIN_ALLOW_THREADS;
+    for (int64_t i = 0; i < out->shape[0]; i++)
+        memcpy((char *)out->buf + i * size, (const char *)table->buf + number[i] * size, (size_t)size);
+    Py_END_ALLOW_THREADS;
+    release(view);
+    Py_RETURN_TRUE;
+}
+
 PyObject *add_rows(PyObject *module, PyObject *const *args, Py_ssize_t n) {
-    Py_buffer from, row, to;
+    Py_buffer view[3], *from = &view[0], *row = &view[1], *to = &view[2];
     if (n != 4)
         return PyErr_Format(PyExc_TypeError, "add_rows: expected source, row, out, threads");
     long threads = PyLong_AsLong(args[3]);
     if (threads == -1 && PyErr_Occurred())
         return NULL;
-    if (PyObject_GetBuffer(args[0], &from, PyBUF_C_CONTIGUOUS) != 0)
-        return NULL;
-    if (PyObject_GetBuffer(args[1], &row, PyBUF_C_CONTIGUOUS) != 0) {
-        PyBuffer_Release(&from);
-        return NULL;
-    }
-    if (PyObject_GetBuffer(args[2], &to, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE) != 0) {
-        PyBuffer_Release(&from);
-        PyBuffer_Release(&row);
-        return NULL;
-    }
-    int fits = from.ndim == 2 && row.ndim == 1 && to.ndim == 2 && row.itemsize == sizeof(intptr_t) &&
-               from.shape[0] == row.shape[0] && from.shape[1] == to.shape[1] && from.itemsize == to.itemsize &&
-               (to.itemsize == sizeof(float) || to.itemsize == sizeof(double));
-    for (Py_ssize_t i = 0; fits && i < row.shape[0]; i++)
-        fits = ((const intptr_t *)row.buf)[i] >= 0 && ((const intptr_t *)row.buf)[i] < to.shape[0];
-    if (fits) {
-        Rows rows = {from.shape[0], from.shape[1], to.shape[0], to.itemsize, from.buf, row.buf, to.buf};
-        double work = 8.0 * (double)rows.width * (double)(rows.n + rows.rows);
-        Py_BEGIN_ALLOW_THREADS;
-        in_parallel(threads_for(work, (rows.width + 15) / 16, (int)threads), part_of_rows, &rows);
-        Py_END_ALLOW_THREADS;
-    }
-    PyBuffer_Release(&from);
-    PyBuffer_Release(&row);
-    PyBuffer_Release(&to);
-    if (!fits)
-        return PyErr_Format(PyExc_ValueError, "add_rows: the shapes, dtypes or row numbers do not fit together");
-    Py_RETURN_NONE;
+    if (!take_rows(args[0], args[1], args[2], 0, view))
+        Py_RETURN_FALSE;
+    Rows rows = {from->shape[0], from->shape[1], to->shape[0], to->itemsize, from->buf, row->buf, to->buf};
+    double work = 8.0 * (double)rows.width * (double)(rows.n + rows.rows);
+    Py_BEGIN_ALLOW_THREADS;
+    in_parallel(threads_for(work, (rows.width + 15) / 16, (int)threads), part_of_rows, &rows);
+    Py_END_ALLOW_THREADS;
+    release(view);
+    Py_RETURN_TRUE;
 }

@@ -2,8 +2,10 @@
 
 A body is written once and compiled for float and for double:
 
-    BODY(name)   void name_float(void *const *arg, const int64_t *dim), and name_double
+    BODY(name, takes)   void name_float(void *const *arg, const int64_t *dim), and name_double
 
+takes: the arrays that it was written for, such as "*(B,4H) (4H) (N)index": the shape of each, behind a * where it is
+written, before its kind where that is not "real". An operation of that name with other arguments does without it.
 arg: the operation's arrays in the order of its arguments, C-contiguous. dim: its dimensions, by their letters in
 alphabetical order. Where the first array's rows are called N or P (FusedOp in base.py), several threads may share them:
 N or P is then what one of them does, and dim[FIRST_ROW] the number of the first row.
@@ -31,7 +33,9 @@ enum { FIRST_ROW = 4, DIMENSIONS };
 /* Names of the bodies of a file that is included once for each REAL. */
 #define PASTE_(name, real) name##_##real
 #define PASTE(name, real) PASTE_(name, real)
-#define BODY(name) EXPORT FASTEST void PASTE(name, REAL)(void *const *arg, const int64_t *dim)
+#define BODY(name, what)                                                                                               \
+    EXPORT const char *const PASTE(PASTE(name, REAL), takes) = what;                                                   \
+    EXPORT FASTEST void PASTE(name, REAL)(void *const *arg, const int64_t *dim)
 
 /* exp(x) - 1 for x <= 0, to about 1 unit in the last place; exp(x) = 2^k exp(r) with |r| <= ln(2)/2, a Taylor series in
    r. NaN gives NaN: the comparison is false for it. */

@@ -20,7 +20,7 @@ INLINE void PASTE(gru_state, REAL)(
     }
 }
 
-BODY(gru_forward) {
+BODY(gru_forward, "*(B,3H) *(B,3H) (3H) (H) (B,H) *(B,H)") {
     REAL *restrict a = arg[0], *restrict r = arg[1];
     const REAL *restrict b = arg[2], *restrict b_h = arg[3], *restrict h_prev = arg[4];
     REAL *restrict h = arg[5];
@@ -48,7 +48,7 @@ INLINE void PASTE(gru_errors, REAL)(
     }
 }
 
-BODY(gru_backward) {
+BODY(gru_backward, "(B,H) (B,H) *(B,H) (B,H) *(B,3H) *(B,3H)") {
     const REAL *restrict dh_out = arg[0], *restrict dh_rec = arg[1];
     REAL *restrict e = arg[2];
     const REAL *restrict h_prev = arg[3];

@@ -18,7 +18,8 @@ from gpurnn.network.cells.window import GRU_WINDOW
 
 _SOURCE = Path(__file__).with_name("gru.cu")
 _BH = Argument(("B", "H"))
-_B3H = Argument(("B", "3H"))
+_TO_BH = Argument(("B", "H"), written=True)
+_TO_B3H = Argument(("B", "3H"), written=True)
 
 
 def gru_forward(xp: Any, a: Array, r: Array, b: Array, b_h: Array, h_prev: Array, h: Array, s: Array) -> None:
@@ -90,7 +91,7 @@ GRU = Cell(
     states=("h",),
     forward=FusedOp(
         "gru_forward",
-        {"a": _B3H, "r": _B3H, "b": Argument(("3H",)), "b_h": Argument(("H",)), "h_prev": _BH, "h": _BH},
+        {"a": _TO_B3H, "r": _TO_B3H, "b": Argument(("3H",)), "b_h": Argument(("H",)), "h_prev": _BH, "h": _TO_BH},
         gru_forward,
         {"s": _BH},
         source=_SOURCE,
@@ -98,7 +99,7 @@ GRU = Cell(
     ),
     backward=FusedOp(
         "gru_backward",
-        {"dh_out": _BH, "dh_rec": _BH, "e_h": _BH, "h_prev": _BH, "a": _B3H, "r": _B3H},
+        {"dh_out": _BH, "dh_rec": _BH, "e_h": _TO_BH, "h_prev": _BH, "a": _TO_B3H, "r": _TO_B3H},
         gru_backward,
         {"dn": _BH, "dz": _BH, "slopes": Argument(("B", "2H"))},
         source=_SOURCE,

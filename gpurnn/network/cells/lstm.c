@@ -18,7 +18,7 @@ INLINE void PASTE(lstm_state, REAL)(
     }
 }
 
-BODY(lstm_forward) {
+BODY(lstm_forward, "*(B,4H) (B,4H) (4H) (B,H) *(B,H) *(B,H) *(B,H)") {
     REAL *restrict a = arg[0];
     const REAL *restrict r = arg[1], *restrict b = arg[2], *restrict c_prev = arg[3];
     REAL *restrict c = arg[4], *restrict tc = arg[5], *restrict h = arg[6];
@@ -50,7 +50,7 @@ INLINE void PASTE(lstm_errors, REAL)(
     }
 }
 
-BODY(lstm_backward) {
+BODY(lstm_backward, "(B,H) (B,H) *(B,H) (B,H) (B,H) *(B,4H)") {
     const REAL *restrict dh_out = arg[0], *restrict dh_rec = arg[1];
     REAL *restrict e = arg[2];
     const REAL *restrict c_prev = arg[3], *restrict tc = arg[4];

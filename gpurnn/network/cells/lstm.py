@@ -19,6 +19,8 @@ from gpurnn.network.cells.window import LSTM_WINDOW
 _SOURCE = Path(__file__).with_name("lstm.cu")
 _BH = Argument(("B", "H"))
 _B4H = Argument(("B", "4H"))
+_TO_BH = Argument(("B", "H"), written=True)
+_TO_B4H = Argument(("B", "4H"), written=True)
 
 
 def lstm_forward(xp: Any, a: Array, r: Array, b: Array, c_prev: Array, c: Array, tc: Array, h: Array, s: Array) -> None:
@@ -89,7 +91,7 @@ LSTM = Cell(
     states=("h", "c"),
     forward=FusedOp(
         "lstm_forward",
-        {"a": _B4H, "r": _B4H, "b": Argument(("4H",)), "c_prev": _BH, "c": _BH, "tc": _BH, "h": _BH},
+        {"a": _TO_B4H, "r": _B4H, "b": Argument(("4H",)), "c_prev": _BH, "c": _TO_BH, "tc": _TO_BH, "h": _TO_BH},
         lstm_forward,
         {"s": _BH},
         source=_SOURCE,
@@ -97,7 +99,7 @@ LSTM = Cell(
     ),
     backward=FusedOp(
         "lstm_backward",
-        {"dh_out": _BH, "dh_rec": _BH, "e_c": _BH, "c_prev": _BH, "tc": _BH, "a": _B4H},
+        {"dh_out": _BH, "dh_rec": _BH, "e_c": _TO_BH, "c_prev": _BH, "tc": _BH, "a": _TO_B4H},
         lstm_backward,
         {"dh": _BH, "s": _BH, "slopes": _B4H},
         source=_SOURCE,

@@ -8,7 +8,7 @@
 #include "simple.c"
 #else
 
-BODY(simple_forward) {
+BODY(simple_forward, "(B,H) (B,H) (H) *(B,H)") {
     const REAL *restrict a = arg[0], *restrict r = arg[1], *restrict b = arg[2];
     REAL *restrict h = arg[3];
     int64_t B = dim[0], H = dim[1];
@@ -17,7 +17,7 @@ BODY(simple_forward) {
             h[j] = TANH(a[j] + r[j] + b[j]);
 }
 
-BODY(simple_backward) {
+BODY(simple_backward, "(B,H) (B,H) (B,H) *(B,H)") {
     const REAL *restrict dh_out = arg[0], *restrict dh_rec = arg[1], *restrict h = arg[2];
     REAL *restrict a = arg[3];
     int64_t n = dim[0] * dim[1];
@@ -25,7 +25,7 @@ BODY(simple_backward) {
         a[j] = (dh_out[j] + dh_rec[j]) * (1 - h[j] * h[j]);
 }
 
-BODY(simple_relu_forward) {
+BODY(simple_relu_forward, "(B,H) (B,H) (H) *(B,H)") {
     const REAL *restrict a = arg[0], *restrict r = arg[1], *restrict b = arg[2];
     REAL *restrict h = arg[3];
     int64_t B = dim[0], H = dim[1];
@@ -36,7 +36,7 @@ BODY(simple_relu_forward) {
         }
 }
 
-BODY(simple_relu_backward) {
+BODY(simple_relu_backward, "(B,H) (B,H) (B,H) *(B,H)") {
     const REAL *restrict dh_out = arg[0], *restrict dh_rec = arg[1], *restrict h = arg[2];
     REAL *restrict a = arg[3];
     int64_t n = dim[0] * dim[1];

@@ -17,6 +17,7 @@ from gpurnn.network.cells.window import SIMPLE_RELU_WINDOW, SIMPLE_WINDOW
 
 _SOURCE = Path(__file__).with_name("simple.cu")
 _BH = Argument(("B", "H"))
+_TO_BH = Argument(("B", "H"), written=True)
 
 
 def simple_forward(xp: Any, a: Array, r: Array, b: Array, h: Array) -> None:
@@ -48,8 +49,8 @@ def simple_relu_backward(xp: Any, dh_out: Array, dh_rec: Array, h: Array, a: Arr
     xp.multiply(a, s, out=a)
 
 
-_FORWARD = {"a": _BH, "r": _BH, "b": Argument(("H",)), "h": _BH}
-_BACKWARD = {"dh_out": _BH, "dh_rec": _BH, "h": _BH, "a": _BH}
+_FORWARD = {"a": _BH, "r": _BH, "b": Argument(("H",)), "h": _TO_BH}
+_BACKWARD = {"dh_out": _BH, "dh_rec": _BH, "h": _BH, "a": _TO_BH}
 
 SIMPLE = Cell(
     name="simple",

@@ -11,12 +11,18 @@ from pathlib import Path
 from gpurnn.backend import Argument, WindowOp
 
 _TBH = Argument(("N", "B", "H"))
-_BH = Argument(("B", "H"))
+_TO_TBH = Argument(("N", "B", "H"), written=True)
+_TO_BH = Argument(("B", "H"), written=True)
 _CARRY = Argument(("N", "B", "1"))
 
 
-def _gates(count: int) -> Argument:
-    return Argument(("N", "B", f"{count}H"))
+def _before(state: str) -> Argument:
+    """The states before each step: they are those after the step before, in the same memory."""
+    return Argument(("N", "B", "H"), shares=state)
+
+
+def _gates(count: int, *, written: bool = True) -> Argument:
+    return Argument(("N", "B", f"{count}H"), written=written)
 
 
 def _pair(
@@ -34,27 +40,28 @@ def _pair(
 
 
 def _simple(name: str) -> tuple[WindowOp, WindowOp]:
-    forward = {"a": _gates(1), "W": Argument(("H", "H")), "b": Argument(("H",)), "carry": _CARRY}
-    forward |= {"h_prev": _TBH, "h": _TBH}
-    backward = {"a": _gates(1), "W": Argument(("H", "H")), "carry": _CARRY, "dh_out": _TBH, "h": _TBH, "dh_rec": _BH}
+    W = Argument(("H", "H"))
+    forward = {"a": _gates(1, written=False), "W": W, "b": Argument(("H",)), "carry": _CARRY}
+    forward |= {"h_prev": _before("h"), "h": _TO_TBH}
+    backward = {"a": _gates(1), "W": W, "carry": _CARRY, "dh_out": _TBH, "h": _TBH, "dh_rec": _TO_BH}
     return _pair(name, 1, forward, backward, "simple_window.cu")
 
 
 def _lstm() -> tuple[WindowOp, WindowOp]:
     W = Argument(("H", "4H"))
-    forward = {"a": _gates(4), "W": W, "b": Argument(("4H",)), "carry": _CARRY, "c_prev": _TBH, "c": _TBH, "tc": _TBH}
-    forward |= {"h_prev": _TBH, "h": _TBH}
+    forward = {"a": _gates(4), "W": W, "b": Argument(("4H",)), "carry": _CARRY, "c_prev": _before("c")}
+    forward |= {"c": _TO_TBH, "tc": _TO_TBH, "h_prev": _before("h"), "h": _TO_TBH}
     backward = {"a": _gates(4), "W": W, "carry": _CARRY, "dh_out": _TBH, "c_prev": _TBH, "tc": _TBH}
-    backward |= {"dh_rec": _BH, "e_c": _BH}
+    backward |= {"dh_rec": _TO_BH, "e_c": _TO_BH}
     return _pair("lstm", 4, forward, backward, "lstm_window.cu")
 
 
 def _gru() -> tuple[WindowOp, WindowOp]:
     W = Argument(("H", "3H"))
     forward = {"a": _gates(3), "r": _gates(3), "W": W, "b": Argument(("3H",)), "b_h": Argument(("H",))}
-    forward |= {"carry": _CARRY, "h_prev": _TBH, "h": _TBH}
+    forward |= {"carry": _CARRY, "h_prev": _before("h"), "h": _TO_TBH}
     backward = {"a": _gates(3), "r": _gates(3), "W": W, "carry": _CARRY, "dh_out": _TBH, "h_prev": _TBH}
-    backward |= {"dh_rec": _BH, "e_h": _BH}
+    backward |= {"dh_rec": _TO_BH, "e_h": _TO_BH}
     return _pair("gru", 3, forward, backward, "gru_window.cu")
 
 

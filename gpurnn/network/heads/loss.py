@@ -19,7 +19,7 @@ def weighted_loss(xp: Any, nats: Array, weight: Array, scale: Array, loss: Array
 _N = Argument(("N",))
 WEIGHTED_LOSS = FusedOp(
     "weighted_loss",
-    {"nats": _N, "weight": _N, "scale": Argument(("1",)), "loss": Argument(("1",), "double")},
+    {"nats": _N, "weight": _N, "scale": Argument(("1",)), "loss": Argument(("1",), "double", written=True)},
     weighted_loss,
     {"product": _N},
     source=Path(__file__).with_name("loss.cu"),

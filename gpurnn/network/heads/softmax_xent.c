@@ -30,7 +30,7 @@ INLINE REAL PASTE(shifted_exp, REAL)(REAL *restrict o, int64_t K, int64_t target
     return total;
 }
 
-BODY(softmax_xent) {
+BODY(softmax_xent, "*(N,K) (N)index<K (N) (1) *(N)") {
     REAL *restrict o = arg[0];
     const intptr_t *restrict target = arg[1];
     const REAL *restrict weight = arg[2], *restrict scale = arg[3];
@@ -45,7 +45,7 @@ BODY(softmax_xent) {
     }
 }
 
-BODY(xent) {
+BODY(xent, "*(N,K) (N)index<K *(N)") {
     REAL *restrict o = arg[0];
     const intptr_t *restrict target = arg[1];
     REAL *restrict nats = arg[2];

@@ -91,11 +91,11 @@ _SCRATCH = {
 SOFTMAX_XENT = FusedOp(
     "softmax_xent",
     {
-        "o": Argument(("N", "K")),
+        "o": Argument(("N", "K"), written=True),
         "target": Argument(_N, "index", below="K"),
         "weight": Argument(_N),
         "scale": Argument(("1",)),
-        "nats": Argument(_N),
+        "nats": Argument(_N, written=True),
     },
     softmax_xent,
     _SCRATCH | {"at_target": Argument(_N)},
@@ -104,7 +104,11 @@ SOFTMAX_XENT = FusedOp(
 )
 XENT = FusedOp(
     "xent",
-    {"o": Argument(("N", "K")), "target": Argument(_N, "index", below="K"), "nats": Argument(_N)},
+    {
+        "o": Argument(("N", "K"), written=True),
+        "target": Argument(_N, "index", below="K"),
+        "nats": Argument(_N, written=True),
+    },
     xent,
     _SCRATCH,
     source=_SOURCE,

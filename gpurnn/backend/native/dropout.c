@@ -1,0 +1,55 @@
+/* Dropout masks, shared among threads. */
+#include "python.h"
+
+#include "parallel.h"
+#include "real.h"
+
+void dropout_mask_float(void *const *arg, const int64_t *dim);
+void dropout_mask_double(void *const *arg, const int64_t *dim);
+
+typedef struct {
+    char *out;
+    void *window;
+    int64_t count, item;
+    uint64_t key[2];
+    double chance[2];
+} Mask;
+
+static void part_of_mask(void *given, int part, int parts) {
+    Mask *mask = given;
+    int64_t first = mask->count * part / parts, dim[DIMENSIONS] = {mask->count * (part + 1) / parts - first};
+    void *arg[] = {mask->out + first * mask->item, mask->window, mask->key, mask->chance};
+    dim[FIRST_ROW] = first;
+    (mask->item == sizeof(float) ? dropout_mask_float : dropout_mask_double)(arg, dim);
+}
+
+/* mask(out, window, seed, layer, p, scale, threads) */
+PyObject *mask(PyObject *module, PyObject *args) {
+    PyObject *array, *number;
+    Py_buffer out, window;
+    Mask mask;
+    int threads;
+    if (!PyArg_ParseTuple(args, "OOKKddi", &array, &number, &mask.key[0], &mask.key[1], &mask.chance[0], &mask.chance[1],
+                          &threads))
+        return NULL;
+    if (!hold(array, "fd", PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, &out))
+        Py_RETURN_FALSE;
+    Expected one = {.formats = "lq", .item = sizeof(int64_t), .axes = 1, .extent = {1}};
+    if (!take(number, &one, -1, &window)) {
+        PyBuffer_Release(&out);
+        Py_RETURN_FALSE;
+    }
+    int fits = apart(&out, &window);
+    if (fits) {
+        mask.out = out.buf;
+        mask.window = window.buf;
+        mask.item = out.itemsize;
+        mask.count = out.len / out.itemsize;
+        Py_BEGIN_ALLOW_THREADS;
+        in_parallel(threads_for(100.0 * (double)mask.count, mask.count, threads), part_of_mask, &mask);
+        Py_END_ALLOW_THREADS;
+    }
+    PyBuffer_Release(&out);
+    PyBuffer_Release(&window);
+    return PyBool_FromLong(fits);
+}
