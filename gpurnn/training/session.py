@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
-from gpurnn.exceptions import CheckpointError, RunError
+from gpurnn.exceptions import CheckpointError, RunError, shell_word
 from gpurnn.training.checkpoint import Checkpoint, read_checkpoint
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.rundir import RunDirectory
@@ -81,7 +81,8 @@ def resumed_run(
     described = header.get("corpus")
     if not isinstance(described, dict) or corpus.fingerprint != described.get("fingerprint"):
         raise RunError(
-            f"{corpus.path}: not the corpus that {path} was trained on; start a new run with --init-from {path}"
+            f"{corpus.path}: not the corpus that {path} was trained on; "
+            f"start a new run with --init-from {shell_word(path)}"
         )
     if differences:
         told = f"{path}: not the same bits as before: " + "; ".join(differences)

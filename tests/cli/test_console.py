@@ -101,6 +101,21 @@ def test_a_word_is_taken_by_a_shell_for_the_path():
     assert shell_word(Path("runs/book")) == "runs/book"
 
 
+def test_advice_can_be_pasted_into_a_shell(folder: Path, tmp_path: Path):
+    run = tmp_path / os.fsdecode(b'-it\'s \xff a "run" of $HOME\n')
+    size = ("--hidden", "5", "--lanes", "2", "--bptt", "8", "--windows", "2", "--device", "cpu")
+    done = CliRunner().invoke(main, ["train", str(folder / "text.h5"), "-o", str(run), *size])
+    assert done.exit_code == 0, done.stderr
+    advice = [line.split(":", 1)[1] for line in done.stderr.splitlines()[-3:]]
+    assert [line.split()[:2] for line in advice] == [["gpurnn", name] for name in ("train", "evaluate", "sample")]
+    function = f"gpurnn() {{ '{sys.executable}' -m gpurnn \"$@\"; }}\n"
+    for line, more in zip(advice, (" --windows 3", "", ""), strict=True):
+        pasted = subprocess.run(["bash", "-c", function + line + more], cwd=PACKAGE.parent, capture_output=True)
+        assert pasted.returncode == 0, (line, pasted.stderr)
+    done = CliRunner().invoke(main, ["train", str(folder / "other.h5"), "--resume", str(run)])
+    assert done.exit_code == 1 and done.stderr.endswith(f"start a new run with --init-from {shell_word(run)}\n")
+
+
 @pytest.mark.parametrize(
     ("given", "meant"),
     [
@@ -132,6 +147,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus text.h5 with ü and the run `für` on it."""
     made = tmp_path_factory.mktemp("console")
     make_run(backend.get("cpu"), make_corpus(made / "text.h5", ["ü" * 300, *documents(24)]), made / "für")
+    make_corpus(made / "other.h5", documents(30))
     (made / "plain.txt").write_text("a note does it\n" * 9 + "once")
     (made / "greek.txt").write_text("a note does it. αβγ\n" * 9)
     return made
