@@ -6,7 +6,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -33,13 +33,18 @@ def gpurnn(*arguments: object, given: bytes = b"", **states: str | int) -> Ended
 
 
 @contextmanager
-def start(*arguments: object, **states: str | int) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with pipes to its standard streams, but where a state or a descriptor is given for one."""
-    command = [sys.executable, "-m", "gpurnn", *map(str, arguments)]
+def start(
+    *arguments: object, program: Sequence[str] = ("-m", "gpurnn"), **states: str | int
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with pipes to its standard streams, but where a state or a descriptor is given for one.
+
+    program: what Python runs.
+    """
+    command = [sys.executable, *program, *map(str, arguments)]
     closed = [STREAMS[name] for name, state in states.items() if state == "closed"]
     if closed:
         command = ["sh", "-c", 'exec "$@" ' + " ".join(f"{number}>&-" for number in closed), "sh", *command]
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
     with ExitStack() as stack:
         streams = dict.fromkeys(STREAMS, subprocess.PIPE)
         for name, state in states.items():

@@ -199,6 +199,26 @@ def test_half_a_text_is_not_taken_for_all_of_it(folder: Path, tmp_path: Path):
     _corpus_is_whole(folder, tmp_path / "made.h5")
 
 
+def test_no_file_is_in_the_place_of_a_closed_stream(tmp_path: Path):
+    """What a C library writes to it would go into that file."""
+    with start("prepare", "-", "-o", tmp_path / "made.h5", stdout="closed", stderr="closed") as child:
+        child.stdin.write(TEXT)
+        child.stdin.flush()
+        _wait_until(lambda: _waiting(child.stdin.fileno()) == 0)
+        open_files = [str(Path(f"/proc/{child.pid}/fd/{number}").readlink()) for number in (1, 2)]
+        child.stdin.close()
+        assert child.wait(60) == 0
+    assert open_files == [os.devnull] * 2
+
+
+def test_what_others_wrote_to_a_full_stream_leaves_the_exit_code():
+    """Python keeps a warning that it could not write, tries again at its exit, and would end with 120."""
+    code = "import sys, warnings; from gpurnn.cli.main import main; warnings.warn('x'); main(['--version'])"
+    with start(program=("-c", code), stderr="full") as child:
+        assert child.stdout.read().startswith(b"gpurnn, version ")
+        assert child.wait(60) == 0
+
+
 def _waiting(number: int) -> int:
     """Bytes that a pipe holds."""
     (held,) = struct.unpack("i", fcntl.ioctl(number, termios.FIONREAD, bytes(4)))
