@@ -118,7 +118,7 @@ def as_text(ctx: click.Context, option: click.Parameter, value: str | None) -> s
 
 
 def parse_escapes(ctx: click.Context, option: click.Parameter, value: str | None) -> str | bytes | None:
-    """What `as_text` gives, where \\n, \\t and \\\\ stand for a newline, a tab and a backslash; callback of an option."""
+    """As `as_text`, but \\n, \\t and \\\\ stand for a newline, a tab and a backslash; callback of an option."""
     if value is None:
         return None
     pieces, index = [], 0
