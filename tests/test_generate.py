@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from trained import trained
 
 from gpurnn.backend import Backend
-from gpurnn.data.tokens import TextPolicy, Vocabulary
+from gpurnn.data.tokens import WORD, TextPolicy, Vocabulary, shown_words
 from gpurnn.exceptions import DataError, UsageError
 from gpurnn.generate import Generator, _Until, generate
 from gpurnn.network import Model, ModelConfig
@@ -208,6 +208,53 @@ def test_stop_in_generated_text(be: Backend):
     assert "".join(generate(made, lang, length=400, seed=6, stop="#" + text[-1])) == text
     ends_inside = text[398:400] + "#"
     assert "".join(generate(made, lang, length=400, seed=6, stop=ends_inside)) == text  # what was held back comes too
+
+
+WORD_STOPS = [
+    # as a person may write it, and as it is shown
+    *(("go.", "go ."), ("go .", "go ."), ("go  .go", "go . go"), (".\tgo", ". go"), (".\ngo", ".\ngo"), (".", ".")),
+    *(
+        (". \n go", ".\ngo"),
+        ("\n", "\n"),
+        ("\n\n", "\n\n"),
+        (" .", " ."),
+        (". ", ". "),
+        ("\n .", "\n."),
+        (". \n", ".\n"),
+    ),
+    *((". \n", ".\n"), (" ", " "), ("  ", " "), (" \n ", "\n"), ("o.", "o ."), ("go", "go")),
+]
+
+
+@pytest.mark.parametrize(("stop", "shown"), WORD_STOPS)
+def test_a_stop_among_words_is_found_as_the_text_is_shown(be: Backend, stop: str, shown: str):
+    made = model(be, symbols=3)
+    made.params.values[...] /= 4  # so that every pair of symbols comes
+    lang = Language(Vocabulary("words", ["go", "\n", "."]), TextPolicy(), np.array([0]), np.array([1]))
+    text = "".join(generate(made, lang, "go", length=400, seed=1))
+    assert shown in text[30:]
+    assert "".join(generate(made, lang, "go", length=400, seed=1, stop=stop)) == text.partition(shown)[0]
+    assert "".join(generate(made, lang, "go", length=40, seed=1, stop=f"{stop}else")) == "".join(
+        generate(made, lang, "go", length=40, seed=1)
+    )
+
+
+@given(st.text("ab.,_ \t\n'é", min_size=1, max_size=12))
+def test_a_stop_as_it_is_shown_stays_as_it_is(text: str):
+    shown = shown_words(text)
+    assert shown_words(shown) == shown
+    assert WORD.findall(shown) == WORD.findall(text)
+    assert bool(shown)
+
+
+def test_a_stop_in_bytes_is_in_the_encoding_of_the_corpus(be: Backend):
+    made = model(be)
+    lang = replace(language(), policy=TextPolicy(lower=True, encoding="utf-16-le"))
+    text = "".join(generate(made, lang, length=300, seed=1))
+    stop = text[100:103].upper().encode("utf-16-le")
+    assert "".join(generate(made, lang, length=300, seed=1, stop=stop)) == text.partition(text[100:103])[0]
+    with pytest.raises(DataError, match=r"^the stop text: byte 0 .* is not utf-16-le"):
+        generate(made, lang, stop=b"a")
 
 
 def test_values_out_of_range_are_refused_at_once(be: Backend):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
 import os
 import shutil
@@ -139,6 +141,44 @@ def test_a_prompt_from_a_file_or_standard_input(folder: Path, model: Trained, tm
     assert run("sample", folder / "run", "--prompt", prompt, *options).stdout == expected
     assert run("sample", folder / "run", "--prompt-file", file, *options).stdout == expected
     assert run("sample", folder / "run", "--prompt-file", "-", *options, input=prompt.encode()).stdout == expected
+
+
+def test_prompt_and_stop_know_the_same_escapes(folder: Path, model: Trained, tmp_path: Path):
+    options = ["--length", 60, "--seed", 2]
+    done = run("sample", folder / "run", "--prompt", r"note.\nit", *options)
+    assert done.stdout == text_of(model, "note.\nit", length=60, seed=2)
+    for prompt, found in ((r"a\\n", "\\"), (r"a\t", "\t"), (r"a\x", "\\")):
+        done = run("sample", folder / "run", "--prompt", prompt, *options)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert f"{found!r} at character 1 is not in the vocabulary" in done.stderr
+    file = tmp_path / "prompt.txt"
+    file.write_text(r"a\n")  # a file is taken as it is
+    assert "'\\\\' at character 1" in run("sample", folder / "run", "--prompt-file", file, *options).stderr
+
+
+def test_a_prompt_file_is_read_as_a_text_is(folder: Path, model: Trained, tmp_path: Path):
+    prompt, file, options = "für a note\n" * 20, tmp_path / "prompt", ["--length", 60, "--seed", 2]
+    for data in (prompt.encode(), gzip.compress(prompt.encode())):
+        file.write_bytes(data)
+        for given in (file, "-"):
+            done = run("sample", folder / "run", "--prompt-file", given, *options, input=data)
+            assert done.stdout == text_of(model, prompt, length=60, seed=2)
+    corpus = "if it is a corpus, train on it: gpurnn train FILE -o RUN"
+    convert = "a prompt has to be in the encoding of the corpus, convert it with iconv"
+    for data, said in (
+        (prompt.encode("utf-16"), f"text in utf-16-le with a byte order mark, not in utf-8; {convert}"),
+        (prompt.encode("utf-16-be"), f"text in utf-16-be without a byte order mark, not in utf-8; {convert}"),
+        (bz2.compress(b"x"), "a bzip2 file, no text; unpack it first: bzcat FILE | gpurnn sample RUN --prompt-file -"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a PNG image, no text; give plain text instead"),
+        (
+            (folder / "text.h5").read_bytes(),
+            f"an HDF5 file, no text; {corpus}",
+        ),
+    ):
+        file.write_bytes(data)
+        for given, label in ((file, file), ("-", "standard input")):
+            done = run("sample", folder / "run", "--prompt-file", given, *options, input=data)
+            assert (done.exit_code, done.stdout, done.stderr) == (1, "", f"gpurnn: {label}: {said}\n")
 
 
 def test_a_model_of_bytes_writes_bytes(folder: Path):
