@@ -42,8 +42,8 @@ def _holder(descriptor: int) -> str:
     """The process that has locked the file, where the system tells it."""
     status = os.fstat(descriptor)
     place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-    with suppress(OSError, ValueError):
-        for line in Path("/proc/locks").read_text("ascii").splitlines():
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/locks").read_bytes().decode("ascii", "replace").splitlines():
             fields = line.split()  # 1: FLOCK ADVISORY WRITE 1234 08:01:5678 0 EOF
             if fields[1] == "FLOCK" and fields[3] == "WRITE" and fields[5] == place and int(fields[4]) > 0:
                 return f"process {fields[4]}{_name(fields[4])}"
@@ -51,6 +51,8 @@ def _holder(descriptor: int) -> str:
 
 
 def _name(process: str) -> str:
+    """What the program calls itself, in brackets; nothing where that cannot be read or shown."""
     with suppress(OSError):
-        return f" ({Path('/proc', process, 'comm').read_text('utf-8', 'replace').strip()})"
+        name = Path("/proc", process, "comm").read_bytes().decode("utf-8", "replace").strip()
+        return f" ({name})" if name.isprintable() else ""
     return ""

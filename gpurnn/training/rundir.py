@@ -67,7 +67,7 @@ class RunDirectory:
         with reported_as(RunError, f"cannot open run directory {run.path}"):
             if not run.path.is_dir():
                 raise RunError(f"no run directory at {run.path}: check the path")
-            if not run._config_path.is_file():
+            if not run._config_path.exists():
                 raise RunError(f"{run.path} is not a run directory: it has no config.json")
         return run
 

@@ -24,7 +24,7 @@ def writer_lock(folder: Path) -> Iterator[None]:
     The file stays: removing it would let two processes hold two locks of one name.
     Raises RunError: another process holds it, or the file cannot be opened or written.
     """
-    with reported_as(RunError, f"cannot lock {folder}"):
+    with reported_as(RunError, f"cannot open {folder / 'lock'}"):
         descriptor = open_regular(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
     try:
         with reported_as(RunError, f"cannot lock {folder}"):

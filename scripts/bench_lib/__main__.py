@@ -19,8 +19,11 @@ from bench_lib.cases import Case
 from bench_lib.check import check
 from bench_lib.gemm import GemmRate
 from bench_lib.measure import as_json, measure
+from bench_lib.outputs import output_file
 from bench_lib.process import THREADS, Process, ProgramError
 from bench_lib.programs import PROGRAMS
+from gpurnn.files.durable import write_durably
+from gpurnn.files.errors import explain
 
 _PLOT = Path("runs/bench.png")
 _BUSY = 0.5
@@ -39,7 +42,7 @@ def main() -> int:
     what.add_argument("--sampling", action="store_true", help="symbols a second, LSTM H=512, one stream")
     what.add_argument("--quality", type=Path, metavar="CORPUS", help="loss of an LSTM after --minutes of training")
     parser.add_argument("--minutes", type=float, default=3.0, help="of --quality; %(default)g unless given")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results of the timing there, too")
+    parser.add_argument("--json", type=output_file, metavar="FILE", help="write the results of the timing there, too")
     arguments = parser.parse_args()
     if arguments.json and (arguments.check or arguments.memory or arguments.sampling or arguments.quality):
         parser.error("--json goes with the timing only")
@@ -55,6 +58,9 @@ def main() -> int:
         return _timing(cases.quick() if arguments.quick else cases.grid(), arguments)
     except ProgramError as error:
         print(f"scripts/bench: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # of a file that is written
+        print(f"scripts/bench: {error.filename}: {explain(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -110,9 +116,11 @@ def _timing(chosen: list[Case], arguments: argparse.Namespace) -> int:
         print(f"plot: {_PLOT}")
     except ImportError as error:
         print(f"no plot: {error}")
+    except OSError as error:
+        print(f"no plot: {error.filename}: {explain(error)}")
     if arguments.json:
         about = {"versions": {name: process.versions for name, process in processes.items()}, "threads": THREADS}
-        arguments.json.write_text(json.dumps(as_json(results, rate, about), indent=1) + "\n")
+        write_durably(arguments.json, [json.dumps(as_json(results, rate, about), indent=1).encode(), b"\n"])
         print(f"results: {arguments.json}")
     print(f"{time.monotonic() - start:.0f} s")
     return 0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench_lib.cases import GATES
 from bench_lib.measure import Result
 from bench_lib.stats import Ratio, geometric_mean
+from gpurnn.files.durable import make_folder, write_durably
+from gpurnn.files.output import find_folder
 
 
 def main_table(results: Sequence[Result], peers: Sequence[str], gemm_gflops: float) -> Iterator[str]:
@@ -51,7 +54,7 @@ def stage_table(results: Sequence[Result]) -> Iterator[str]:
 
 
 def plot(results: Sequence[Result], peers: Sequence[str], gemm_gflops: float, path: Path) -> None:
-    """A PNG: how many times as long the peers take, and our share of the GEMM rate. Raises ImportError."""
+    """A PNG: how many times as long the peers take, and our share of the GEMM rate. Raises ImportError, OSError."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -73,6 +76,8 @@ def plot(results: Sequence[Result], peers: Sequence[str], gemm_gflops: float, pa
     below.axhline(1, color="black", linewidth=1)
     below.set_ylabel(f"gpurnn, share of one large GEMM ({gemm_gflops:.0f} GFLOP/s)")
     below.set_xticks(places, [str(r.case) for r in results], rotation=60, ha="right", fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=120)
     plt.close(figure)
+    make_folder(find_folder(path.parent))
+    write_durably(path, [drawn.getbuffer()])

@@ -10,10 +10,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from bench_lib.outputs import output_folder
 from bench_lib.process import ProgramError
 
 from gpu_check_lib import machine, report, sizes, suite
 from gpu_check_lib.measure import Asked, Row, measure, started
+from gpurnn.files.durable import make_folder, write_durably
+from gpurnn.files.errors import explain
+from gpurnn.files.output import find_folder
 
 _USAGE = "%(prog)s [-h] [--smoke] [--skip-tests] [--no-install] [--output DIR]"
 _OUTPUT = machine.ROOT / "runs" / "gpu_check"
@@ -24,13 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="scripts/gpu_check", usage=_USAGE)
     parser.add_argument("--smoke", action="store_true", help="small sizes on the emulated device, without timings")
     parser.add_argument("--skip-tests", action="store_true", help="leave the CuPy suite out")
-    parser.add_argument("--output", type=Path, default=_OUTPUT, help="where the report goes")
+    parser.add_argument("--output", type=output_folder, default=str(_OUTPUT), help="where the report goes")
     parser.add_argument("--peer-python", default=sys.executable, help="the interpreter that may have torch")
     given = parser.parse_args(arguments)
     try:
         return _check(given)
     except ProgramError as error:
         print(f"scripts/gpu_check: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # of a file that is written
+        print(f"scripts/gpu_check: {error.filename}: {explain(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -77,11 +84,11 @@ def _peer(stack: ExitStack, given: argparse.Namespace) -> tuple[list[Asked], str
 
 def _write(folder: Path, name: str, about: dict[str, Any], rows: list[Row]) -> int:
     """The two files, the table on the screen, and the exit code."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(find_folder(folder))
     data, table = folder / f"{name}.json", folder / f"{name}.md"
-    data.write_text(json.dumps(report.as_json(about, rows), indent=1) + "\n", "utf-8")
+    write_durably(data, [json.dumps(report.as_json(about, rows), indent=1).encode(), b"\n"])
     text = report.markdown(about, rows)
-    table.write_text(text, "utf-8")
+    write_durably(table, [text.encode()])
     print(f"\n{text}", flush=True)
     problems = about["problems"]
     if problems:

@@ -49,7 +49,8 @@ def fill(scenario: str, count: int, seed: int, scratch: str) -> dict[str, Any]:
         try:
             assert outcome.signal == 0, f"died by signal {outcome.signal}"
             assert outcome.ending == "reported", f"{outcome.ending}: {outcome.text}"
-            assert "No space left on device; free some space" in outcome.text, outcome.text
+            told = f"No space left on device; free some space on the file system at {disk.resolve()}, or use another"
+            assert told in outcome.text, outcome.text
             report["reported"] += 1
             chosen.check(folder, outcome)
         except (AssertionError, GpurnnError) as exc:

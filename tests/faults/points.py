@@ -1,6 +1,6 @@
 """The points that the soak shows: what each runs, how often, and what it counts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,11 @@ from gpurnn.network.cells import CELLS
 ERRORS = [name for name in ACTIONS if name not in ("kill", "torn")]
 CHUNK = 50_000  # fuzzed checkpoints a process
 SHORTEST = 120  # windows of a run that is cut: more than an epoch
+
+
+def share(count: int, scale: float) -> int:
+    """So many of a count at a scale, at least 1: what is run and what is expected are rounded here."""
+    return max(1, round(count * scale))
 
 
 @dataclass
@@ -34,7 +39,16 @@ class Tally:
 
     def share(self, count: int) -> int:
         """So many of a count at this scale, at least 1."""
-        return max(1, round(count * self.scale))
+        return share(count, self.scale)
+
+    def shares(self, counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+        """The parts of one count at this scale, at least 1 each, together no less than the share of their sum."""
+        whole = done = 0
+        for name, count in counts.items():
+            whole += count
+            part = max(1, self.share(whole) - done)
+            done += part
+            yield name, part
 
     def run(self, function: str, **arguments: Any) -> dict[str, Any]:
         """Call a function of the harness in a new process with a scratch folder, and keep its violations."""
@@ -80,13 +94,13 @@ def faults(tally: Tally) -> None:
         every = every if tally.scale >= 0.1 or every == 1 else 29
         report = tally.run("faults.walk:walk", scenario=f"faults.{scenario}", actions=ERRORS, every=every)
         tally.add("injected faults", report["fired"])
-    for scenario, count in (("scenarios:SAVES", 100), ("training:LARGE", 50)):
+    for scenario, count in tally.shares({"scenarios:SAVES": 100, "training:LARGE": 50}):
         report = tally.run(
             "faults.fulldisk:fill",
             preload=False,
             prefix=fulldisk.prefix(),
             scenario=f"faults.{scenario}",
-            count=tally.share(count),
+            count=count,
             seed=tally.seed,
         )
         tally.add("full disks", report["cases"])
@@ -95,10 +109,8 @@ def faults(tally: Tally) -> None:
 
 def power(tally: Tally) -> None:
     """States that a loss of power may leave, of a series of saves and of training."""
-    for scenario, count in (("scenarios:HISTORY", 6000), ("training:HISTORY", 4000)):
-        report = tally.run(
-            "faults.powerloss:replay", scenario=f"faults.{scenario}", count=tally.share(count), seed=tally.seed
-        )
+    for scenario, count in tally.shares({"scenarios:HISTORY": 6000, "training:HISTORY": 4000}):
+        report = tally.run("faults.powerloss:replay", scenario=f"faults.{scenario}", count=count, seed=tally.seed)
         tally.add("states", report["states"])
 
 

@@ -14,15 +14,18 @@ from typing import Any
 import h5py
 import numpy as np
 
-from faults.points import POINTS, Tally
+from faults.points import POINTS, Tally, share
 from faults.shim import Unavailable
+from gpurnn.exceptions import UsageError
 from gpurnn.files.durable import write_durably
+from gpurnn.files.errors import explain
+from gpurnn.files.output import find_output
 
 
 def main() -> int:
     """Run the points that the command line asks for; returns the exit code."""
     options = _options()
-    kept: dict[str, Any] = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
+    kept: dict[str, Any] = json.loads(options.json.read_bytes()) if options.json and options.json.exists() else {}
     short = []
     for key in options.only or POINTS:
         before = kept.get(key)
@@ -48,6 +51,11 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if not 0 < options.scale <= 1:
         parser.error(f"--scale {options.scale}: expected more than 0, at most 1")
+    try:
+        if options.json:
+            find_output(options.json)
+    except (OSError, UsageError) as error:
+        parser.error(f"--json {options.json}: {explain(error) if isinstance(error, OSError) else error}")
     return options
 
 
@@ -87,7 +95,7 @@ def _merged(before: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
 def _short(key: str, counts: dict[str, int], fixed: dict[str, int], scale: float) -> list[str]:
     """What a point lacks at this scale."""
     point = POINTS[key]
-    wanted = [(counts, name, max(1, round(least * scale))) for name, least in point.needed.items()]
+    wanted = [(counts, name, share(least, scale)) for name, least in point.needed.items()]
     wanted += [(fixed, name, least) for name, least in point.fixed.items()]
     return [
         f"{name}: {found.get(name, 0)}, expected {least}" for found, name, least in wanted if found.get(name, 0) < least

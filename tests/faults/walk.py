@@ -79,3 +79,4 @@ def _judge(outcome: Outcome, action: str) -> None:
         assert outcome.ending == "done", f"stopped without a fault: {outcome.text}"
     for line in (outcome.text, *outcome.warnings):
         assert "\n" not in line, f"more than one line: {line}"
+        assert ".tmp" not in line, f"the name of a temporary file: {line}"
