@@ -17,6 +17,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path, readable=False)
 """Any path: the library says what is wrong with it."""
+corpus_help = "The corpus file to write; of a symbolic link, its target."
+force_help = "Replace an existing output, if that is a regular file."
 run_argument = click.argument("run", type=PATH)
 checkpoint_option = click.option(
     "--checkpoint",

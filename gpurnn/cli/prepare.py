@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from gpurnn.cli import console
-from gpurnn.cli.options import PATH, SectionedCommand, parse_escapes, section
+from gpurnn.cli.options import PATH, SectionedCommand, corpus_help, force_help, parse_escapes, section
 from gpurnn.cli.progress import Bar
 from gpurnn.data.prepare import PrepareReport
 from gpurnn.data.prepare import prepare as prepare_corpus
@@ -27,8 +27,8 @@ _corpus, _splits, _text = section("Corpus"), section("Splits"), section("How byt
 
 @click.command(cls=SectionedCommand)
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
-@_corpus("-o", "--output", required=True, type=PATH, help="The corpus file to write.")
-@_corpus("--force", is_flag=True, help="Replace an existing output.")
+@_corpus("-o", "--output", required=True, type=PATH, help=corpus_help)
+@_corpus("--force", is_flag=True, help=force_help)
 @_corpus("--tokens", type=click.Choice(KINDS), help="What a token is.  [default: chars]")
 @_corpus("--min-count", type=click.IntRange(1), default=1, help="Words rarer than this in train become unknown.")
 @_corpus("--vocab-from", metavar="CORPUS", help="Use the tokens and the vocabulary of this corpus.")

@@ -28,7 +28,7 @@ _trouble = section("When training goes wrong")
 _device = section("Device")
 
 _OPTIONS = (
-    _run("-o", "--output", type=PATH, metavar="RUN", help="Folder of the new run."),
+    _run("-o", "--output", type=PATH, metavar="RUN", help="Folder of the new run; of a symbolic link, its target."),
     _run("--resume", type=PATH, metavar="RUN", help="Go on exactly where RUN stopped."),
     _run("--init-from", type=PATH, metavar="RUN", help="Begin the new run with the parameters of RUN."),
     _run("--allow-inexact", is_flag=True, help="Resume although versions or settings changed the bits."),
