@@ -6,6 +6,7 @@ import pytest
 
 from faults import fulldisk, points
 from faults.points import POINTS, Tally
+from faults.signals import KINDS
 from faults.soak import _short
 
 SCALES = [number / 1000 for number in range(1, 1001, 7)] + [0.05, 0.15, 0.25, 1]
@@ -15,7 +16,8 @@ class Report(dict[str, Any]):
     """A report of a part that did as many cases as it was told, and of lists as many as there are."""
 
     def __missing__(self, key: str) -> Any:
-        return {"violations": [], "kinds": {}, "peak_growth": 0}.get(key, self["count"])
+        kinds = {kind.name: self.get("each", 0) for kind in KINDS}
+        return {"violations": [], "kinds": kinds, "peak_growth": 0}.get(key, self["count"])
 
 
 def reported(function: str, **arguments: Any) -> Report:
