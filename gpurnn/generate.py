@@ -52,6 +52,10 @@ class Generator:
     """
 
     def __init__(self, model: Model, language: Language) -> None:
+        if len(language.vocabulary) != model.config.symbols:
+            raise UsageError(
+                f"language: its vocabulary has {len(language.vocabulary)} symbols, the model {model.config.symbols}"
+            )
         self._model, self._language = model, language
         self._start = model.state(1)
         self._last: int | None = None

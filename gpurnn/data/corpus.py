@@ -66,7 +66,7 @@ class Documents:
 
 
 class Split:
-    """The tokens of one split.
+    """The tokens of one split. symbols: K, what all of them are below.
 
     Raises CorpusError when the file changed or was closed while it is read.
     """
@@ -84,7 +84,7 @@ class Split:
         self.path = descriptor.path
         self._descriptor = descriptor
         self._data = data
-        self._symbols = symbols
+        self.symbols = symbols
         self._narrow = symbols < 2 ** (8 * dtype.itemsize)
         self.documents = Documents(None if data is None else data[1], f"{self.path}, split {name}")
 
@@ -98,17 +98,17 @@ class Split:
                 raise IndexError(f"split {self.name} is empty")
             return
         self._data[0].read(start, out)
-        if self._narrow and int(out.max()) >= self._symbols:
+        if self._narrow and int(out.max()) >= self.symbols:
             raise CorpusError(
                 f"{self.path}: split {self.name} has a token {int(out.max())} at or after {start}, "
-                f"the vocabulary ends at {self._symbols - 1}; prepare the corpus again"
+                f"the vocabulary ends at {self.symbols - 1}; prepare the corpus again"
             )
 
     def independent(self) -> "Split":
         """The same split on a descriptor of its own, which closing the corpus does not touch."""
         own = self._descriptor.duplicate()
         data = None if self._data is None else (self._data[0].on(own), self._data[1].on(own))
-        return Split(self.name, own, data, self.dtype, self._symbols)
+        return Split(self.name, own, data, self.dtype, self.symbols)
 
 
 class Corpus:

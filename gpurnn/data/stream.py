@@ -2,6 +2,7 @@
 
 import threading
 import weakref
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -78,6 +79,7 @@ class WindowStream:
             for window in stream:
                 ...
 
+    Its windows have arrays of their own; `recycled` gives them without copies.
     lanes: B, parallel stretches of the text. steps: T, steps of a window.
     cursor: where to go on; from a window of a stream of the same geometry. epochs: how many, counted from the
     run's beginning, also with a cursor. prefetch: make windows ahead in a thread. plan: compute `order` and segments.
@@ -85,6 +87,7 @@ class WindowStream:
     the end of the last lane, so that an evaluation counts every target; the other lanes have weight 0 there.
     restart: the probability with which each lane begins anew, from a state of zeros, at a window's start; seed: of
     those draws, which follow from seed, lane and window alone.
+    symbols: K, what every token of the stream is below. planned: whether its windows have a plan.
 
     The stream reads through a descriptor of its own: closing the corpus does not end it. Its thread ends with
     `close`, at the end of a `with` block, or when the stream is garbage-collected.
@@ -107,6 +110,7 @@ class WindowStream:
         seed: int = 0,
     ) -> None:
         part = source.split(split) if isinstance(source, Corpus) else source
+        self.symbols, self.planned = part.symbols, plan
         try:
             self.geometry = Geometry(len(part), lanes, steps, tail)
         except DataError as error:
@@ -144,12 +148,26 @@ class WindowStream:
         return self
 
     def __next__(self) -> Window:
-        if self._closed or (self._end is not None and self._next >= self._end):
-            raise StopIteration
-        window = self._maker.make(self._next) if self._prefetcher is None else self._prefetcher.take()
+        window = self._take()
         if window is None:
             raise StopIteration
-        self._next += 1
+        return window.copy()
+
+    def recycled(self) -> Iterator[Window]:
+        """The same windows with the stream's own arrays, for who is done with each before the third after it is taken.
+
+        This is what `Feed` reads: nothing is allocated for a window.
+        """
+        while (window := self._take()) is not None:
+            yield window
+
+    def _take(self) -> Window | None:
+        """The next window, None where there is none."""
+        if self._closed or (self._end is not None and self._next >= self._end):
+            return None
+        window = self._maker.make(self._next) if self._prefetcher is None else self._prefetcher.take()
+        if window is not None:
+            self._next += 1
         return window
 
     def close(self) -> None:

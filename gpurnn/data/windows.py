@@ -1,7 +1,7 @@
 """What a stream hands out, and how one window is made from the tokens of a split."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,13 @@ AHEAD = 2
 _BLOCK_BYTES = 64 * 1024
 _BUFFER_BYTES = 16 * 1024 * 1024
 
+_ARRAYS = ("tokens", "targets", "carry", "weight", "order", "segment_starts", "segment_symbols")
+
 Int32Array = NDArray[np.int32]
 Float32Array = NDArray[np.float32]
+
+
+_T = TypeVar("_T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ class Window:
     where each symbol's tokens begin in that order. None in a stream without plan.
     cursor: where the stream goes on after this window.
 
-    The arrays are the stream's own; they stay as they are until three more windows were taken.
+    The arrays are the window's own, but where `WindowStream.recycled` gave it: then they are the stream's, and stay as
+    they are until three more windows were taken.
     """
 
     index: int
@@ -78,6 +84,12 @@ class Window:
     segment_starts: Int32Array | None
     segment_symbols: Int32Array | None
     cursor: Cursor
+
+    def copy(self) -> Self:
+        """The same window with arrays of its own, read only too."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        copies: dict[str, Any] = {name: _closed(a.copy()) for name, a in arrays.items() if a is not None}
+        return replace(self, **copies)
 
 
 @dataclass(frozen=True)
@@ -129,6 +141,12 @@ class Geometry:
             return window * self.steps, min(self.steps, self.lane - window * self.steps), False
         done = (window - body) * self.steps
         return self.lane + done, min(self.steps, self.rest - done), True
+
+
+def _closed(array: NDArray[_T]) -> NDArray[_T]:
+    """The array itself, read only from now on; other views of its memory stay as they are."""
+    array.flags.writeable = False
+    return array
 
 
 class _Slot:
@@ -214,16 +232,16 @@ class WindowMaker:
         return Window(
             index=index,
             epoch=epoch,
-            tokens=tokens,
-            targets=targets,
-            carry=carry,
-            weight=weight,
+            tokens=_closed(tokens),
+            targets=_closed(targets),
+            carry=_closed(carry),
+            weight=_closed(weight),
             has_boundary=begins or (boundary and int(np.count_nonzero(carry)) < size),
             uniform=total == size,
             weight_sum=float(total),
-            order=slot.order[:size] if segments else None,
-            segment_starts=slot.starts[:segments] if segments else None,
-            segment_symbols=slot.symbols[:segments] if segments else None,
+            order=_closed(slot.order[:size]) if segments else None,
+            segment_starts=_closed(slot.starts[:segments]) if segments else None,
+            segment_symbols=_closed(slot.symbols[:segments]) if segments else None,
             cursor=Cursor(index + 1, g.lanes, g.steps, g.tokens),
         )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gpurnn.backend import Array, Backend
+from gpurnn.exceptions import UsageError
 from gpurnn.network.config import ModelConfig
+from gpurnn.network.expect import expect_errors, expect_state, expect_window, expect_workspace
 from gpurnn.network.inputs import embedding_backward, embedding_forward, one_hot_backward, one_hot_forward
 from gpurnn.network.layers import dropout_backward, dropout_forward, linear_backward, linear_forward
 from gpurnn.network.params import Params
@@ -13,12 +15,18 @@ from gpurnn.network.workspace import State, Workspace
 
 
 class Model:
-    """A recurrent language model: its configuration and its parameters. Buffers and states belong to the caller."""
+    """A recurrent language model: its configuration and its parameters. Buffers and states belong to the caller.
+
+    Every method raises UsageError, and computes nothing, for a workspace of another model, a state of another kind of
+    model, and parameters that were never drawn or loaded.
+    """
 
     def __init__(self, be: Backend, config: ModelConfig, params: Params | None = None) -> None:
-        """params: of this configuration, to be used as they are; None: new ones."""
+        """params: of this configuration, to be used as they are; None: new ones. Raises UsageError for others."""
         self.be, self.config = be, config
         self.params = Params(be, config.specs(), config.real) if params is None else params
+        if (self.params.specs, self.params.values.dtype) != (config.specs(), config.real):
+            raise UsageError("params: they are of a model of another configuration")
 
     def workspace(self, lanes: int, steps: int, *, train: bool = True, seed: int = 0) -> Workspace:
         """Buffers for windows of up to `steps` steps of `lanes` lanes; seed: of the dropout masks."""
@@ -31,11 +39,12 @@ class Model:
     def forward(self, ws: Workspace, state: State) -> None:
         """Logits `ws.o` of the window in `ws.batch`, from the carried `state` (read only; see `carry_out`).
 
-        A workspace made for training applies dropout.
+        A workspace made for training applies dropout. Raises UsageError where no window was loaded.
         """
         x = self._through_layers(ws, state)
         value = self.params.value
         linear_forward(self.be, x, value["output.V"], value["output.c"], ws.o[: len(x)])
+        ws.holds = "logits"
 
     def advance(self, ws: Workspace, state: State) -> None:
         """`state`: overwritten with the one after the window in `ws.batch`. As `forward`, but without logits."""
@@ -44,6 +53,10 @@ class Model:
 
     def _through_layers(self, ws: Workspace, state: State) -> Array:
         """What the output layer sees of the window in `ws.batch`, (T B, H)."""
+        expect_workspace(ws, self.params)
+        expect_state(state, ws.kind)
+        expect_window(ws)
+        ws.holds = ""
         be, batch, value = self.be, ws.batch, self.params.value
         n = batch.steps * ws.lanes
         tokens = batch.tokens[:n]
@@ -75,7 +88,12 @@ class Model:
         return dropped
 
     def loss(self, ws: Workspace) -> None:
-        """`ws.nats` of each target from the logits, which are used up. For evaluation."""
+        """`ws.nats` of each target from the logits, which are used up. For evaluation.
+
+        Raises UsageError unless `forward` has just run.
+        """
+        expect_workspace(ws, self.params, holds="logits")
+        ws.holds = ""
         n = ws.batch.steps * ws.lanes
         ws.xent(ws.o[:n], ws.batch.targets[:n], ws.nats[:n])
 
@@ -85,11 +103,16 @@ class Model:
         `ws.loss`, `ws.nats`, `ws.o` (its error), every layer's errors and `params.gradients`: overwritten.
         d_last: for each layer, the errors at its last states by name, from the window after this one; None: 0, which
         truncates. What would go to the window before is in each layer's `d_first`.
+        Raises UsageError unless `forward` has just run on a workspace made for training, and where d_last does not fit.
         """
+        expect_workspace(ws, self.params, train=True, holds="logits")
+        if d_last is not None:
+            expect_errors(ws, d_last)
         be, batch, value, gradient = self.be, ws.batch, self.params.value, self.params.gradient
         n = batch.steps * ws.lanes
         do, dh = ws.o[:n], ws.dh
-        assert dh is not None, "backward needs a workspace made for training"
+        assert dh is not None
+        ws.holds = "errors"
         self._loss_and_error(ws, n)
         dx = dh[: batch.steps].reshape(n, -1)
         x = self._output_of(ws, len(ws.layers) - 1)
@@ -125,6 +148,8 @@ class Model:
 
     def carry_out(self, ws: Workspace, state: State) -> None:
         """`state`: overwritten with the last slot of the window that `forward` has just run."""
+        expect_workspace(ws, self.params)
+        expect_state(state, ws.kind)
         for layer, carried in zip(ws.layers, state.layers, strict=True):
             for name, array in carried.items():
                 array[...] = layer.states[name][ws.batch.steps]

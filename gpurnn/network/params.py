@@ -37,6 +37,7 @@ class Params:
 
     values, gradients: flat arrays of (size,), matrices first: weight decay applies to `values[:matrix_size]`.
     value, gradient: views by name, in the order of the specs; the gaps between views stay 0.
+    ready: whether the values were drawn or loaded; a model computes nothing before that.
     """
 
     def __init__(self, be: Backend, specs: list[Spec], dtype: Any) -> None:
@@ -47,6 +48,7 @@ class Params:
         self.value = views(self.values, specs, offsets)
         self.gradient = views(self.gradients, specs, offsets)
         self._offsets = offsets
+        self.ready = False
 
     @property
     def count(self) -> int:
@@ -60,7 +62,7 @@ class Params:
     def with_values(self, flat: Array) -> Params:
         """The same parameters with other values, views of `flat` (size,); they share the gradients."""
         other = copy.copy(self)
-        other.values, other.value = flat, self.named(flat)
+        other.values, other.value, other.ready = flat, self.named(flat), True
         return other
 
     def load(self, be: Backend, tensors: Mapping[str, np.ndarray], source: str) -> None:
@@ -75,6 +77,7 @@ class Params:
                     "was it trained with other --hidden, --embedding or --cell, or on another vocabulary?"
                 )
             be.from_host(found.astype(self.values.dtype), out=self.value[spec.name])
+        self.ready = True
 
     def initialise(self, be: Backend, seed: int) -> None:
         """Draw all values: each parameter from its own generator, so that one does not depend on another's shape."""
@@ -85,6 +88,7 @@ class Params:
                 hidden = spec.shape[0] // spec.gates
                 host[hidden : 2 * hidden] = spec.forget_bias
             be.from_host(host.astype(self.values.dtype), out=self.value[spec.name])
+        self.ready = True
 
 
 def _layout(specs: list[Spec]) -> tuple[int, int, dict[str, int]]:

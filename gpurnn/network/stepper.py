@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from gpurnn.backend import Array
-from gpurnn.exceptions import BackendError
+from gpurnn.exceptions import BackendError, UsageError
 from gpurnn.network.cells import CELLS
+from gpurnn.network.expect import expect_parameters, expect_state
 from gpurnn.network.model import Model
 from gpurnn.network.workspace import State
 
@@ -22,6 +23,8 @@ class Stepper:
 
     def __init__(self, model: Model) -> None:
         be, config = model.be, model.config
+        expect_parameters(model.params)
+        self._symbols = config.symbols
         self._model, self._token = model, be.zeros((1,), be.index_dtype)
         self._before, self._after = State(be, config, 1), State(be, config, 1)
         self.o = be.empty((1, config.symbols), config.real)
@@ -33,13 +36,16 @@ class Stepper:
             self._work = self._run
 
     def begin(self, state: State) -> None:
-        """Go on from a state of one lane, which stays as it is."""
+        """Go on from a state of one lane, which stays as it is. Raises UsageError for another model's."""
+        expect_state(state, self._after.kind)
         for mine, given in zip(self._after.layers, state.layers, strict=True):
             for name, array in mine.items():
                 array[...] = given[name]
 
     def step(self, symbol: int) -> Array:
-        """`o` after this symbol: overwritten by the next step."""
+        """`o` after this symbol: overwritten by the next step. Raises UsageError for one outside the vocabulary."""
+        if not 0 <= symbol < self._symbols:
+            raise UsageError(f"symbol: expected 0 to {self._symbols - 1}, found {symbol}")
         self._token.fill(symbol)
         self._work()
         return self.o

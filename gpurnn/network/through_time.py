@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpurnn.backend import Array, Backend
+from gpurnn.network.expect import expect_workspace
 from gpurnn.network.layers import dropout_backward, linear_backward
 from gpurnn.network.model import Model
 from gpurnn.network.workspace import Workspace
@@ -43,7 +44,7 @@ def through_time(model: Model, ws: Workspace) -> Iterator[Step]:
 
     The gradients of all steps add up to `model.params.gradient`, to rounding. Reads the workspace and the parameters,
     changes neither; renew the parameters after it. It holds one more set of gradients and allocates per step: this is
-    for looking, not for training.
+    for looking, not for training. Raises UsageError where there was no such backward pass.
     """
     gradients = model.params.named(model.be.zeros((model.params.size,), model.config.real))
     symbols = model.be.xp.arange(model.config.symbols)
@@ -67,6 +68,7 @@ def error_norms(model: Model, ws: Workspace) -> dict[str, np.ndarray]:
 
 def _errors(model: Model, ws: Workspace) -> Iterator[dict[str, Array]]:
     """Each step's errors. Those from above are formed again: one buffer serves all layers in `Model.backward`."""
+    expect_workspace(ws, model.params, train=True, holds="errors")
     be, value, lanes = model.be, model.params.value, ws.lanes
     dh_out = [be.empty((lanes, model.config.hidden), model.config.real) for _ in ws.layers]
     for t in range(ws.batch.steps):

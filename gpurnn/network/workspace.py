@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,14 +16,42 @@ from gpurnn.network.layers import RecurrentBuffers
 from gpurnn.network.params import Params
 
 
+class StateKind(NamedTuple):
+    """What a carried state depends on."""
+
+    cell: str
+    layers: int
+    hidden: int
+    dtype: str
+    lanes: int
+    device: str
+
+    @classmethod
+    def of(cls, be: Backend, config: ModelConfig, lanes: int) -> StateKind:
+        """That of a model's states."""
+        return cls(config.cell, config.layers, config.hidden, config.dtype, lanes, be.device)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cell}, {self.layers} x {self.hidden}, {self.dtype}, {self.lanes} lane{'s' * (self.lanes != 1)}, "
+            f"on {self.device}"
+        )
+
+
 class State:
-    """What each lane carries from window to window: by layer and name ("h", "c"), arrays of (B, H)."""
+    """What each lane carries from window to window: by layer and name ("h", "c"), arrays of (B, H).
+
+    kind: of which models it is a state, and for how many lanes.
+    """
 
     def __init__(self, be: Backend, config: ModelConfig, lanes: int) -> None:
-        self.layers = [
-            {name: be.zeros((lanes, config.hidden), config.real) for name in CELLS[config.cell].states}
+        self.kind = StateKind.of(be, config, lanes)
+        self.layers: tuple[Mapping[str, Array], ...] = tuple(
+            MappingProxyType(
+                {name: be.zeros((lanes, config.hidden), config.real) for name in CELLS[config.cell].states}
+            )
             for _ in range(config.layers)
-        ]
+        )
 
     def named(self) -> dict[str, Array]:
         """The arrays by the names they have in a checkpoint, such as "state.0.h"."""
@@ -39,9 +69,14 @@ class Batch:
     tokens, targets: (T B,) indices; carry: (T, B, 1), weight: (T B,), scale: (1,) real; window: (1,) int64;
     plan: for the gradient of the row gather.
     steps: how many steps this window has; boundary: which of them have a lane whose carry is 0, None where none has.
+    symbols, lanes, most_steps: K, B and T, what a window has to fit; planned: whether its plan is read.
+
+    `Feed` fills it and makes sure of all that; who writes its arrays answers for what they hold.
     """
 
-    def __init__(self, be: Backend, config: ModelConfig, lanes: int, steps: int) -> None:
+    def __init__(self, be: Backend, config: ModelConfig, lanes: int, steps: int, *, train: bool) -> None:
+        self.symbols, self.lanes, self.most_steps = config.symbols, lanes, steps
+        self.planned = train and be.plans_rows
         n, index, real = lanes * steps, be.index_dtype, config.real
         self.tokens = be.zeros((n,), index)
         self.targets = be.zeros((n,), index)
@@ -61,6 +96,8 @@ class Workspace:
     o: (T B, K), the output; overwritten by its error in training. nats: (T B,), the loss of each target.
     loss: (1,) float64, J of the window. dh: (T, B, H), the errors that the layer at work gets from above.
     dropped, masks: by layer, (T, B, H), where there is dropout. x: (T, B, E), where there is an embedding.
+    params: of the model that it was made for; kind: of the states that fit it.
+    holds: what `o` is: "logits" after forward, "errors" after backward, else "".
     """
 
     def __init__(
@@ -78,7 +115,9 @@ class Workspace:
         self.be, self.lanes, self.steps = be, lanes, steps
         cell, hidden, real = CELLS[config.cell], config.hidden, config.real
         n, symbols = lanes * steps, config.symbols
-        self.batch = Batch(be, config, lanes, steps)
+        self.params, self.kind, self.train = params, StateKind.of(be, config, lanes), train
+        self.holds = ""
+        self.batch = Batch(be, config, lanes, steps, train=train)
         self.dh = be.empty((steps, lanes, hidden), real) if train else None
         self.layers = [
             RecurrentBuffers(be, cell, _of_layer(params.value, layer), (steps, lanes, hidden), real, self.dh)

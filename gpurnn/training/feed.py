@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from gpurnn.backend import Backend
-from gpurnn.data.stream import Window
+from gpurnn.data.stream import Geometry, Window
+from gpurnn.exceptions import UsageError
 from gpurnn.network import Batch
+from gpurnn.training.strangers import Strangers
+
+
+@runtime_checkable
+class WindowSource(Protocol):
+    """Where windows come from that are right without a look at them, such as a `WindowStream`.
+
+    geometry: that of all windows. symbols: what every token is below. planned: whether they have a plan.
+    recycled: the windows; each stays as it is until three more were taken.
+    """
+
+    geometry: Geometry
+    symbols: int
+    planned: bool
+
+    def recycled(self) -> Iterator[Window]:
+        """The windows in their order."""
+
+
+class _Pushed(NamedTuple):
+    """What the host knows of a window that is on its way: see `Batch`."""
+
+    window: Window
+    steps: int
+    boundary: Sequence[bool] | None
 
 
 class Feed:
@@ -16,6 +43,7 @@ class Feed:
 
     def __init__(self, be: Backend, batch: Batch) -> None:
         self._batch = batch
+        self._strangers = Strangers(batch)
         plan = batch.plan
         self._staging = be.staging(
             {
@@ -32,23 +60,48 @@ class Feed:
             }
         )
 
-    def run(self, windows: Iterable[Window]) -> Iterator[Window]:
-        """Each window of `windows` when the batch holds it; the next one is already on its way then."""
-        ahead: Window | None = None
+    def run(self, windows: WindowSource | Iterable[Window]) -> Iterator[Window]:
+        """Each window of `windows` when the batch holds it; the next one is already on its way then.
+
+        A `WindowStream` is looked at once, and its windows are recycled: each stays as it is until three more were
+        taken. Any other windows are looked at and copied one by one; of these only index, tokens, targets, carry and
+        weight are read. Raises UsageError where one does not fit the batch.
+        """
+        if not isinstance(windows, WindowSource):
+            return self._ahead(windows, self._push_stranger)
+        self._expect_source(windows)
+        return self._ahead(windows.recycled(), self._push)
+
+    def load(self, window: Window) -> None:
+        """Fill the batch with one window. Raises UsageError where it does not fit."""
+        self._pop(self._push_stranger(window))
+
+    def _ahead(self, windows: Iterable[Window], push: Callable[[Window], _Pushed]) -> Iterator[Window]:
+        ahead: _Pushed | None = None
         for window in windows:
-            self._push(window)
+            pushed = push(window)
             if ahead is not None:
                 yield self._pop(ahead)
-            ahead = window
+            ahead = pushed
         if ahead is not None:
             yield self._pop(ahead)
 
-    def load(self, window: Window) -> None:
-        """Fill the batch with one window."""
-        self._push(window)
-        self._pop(window)
+    def _expect_source(self, source: WindowSource) -> None:
+        batch, geometry = self._batch, source.geometry
+        if geometry.lanes != batch.lanes or geometry.steps > batch.most_steps:
+            raise UsageError(
+                f"windows of {geometry.steps} steps of {geometry.lanes} lanes do not fit a workspace for up to "
+                f"{batch.most_steps} steps of {batch.lanes} lanes"
+            )
+        if source.symbols > batch.symbols:
+            raise UsageError(
+                f"the corpus has a vocabulary of {source.symbols} symbols, the model one of {batch.symbols}; "
+                "make the model with symbols=len(corpus.vocabulary)"
+            )
+        if batch.planned and not source.planned:
+            raise UsageError("training on this backend reads the plan of a window; make the stream with plan=True")
 
-    def _push(self, window: Window) -> None:
+    def _push(self, window: Window) -> _Pushed:
         host = {
             "tokens": window.tokens.reshape(-1),
             "targets": window.targets.reshape(-1),
@@ -61,10 +114,14 @@ class Feed:
             host |= {"order": window.order, "starts": window.segment_starts, "rows": window.segment_symbols}
             host["runs"] = np.array([len(window.segment_starts)])
         self._staging.push(host)
-
-    def _pop(self, window: Window) -> Window:
-        self._staging.pop()
-        self._batch.steps = len(window.tokens)
         boundary = (window.carry.min(axis=1) == 0).tolist() if window.has_boundary else None
-        self._batch.boundary = boundary
-        return window
+        return _Pushed(window, len(window.tokens), boundary)
+
+    def _push_stranger(self, window: Window) -> _Pushed:
+        copied = self._strangers.take(window)
+        return self._push(copied)._replace(window=window)
+
+    def _pop(self, pushed: _Pushed) -> Window:
+        self._staging.pop()
+        self._batch.steps, self._batch.boundary = pushed.steps, pushed.boundary
+        return pushed.window

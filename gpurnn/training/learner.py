@@ -105,7 +105,7 @@ class Learner:
             self._validation = ForwardPass(self.judged, lanes, steps)
         self._validation.state.reset()
         with closing(WindowStream(self.corpus, "valid", lanes=lanes, steps=steps, epochs=1, plan=False)) as stream:
-            passes = self._validation.losses(islice(stream, config.validate_windows))
+            passes = self._validation.losses(islice(stream.recycled(), config.validate_windows))
             losses = lane_losses(takewhile(lambda each: not stopping(), passes), config.model.symbols)
         return None if math.isnan(losses.median) else losses
 

@@ -238,12 +238,12 @@ OPTIMIZERS: dict[str, FusedOp] = {
 class Optimizer:
     """Clips and updates the parameters of a model.
 
-    average: of the parameters, flat (P,), None where none is kept. ctl: the control array, (CONTROL_SIZE,) float64; see
-    the places above.
+    params: those it updates. average: of them, flat (P,), None where none is kept. ctl: the control array,
+    (CONTROL_SIZE,) float64; see the places above.
     """
 
     def __init__(self, be: Backend, params: Params, config: OptimizerConfig) -> None:
-        self._params = params
+        self.params = params
         update = OPTIMIZERS[config.name]
         dtype = params.values.dtype
         self._moments = {name: be.zeros((params.size,), dtype) for name in ("m", "v") if name in update.arguments}
@@ -262,7 +262,7 @@ class Optimizer:
 
     def step(self, loss: Array, scale: Array) -> None:
         """One update with `params.gradients`, at the rate in `ctl[RATE]`. loss: (1,) float64; scale: (1,)."""
-        params = self._params
+        params = self.params
         self._control(params.gradients, self._parts, self._tickets, loss, scale, self._settings, self.ctl)
         average = params.values if self.average is None else self.average  # not looked at where none is kept
         self._update(params.values, params.gradients, *self._moments.values(), average, self._settings, self.ctl)
@@ -270,7 +270,7 @@ class Optimizer:
     def restart_average(self) -> None:
         """Begin the average with the parameters of now."""
         if self.average is not None:
-            self.average[...] = self._params.values
+            self.average[...] = self.params.values
 
     def restart_sums(self) -> None:
         """Begin anew what the control array sums between log lines."""

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from gpurnn.backend import Argument, Array, FusedOp
+from gpurnn.exceptions import UsageError
 from gpurnn.network import Model, State, Workspace
+from gpurnn.network.expect import expect_state, expect_workspace
 from gpurnn.training.captured import CapturedWork
 from gpurnn.training.optim import CONTROL_SIZE, OK, RATE, Optimizer
 
@@ -62,6 +64,7 @@ class TrainingStep:
     A window whose loss or gradient is not finite is skipped: nothing it computed is kept, its lanes go on from the
     state they came with, and those that it left non-finite start from zero. What is carried is always finite. Of a
     window whose weights sum to 0 nothing is learnt, and its state is carried.
+    Raises UsageError where model, workspace, state and optimizer do not belong together.
     Where the backend can capture work, a window is one launch; on_warning gets a line where that had to be given up.
     whole: whether all of it stands between two windows; where something failed half-way it does not.
     """
@@ -75,6 +78,10 @@ class TrainingStep:
         on_warning: Callable[[str], None] = _logger.warning,
     ) -> None:
         be = model.be
+        expect_workspace(ws, model.params, train=True)
+        expect_state(state, ws.kind)
+        if optimizer.params is not model.params:
+            raise UsageError("optimizer: made for the parameters of another model")
         self._model, self._ws, self._state, self._optimizer = model, ws, state, optimizer
         lanes, hidden, real = ws.lanes, model.config.hidden, model.config.real
         self._bad = be.zeros((lanes,), real)

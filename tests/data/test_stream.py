@@ -1,9 +1,11 @@
 """The stream against a walk over the tokens one by one."""
 
+import dataclasses
 import gc
 import threading
 import time
 import tracemalloc
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -92,6 +94,59 @@ def test_windows_equal_a_walk_over_the_tokens(make_corpus, lanes, steps, tail, p
             check(window, expected)
         with pytest.raises(StopIteration):
             next(stream)
+
+
+@pytest.mark.parametrize("prefetch", [False, True])
+def test_windows_that_are_kept_stay_as_they_are(make_corpus, prefetch):
+    documents = some_documents(30)
+    with WindowStream(make_corpus(documents), lanes=3, steps=7, epochs=2, prefetch=prefetch) as stream:
+        kept = list(stream)
+    assert len(kept) > 3 * (windows.KEEP + windows.AHEAD), "too few to find one that was used again"
+    for window, expected in zip(kept, expected_windows(*flat(documents), 3, 7, epochs=2), strict=True):
+        check(window, expected)
+    memory = [array for window in kept for array in arrays_of(window).values()]
+    assert len({array.ctypes.data for array in memory}) == len(memory)
+
+
+def test_recycled_windows_are_the_same_until_three_more_were_taken(make_corpus):
+    documents = some_documents(30)
+    with WindowStream(make_corpus(documents), lanes=3, steps=7, epochs=2) as stream:
+        held, places = [], set()
+        for window, expected in zip(stream.recycled(), expected_windows(*flat(documents), 3, 7, 2), strict=True):
+            held = [*held[-windows.KEEP :], (window, expected)]
+            for one, wanted in held:
+                check(one, wanted)
+            places.add(window.tokens.ctypes.data)
+        assert next(stream.recycled(), None) is None
+    assert len(places) == windows.KEEP + 1 + windows.AHEAD
+
+
+def test_who_takes_windows_in_both_ways_sees_each_once(make_corpus):
+    with WindowStream(make_corpus(some_documents(30)), lanes=3, steps=7, epochs=1) as stream:
+        recycled, seen = stream.recycled(), []
+        for window in stream:
+            seen += [window.index, *(other.index for other in islice(recycled, 1))]
+        assert seen == list(range(stream.windows_per_epoch))
+
+
+@pytest.mark.parametrize("recycled", [False, True])
+@pytest.mark.parametrize("plan", [False, True])
+def test_the_arrays_of_a_window_are_read_only(make_corpus, recycled, plan):
+    with WindowStream(make_corpus(some_documents(30)), lanes=3, steps=7, plan=plan) as stream:
+        window = next(stream.recycled() if recycled else stream)
+    for one in (window, window.copy()):
+        arrays = arrays_of(one)
+        assert len(arrays) == (7 if plan else 4)
+        for name, array in arrays.items():
+            with pytest.raises(ValueError, match="read-only"):
+                array[...] = 0
+            np.testing.assert_array_equal(array, getattr(window, name))
+    assert not any(np.shares_memory(a, b) for a, b in zip(arrays_of(window).values(), arrays.values(), strict=True))
+
+
+def arrays_of(window):
+    fields = ((field.name, getattr(window, field.name)) for field in dataclasses.fields(window))
+    return {name: value for name, value in fields if isinstance(value, np.ndarray)}
 
 
 @pytest.mark.parametrize("block_bytes", [1, 7, 64])
@@ -283,13 +338,14 @@ def test_a_window_allocates_nothing_of_4_kib(make_corpus, monkeypatch, prefetch,
     monkeypatch.setattr(windows, "_BLOCK_BYTES", 2048)
     corpus = make_corpus(some_documents(4000, seed=7))
     with WindowStream(corpus, lanes=16, steps=1000, prefetch=prefetch, plan=plan) as stream:
+        recycled = stream.recycled()
         for _ in range(2 * stream.windows_per_epoch):
-            next(stream)
+            next(recycled)
         gc.collect()
         tracemalloc.start()
         try:
             for _ in range(2 * stream.windows_per_epoch):
-                next(stream)
+                next(recycled)
                 now, peak = tracemalloc.get_traced_memory()
                 tracemalloc.reset_peak()
                 assert peak - now < 4096

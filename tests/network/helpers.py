@@ -103,8 +103,8 @@ def random_model(be: Backend, config: ModelConfig, seed: int = 3) -> Model:
     """Parameters, biases too, far enough from 0 that every gradient shows."""
     model = Model(be, config)
     rng = np.random.default_rng(seed)
-    for array in model.params.value.values():
-        be.from_host(rng.uniform(-0.8, 0.8, array.shape).astype(config.real), out=array)
+    drawn = {name: rng.uniform(-0.8, 0.8, array.shape) for name, array in model.params.value.items()}
+    model.params.load(be, drawn, "random_model")
     return model
 
 

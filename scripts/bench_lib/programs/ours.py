@@ -12,7 +12,7 @@ from bench_lib.cases import BETA1, BETA2, CLIP, EPSILON, RATE, Case
 from gpurnn import backend
 from gpurnn.backend import Backend
 from gpurnn.data.plan import Planner
-from gpurnn.data.stream import Cursor, Window
+from gpurnn.data.stream import Cursor, Geometry, Window
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training.feed import Feed
 from gpurnn.training.optim import NATS, WEIGHT, Optimizer, OptimizerConfig
@@ -42,7 +42,7 @@ class Program:
         self._optimizer = Optimizer(be, self.model.params, settings)
         self._step = TrainingStep(self.model, self.workspace, self._state, self._optimizer)
         self._pool = inputs.windows(case)
-        self._fed = Feed(be, self.workspace.batch).run(stream(self._pool, be.plans_rows))
+        self._fed = Feed(be, self.workspace.batch).run(Pool(self._pool, be.plans_rows))
 
     def window(self) -> None:
         next(self._fed)
@@ -57,10 +57,24 @@ class Program:
         self._be.synchronize()
 
     def gradients(self) -> dict[str, np.ndarray]:
-        Feed(self._be, self.workspace.batch).load(next(stream(self._pool, self._be.plans_rows)))
+        next(Feed(self._be, self.workspace.batch).run(Pool(self._pool, self._be.plans_rows)))
         self.model.forward(self.workspace, self._state)
         self.model.backward(self.workspace)
         return {name: self._be.to_host(array) for name, array in self.model.params.gradient.items()}
+
+
+class Pool:
+    """The windows of a pool, as a `WindowStream` gives those of a corpus; see `WindowSource` and `stream`."""
+
+    def __init__(self, pool: list[tuple[np.ndarray, np.ndarray]], plan: bool) -> None:
+        steps, lanes = pool[0][0].shape
+        self.geometry = Geometry(steps * lanes + 1, lanes, steps)
+        self.symbols = 1 + max(int(array.max()) for pair in pool for array in pair)
+        self.planned = plan
+        self._pool = pool
+
+    def recycled(self) -> Iterator[Window]:
+        return stream(self._pool, self.planned)
 
 
 def stream(pool: list[tuple[np.ndarray, np.ndarray]], plan: bool) -> Iterator[Window]:

@@ -1,0 +1,54 @@
+"""What belongs together: a model, its workspace, a state, a window, and what was done before.
+
+Each function raises UsageError that names what does not. They look at names and sizes only, once a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gpurnn.backend import Array
+from gpurnn.exceptions import UsageError
+from gpurnn.network.params import Params
+from gpurnn.network.workspace import State, StateKind, Workspace
+
+
+def expect_parameters(params: Params) -> None:
+    """They were drawn or loaded."""
+    if not params.ready:
+        raise UsageError("the model has no parameters yet; call model.params.initialise(be, seed), or load them")
+
+
+def expect_workspace(ws: Workspace, params: Params, *, train: bool = False, holds: str = "") -> None:
+    """It is of the model with these parameters. train: made for training; holds: see `Workspace`."""
+    expect_parameters(params)
+    if ws.params is not params:
+        raise UsageError("workspace: made by another model; make it with this model's workspace(lanes, steps)")
+    if train and not ws.train:
+        raise UsageError("workspace: made for forward only; make it with train=True")
+    if holds and ws.holds != holds:
+        before = {"logits": "forward", "errors": "backward"}[holds]
+        raise UsageError(f"workspace: there are no {holds} of a window in it; call model.{before} before")
+
+
+def expect_state(state: State, kind: StateKind) -> None:
+    """It is one of this kind."""
+    if state.kind != kind:
+        raise UsageError(f"state: expected one of {kind}, found one of {state.kind}; make it with model.state(lanes)")
+
+
+def expect_window(ws: Workspace) -> None:
+    """There is a window in its batch."""
+    steps, boundary = ws.batch.steps, ws.batch.boundary
+    if not 1 <= steps <= ws.steps:
+        raise UsageError(f"workspace: the window in its batch has {steps} steps, expected 1 to {ws.steps}; use a Feed")
+    if boundary is not None and len(boundary) < steps:
+        raise UsageError(f"workspace: its batch has boundaries for {len(boundary)} steps, its window {steps}")
+
+
+def expect_errors(ws: Workspace, d_last: Sequence[Mapping[str, Array]]) -> None:
+    """There is an error for each state of each layer of `ws`."""
+    found = [{name: tuple(array.shape) for name, array in layer.items()} for layer in d_last]
+    expected = [{name: tuple(array[0].shape) for name, array in layer.states.items()} for layer in ws.layers]
+    if found != expected:
+        raise UsageError(f"d_last: expected {expected}, found {found}")
