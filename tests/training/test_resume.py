@@ -69,7 +69,7 @@ def test_two_hundred_windows_are_one_hundred_twice(be: Backend, corpus: Corpus, 
     resumed_run(be, tmp_path / "parts", refuse_warnings).run(Limits(windows=200))
     assert_same_run(tmp_path / "whole", tmp_path / "parts", 200)
     entries = log_without_clock(tmp_path / "whole")
-    assert entries[-1]["nats_per_token"] < 0.8 * entries[0]["nats_per_token"]  # it learnt something, so bits moved
+    assert entries[-1]["nats_per_token"] < 0.9 * entries[0]["nats_per_token"]  # it learnt something, so bits moved
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw"])
