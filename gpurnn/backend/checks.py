@@ -122,10 +122,15 @@ def overlap(operation: str, name: str, written: str) -> str:
 
 def share_memory(library: Library, a: Array, b: Array) -> bool:
     """Whether two arrays have a byte in common. Their memory is not looked at: it may be a device's."""
-    owners = library.owner(a), library.owner(b)
-    if owners[0] is not owners[1] and owners[0] is not None and owners[1] is not None:
+    return not owners_differ(library, a, b) and bool(np.shares_memory(_shadow(library, a), _shadow(library, b)))
+
+
+def owners_differ(library: Library, a: Array, *others: Array) -> bool:
+    """Whether these are arrays of the library, and no other one can lie in the memory of `a`, as a glance tells."""
+    if not all(isinstance(array, library.array) for array in (a, *others)):
         return False
-    return bool(np.shares_memory(_shadow(library, a), _shadow(library, b)))
+    owner, owners = library.owner(a), list(map(library.owner, others))
+    return owner is not None and all(other is not None and other is not owner for other in owners)
 
 
 class _Shadow:

@@ -11,12 +11,15 @@ import cupy
 import numpy as np
 
 from gpurnn.backend.base import Array, Backend, FusedOp, RowGradient, Staging, WindowOp, allocate_scratch
+from gpurnn.backend.checks import expect_chance, expect_copy, expect_mask, expect_product, owners_differ
 from gpurnn.backend.cuda import graphs, window
+from gpurnn.backend.cuda.arrays import DEVICE, INDEX
 from gpurnn.backend.cuda.blas import Blas
 from gpurnn.backend.cuda.device import checked_number
-from gpurnn.backend.cuda.kernels import INDEX, Kernels
+from gpurnn.backend.cuda.kernels import Kernels
 from gpurnn.backend.cuda.rows import Rows
 from gpurnn.backend.cuda.staging import CudaStaging
+from gpurnn.backend.signature import Signature
 from gpurnn.exceptions import BackendError
 
 _MASKS = Path(__file__).with_name("masks.cu")
@@ -57,7 +60,9 @@ class CudaBackend(Backend):
 
     def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
         host = np.asarray(host)
-        if out is None:
+        if out is not None:
+            expect_copy(DEVICE, host, out)
+        else:
             out = self.empty(host.shape, host.dtype)
         staged = np.empty(out.shape, out.dtype)
         np.copyto(staged, host)
@@ -75,7 +80,9 @@ class CudaBackend(Backend):
         return self._within_memory(lambda: CudaStaging(self._kernels, buffers))
 
     def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
-        self._blas.gemm(a, b, out, accumulate)
+        if not (owners_differ(DEVICE, out, a, b) and self._blas.gemm(a, b, out, accumulate)):
+            expect_product(DEVICE, a, b, out)
+            self._blas.gemm(a, b, out, accumulate)
 
     def gather_rows(self, table: Array, index: Array, out: Array) -> None:
         self._rows.gather(table, index, out)
@@ -86,9 +93,11 @@ class CudaBackend(Backend):
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
         if op.source is not None:
             return self._kernels.bind(op, dtype, dims)
+        signature = Signature(DEVICE, op.name, op.arguments, dtype, dims)
         scratch = tuple(allocate_scratch(self, argument, dtype, dims) for argument in op.scratch.values())
 
         def call(*arguments: Array) -> None:
+            signature.check(*arguments)
             op.body(cupy, *arguments, *scratch)
 
         return call
@@ -101,14 +110,15 @@ class CudaBackend(Backend):
         return prepared if isinstance(prepared, str) else ""
 
     def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
+        expect_chance(seed, layer, p)
         constants = (np.uint64(seed), np.uint64(layer), np.float32(p), np.float64(1 / (1 - p)))
 
-        def fill(out: Array, number: Array) -> None:
-            if not out.flags.c_contiguous or number.dtype != np.int64:
-                raise BackendError("dropout_mask: expected a contiguous mask and an int64 window index")
-            kernel = self._kernels.get(_MASKS, "dropout_mask", out.dtype)
-            blocks = -(-out.size // (8 * _MASK_THREADS))
-            kernel((blocks,), (_MASK_THREADS,), (out, number, *constants, np.int64(out.size)))
+        def fill(out: Array, window: Array) -> None:
+            expect_mask(DEVICE, out, window)
+            if out.size:
+                kernel = self._kernels.get(_MASKS, "dropout_mask", out.dtype)
+                blocks = -(-out.size // (8 * _MASK_THREADS))
+                kernel((blocks,), (_MASK_THREADS,), (out, window, *constants, np.int64(out.size)))
 
         return fill
 

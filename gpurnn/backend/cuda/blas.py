@@ -48,19 +48,21 @@ class Blas:
         major, rest = divmod(number.value, 10000)
         return f"{major}.{rest // 100}.{rest % 100}"
 
-    def gemm(self, a: Array, b: Array, out: Array, accumulate: bool) -> None:
-        """See `Backend.gemm`."""
+    def gemm(self, a: Array, b: Array, out: Array, accumulate: bool) -> bool:
+        """See `Backend.gemm`; False where the matrices do not fit."""
+        if not (a.ndim == b.ndim == out.ndim == 2 and a.dtype == b.dtype == out.dtype in self._gemm):
+            return False
         routine, one, zero = self._gemm[out.dtype]
         (m, k), (_, n) = a.shape, b.shape
-        if a.dtype != out.dtype or b.dtype != out.dtype or b.shape[0] != k or out.shape != (m, n):
-            raise _unfit(a, b, out)
+        if b.shape[0] != k or out.shape != (m, n) or not m * k * n:
+            return False
         op_out, ld_out = _layout(out)
         if op_out == _TRANSPOSED:  # out stored by columns: ask for its transpose
             a, b, out, m, n = b.T, a.T, out.T, n, m
         op_a, ld_a = _layout(a)
         op_b, ld_b = _layout(b)
         if min(ld_a, ld_b, ld_out) < 1:
-            raise _unfit(a, b, out)
+            return False
         self._follow_stream()
         status = routine(
             self._handle,
@@ -70,6 +72,7 @@ class Blas:
         )
         if status:
             self._check(status)
+        return True
 
     def _follow_stream(self) -> None:
         """Work goes to CuPy's current stream. Setting a stream resets the workspace, hence both and only on change."""
@@ -90,6 +93,8 @@ class Blas:
 def _layout(x: Array) -> tuple[int, int]:
     """How cuBLAS has to read a row-major operand, and its leading dimension; 0 where it cannot."""
     (rows, columns), (down, across), size = x.shape, x.strides, x.itemsize
+    if x.data.ptr % size or down % size or across % size:
+        return _PLAIN, 0
     if across == size or columns == 1:
         leading = down // size if rows > 1 else max(columns, 1)
         if leading >= columns:
@@ -99,14 +104,6 @@ def _layout(x: Array) -> tuple[int, int]:
         if leading >= rows:
             return _TRANSPOSED, leading
     return _PLAIN, 0
-
-
-def _unfit(a: Array, b: Array, out: Array) -> BackendError:
-    found = ", ".join(f"{name} {x.shape} {x.dtype} strides {x.strides}" for name, x in zip("ab", (a, b), strict=True))
-    return BackendError(
-        f"gemm: found {found}, out {out.shape} {out.dtype} strides {out.strides}; "
-        "expected (M, K), (K, N) and (M, N) of one dtype, each contiguous along one axis"
-    )
 
 
 def _scalars(real: Any) -> tuple[Any, Any]:

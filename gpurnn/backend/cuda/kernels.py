@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 import cupy
 import numpy as np
 
-from gpurnn.backend.base import Array, FusedOp, WindowOp, extent
+from gpurnn.backend.base import Array, FusedOp, extent
+from gpurnn.backend.cuda.arrays import DEVICE
+from gpurnn.backend.signature import Signature
 from gpurnn.exceptions import BackendError
 
-INDEX = np.dtype(np.int32)
 _C_NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
 
@@ -62,50 +62,22 @@ class Kernels:
     def bind(self, op: FusedOp, dtype: Any, dims: Mapping[str, int]) -> Callable[..., None]:
         """See `Backend.bind`; for an operation that has CUDA C."""
         assert op.source is not None
+        signature = Signature(DEVICE, op.name, op.arguments, dtype, dims)
+        check, dims = signature.check, signature.dims
         kernel = self.get(op.source, op.name, dtype, dims)
-        check = checker(op, dtype, dims)
         block = (op.block,)
         if "N" not in dims:
             grid = (min(-(-extent(op.threads, dims) // op.block), op.most_blocks),)
 
             def call(*arguments: Array) -> None:
-                check(arguments)
+                check(*arguments)
                 kernel(grid, block, arguments)
 
             return call
 
         def call_rows(*arguments: Array) -> None:
-            n = check(arguments)
-            if n:
-                threads = extent(op.threads, {**dims, "N": n})
-                kernel((-(-threads // op.block),), block, (*arguments, np.int32(n)))
+            n = check(*arguments)
+            threads = extent(op.threads, {**dims, "N": n})
+            kernel((-(-threads // op.block),), block, (*arguments, np.int32(n)))
 
         return call_rows
-
-
-def checker(op: FusedOp | WindowOp, dtype: Any, dims: Mapping[str, int]) -> Callable[[tuple[Array, ...]], int]:
-    """A function that makes sure of what a kernel takes for granted, and returns the row count N (0 without one)."""
-    kinds = {"real": np.dtype(dtype), "double": np.dtype(np.float64), "index": INDEX}
-    rows = "N" in dims
-    expected = []
-    for name, argument in op.arguments.items():
-        row = tuple(extent(axis, {**dims, "N": 1}) for axis in argument.shape)
-        kind, by_row = kinds[argument.kind], "N" in argument.shape[0]
-        expected.append((name, kind, row, by_row, _strides(row, kind.itemsize)))
-
-    def check(arguments: tuple[Array, ...]) -> int:
-        n = arguments[0].shape[0] if rows else 0
-        for array, (name, kind, row, by_row, strides) in zip(arguments, expected, strict=True):
-            shape = (n * row[0], *row[1:]) if by_row else row
-            if array.shape != shape or array.dtype != kind:
-                raise BackendError(f"{op.name}: {name}: expected {shape} {kind}, found {array.shape} {array.dtype}")
-            if array.strides != strides and not array.flags.c_contiguous:  # the flags alone are slow to read
-                raise BackendError(f"{op.name}: {name}: expected a contiguous array, found strides {array.strides}")
-        return n
-
-    return check
-
-
-def _strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """Those of a C-contiguous array; its first extent does not matter."""
-    return tuple(itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape)))

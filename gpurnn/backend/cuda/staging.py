@@ -12,6 +12,8 @@ import cupy
 import numpy as np
 
 from gpurnn.backend.base import STAGED_AHEAD, Array, Staging
+from gpurnn.backend.checks import StagingChecks
+from gpurnn.backend.cuda.arrays import DEVICE
 from gpurnn.backend.cuda.kernels import Kernels
 from gpurnn.exceptions import BackendError
 
@@ -39,9 +41,7 @@ class CudaStaging(Staging):
     """
 
     def __init__(self, kernels: Kernels, buffers: Mapping[str, Array]) -> None:
-        for name, buffer in buffers.items():
-            if not buffer.flags.c_contiguous or buffer.itemsize % 4:
-                raise BackendError(f"staging: {name}: expected a contiguous array of 4- or 8-byte elements")
+        self._checks = StagingChecks(DEVICE, buffers)
         self._buffers = dict(buffers)
         header = np.dtype(np.int64).itemsize * len(buffers)
         self._offsets: dict[str, int] = {}
@@ -68,6 +68,7 @@ class CudaStaging(Staging):
     def push(self, host: Mapping[str, np.ndarray]) -> None:
         if self._pushed - self._popped == len(self._slots):
             raise BackendError("staging: two sets are on their way already; pop one before the next push")
+        self._checks.arrays(host)
         number = self._pushed % len(self._slots)
         slot, views, lengths = self._slots[number], self._views[number], self._lengths[number]
         slot.uploaded.synchronize()

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from gpurnn.backend.base import Array, WindowOp, extent
-from gpurnn.backend.cuda.kernels import Kernels, checker
+from gpurnn.backend.cuda.arrays import DEVICE
+from gpurnn.backend.cuda.kernels import Kernels
+from gpurnn.backend.signature import Signature
 
 PRELUDE = Path(__file__).with_name("window.cu")
 _WORKING_REGISTERS = (44, 48, 56)  # of a thread, for all but its weights: as many as the compiler gets along with
@@ -102,11 +104,11 @@ def bind(
         return None
     kernel, plan = prepared
     kernel.max_dynamic_shared_size_bytes = plan.shared
-    check = checker(op, dtype, dims)
+    check = Signature(DEVICE, op.name, op.arguments, dtype, dims).check
     grid, block = (dims["B"],), (plan.threads,)
 
     def call(*arguments: Array) -> None:
-        steps = check(arguments)
+        steps = check(*arguments)
         kernel(grid, block, (*arguments, np.int32(steps)), shared_mem=plan.shared)
 
     return call

@@ -26,7 +26,7 @@ static __device__ __forceinline__ REAL shifted_exp(REAL* row, int target, int la
     for (int k = lane; k < K; k += 32)
         top = row[k] > top ? row[k] : top;
     top = warp_max(top);
-    const REAL at_target = row[target] - top;
+    const REAL at_target = (unsigned int)target < K ? row[target] - top : (REAL)nan("");  // loses the window, no more
     __syncwarp();  // every lane has read the target's element before its owner overwrites it
     REAL total = 0;
     for (int k = lane; k < K; k += 32) {
