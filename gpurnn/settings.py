@@ -89,9 +89,9 @@ def field_kinds(config: type) -> dict[str, Any]:
     return get_type_hints(config, include_extras=True)
 
 
-def choices_of(kind: Any) -> tuple[str, ...]:
-    """The values that there are, where they can be listed."""
-    return next((tuple(rule.choices) for rule in _parts(kind)[1] if isinstance(rule, OneOf)), ())
+def choices_of(kind: Any) -> Collection[str] | None:
+    """The table of the values that there are, where there is one."""
+    return next((rule.choices for rule in _parts(kind)[1] if isinstance(rule, OneOf)), None)
 
 
 def base_of(kind: Any) -> type:

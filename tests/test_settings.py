@@ -47,7 +47,7 @@ def test_a_field_takes_nothing_but_what_it_is_declared_to_be(config: type, name:
 def test_numbers_of_numpy_become_plain_ones(config: type, name: str, kind: Any):
     given = {int: np.int16(3), float: np.float32(0.5)}.get(base_of(kind), getattr(made(config), name))
     if choices := choices_of(kind):
-        given = choices[-1]
+        given = list(choices)[-1]
     value = getattr(made(config, **{name: given}), name)
     assert value == given
     assert type(value) is base_of(kind)

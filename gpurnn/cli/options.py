@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from gpurnn.cli import console
+from gpurnn.settings import base_of, checked, choices_of, field_kinds
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -57,14 +59,67 @@ class TableChoice(click.ParamType):  # type: ignore[type-arg]  # generic in newe
 
 
 class _SectionOption(click.Option):
-    def __init__(self, *arguments: Any, section: str, **settings: Any) -> None:
+    """section: the title it stands under. field: the configuration and the name of its field that it sets, if any."""
+
+    def __init__(
+        self, *arguments: Any, section: str = "", field: tuple[type, str] | None = None, **settings: Any
+    ) -> None:
         super().__init__(*arguments, **settings)
-        self.section = section
+        self.section, self.field = section, field
 
 
 def section(title: str) -> Callable[..., Callable[[_F], _F]]:
     """What declares options as `click.option` does, for a `SectionedCommand` to show under this title."""
     return partial(click.option, cls=_SectionOption, section=title)
+
+
+def setting(
+    option: Callable[..., Callable[[_F], _F]], config: type, flag: str, help: str, field: str = "", **more: Any
+) -> Callable[[_F], _F]:
+    """What declares an option that is a field of a configuration: its type, its default and what it may be are there.
+
+    option: a `section`. field: where it has another name than the option. more: what is otherwise, for `click.option`.
+    """
+    field = field or flag[2:].replace("-", "_")
+    kind = field_kinds(config)[field]
+    table = choices_of(kind)
+    own = {
+        "type": base_of(kind) if table is None else TableChoice(table),
+        "default": getattr(config, field),
+        "callback": as_declared(kind),
+    }
+    return option(flag, help=help, field=(config, field), **(own | more))
+
+
+def as_declared(kind: Any) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """A callback of an option whose value, where there is one, has to be what this annotation of a setting says."""
+
+    def check(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
+        return None if value is None else checked(option.opts[-1], kind, value)
+
+    return check
+
+
+def settings_of(ctx: click.Context, config: type, *, given: bool = False) -> dict[str, Any]:
+    """The fields of a configuration that options of the command set. given: only those on the command line."""
+    return {field: ctx.params[name] for name, field in _fields(ctx, config) if not given or is_given(ctx, name)}
+
+
+def flag_of(ctx: click.Context, config: type, field: str) -> str:
+    """The option that sets a field of a configuration."""
+    names = {own: name for name, own in _fields(ctx, config)}
+    return next(p.opts[-1] for p in ctx.command.params if p.name == names[field])
+
+
+def is_given(ctx: click.Context, name: str) -> bool:
+    """Whether a parameter stands on the command line."""
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _fields(ctx: click.Context, config: type) -> list[tuple[str, str]]:
+    """The parameters that set a field of a configuration, and that field."""
+    options = [p for p in ctx.command.params if isinstance(p, _SectionOption) and p.field and p.field[0] is config]
+    return [(p.name, p.field[1]) for p in options if p.name and p.field and ctx.params[p.name] is not None]
 
 
 class Command(click.Command):

@@ -27,7 +27,7 @@ def describe_run(path: Path) -> dict[str, Any]:
     Before the first checkpoint nothing is done. Raises RunError, CheckpointError.
     """
     run = RunDirectory.open(path, warn)
-    checkpoint = run.load("last") if run.generations() or run.best.exists() else None
+    checkpoint = run.load("last") if run.begun else None
     written = run.read_config()
     if checkpoint is None:
         config = TrainConfig.from_json(written.get("training"), f"{path}/config.json: training")

@@ -9,24 +9,26 @@ from dataclasses import replace
 from typing import Any
 
 import click
-from click.core import ParameterSource
 from threadpoolctl import threadpool_limits
 
 from gpurnn import backend
 from gpurnn.cli.console import message, warn
-from gpurnn.cli.options import PATH, SectionedCommand
+from gpurnn.cli.options import PATH, SectionedCommand, flag_of, is_given, settings_of
 from gpurnn.cli.progress import LiveLine, stuck_lanes
-from gpurnn.cli.train_options import DEFAULT_DECAY, DEFAULT_MINUTES, train_options
+from gpurnn.cli.train_options import DEFAULT_MINUTES, train_options
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import UsageError, shell_word
 from gpurnn.network import ModelConfig
 from gpurnn.signals import ending_at_once
+from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.learner import windows_per_epoch
 from gpurnn.training.loop import skipped_in_words
 from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.origin import load_checkpoint
 from gpurnn.training.schedule import ScheduleConfig
-from gpurnn.training.session import fitting_lanes, new_run, resumed_run
+from gpurnn.training.session import fitting_geometry, new_run, resumed_run
+from gpurnn.training.snapshot import load_config
 from gpurnn.training.trainer import Outcome, Trainer
 
 _MAY_CHANGE = (
@@ -34,11 +36,6 @@ _MAY_CHANGE = (
     *("epochs", "windows", "minutes", "log_every", "validate_every", "checkpoint_minutes"),
 )
 """Parameters that may be given beside --resume."""
-_PLAIN_SETTINGS = (
-    *("restart", "seed", "log_every", "validate_windows", "patience", "skip_limit"),
-    *("on_divergence", "divergence_nats"),
-)
-"""Fields of TrainConfig that are options as they are."""
 
 
 @click.command(cls=SectionedCommand)
@@ -54,24 +51,25 @@ def train(ctx: click.Context, /, **given: Any) -> None:
 
     Ctrl-C finishes the window, writes a checkpoint and says how to go on.
     """
-    limits = Limits(given["epochs"], given["windows"], given["minutes"])
+    limits = Limits(**settings_of(ctx, Limits))
     if limits == Limits():
         limits = Limits(minutes=DEFAULT_MINUTES)
     with threadpool_limits(given["threads"], "blas"):
-        trainer = _resume(ctx, given) if given["resume"] else _start(given)
+        trainer = _resume(ctx, given) if given["resume"] else _start(ctx, given)
         with trainer.corpus:
             outcome = _run(trainer, limits, given["checkpoint_minutes"])
     _tell_end(outcome, trainer, given)
     ctx.exit(outcome.exit_code)
 
 
-def _start(given: dict[str, Any]) -> Trainer:
+def _start(ctx: click.Context, given: dict[str, Any]) -> Trainer:
     if given["corpus"] is None or given["output"] is None:
         raise UsageError("train: expected a corpus and -o RUN, or --resume RUN; see gpurnn train --help")
     corpus = Corpus.open(given["corpus"])
     be = _backend(given)
-    config = _config(given, corpus)
-    trainer = new_run(be, corpus, config, given["output"], warn, given["init_from"])
+    begun = load_checkpoint(given["init_from"], "best", warn) if given["init_from"] else None
+    config = _config(ctx, given, corpus, begun)
+    trainer = new_run(be, corpus, config, given["output"], warn, begun)
     model = config.model
     message(
         f"{model.cell}, {model.layers} x {model.hidden}, {trainer.model.params.count:,} parameters, "
@@ -83,7 +81,7 @@ def _start(given: dict[str, Any]) -> Trainer:
 
 def _resume(ctx: click.Context, given: dict[str, Any]) -> Trainer:
     for name in given:
-        if name not in _MAY_CHANGE and _is_given(ctx, name):
+        if name not in _MAY_CHANGE and is_given(ctx, name):
             option = "-o" if name == "output" else "--" + name.replace("_", "-")
             raise UsageError(f"train: {option} does not go with --resume; a resumed run keeps its settings")
     trainer = resumed_run(
@@ -91,11 +89,14 @@ def _resume(ctx: click.Context, given: dict[str, Any]) -> Trainer:
         given["resume"],
         warn,
         Corpus.open(given["corpus"]) if given["corpus"] else None,
-        log_every=given["log_every"] if _is_given(ctx, "log_every") else None,
+        log_every=given["log_every"] if is_given(ctx, "log_every") else None,
         validate_every=given["validate_every"],
         allow_inexact=given["allow_inexact"],
     )
-    message(f"going on after window {trainer.progress.windows}")
+    if trainer.run_directory.begun:
+        message(f"going on after window {trainer.progress.windows}")
+    else:
+        message(f"{shell_word(given['resume'])} has no checkpoint yet: beginning at its first window")
     return trainer
 
 
@@ -103,57 +104,56 @@ def _backend(given: dict[str, Any]) -> backend.Backend:
     return backend.get(given["device"], tf32=given["tf32"], graphs=not given["no_graph"])
 
 
-def _is_given(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+def _config(ctx: click.Context, given: dict[str, Any], corpus: Corpus, begun: Checkpoint | None) -> TrainConfig:
+    """The settings of a new run, from the options, the size of the corpus, and the run that it begins with."""
+    lanes, steps = fitting_geometry(corpus.splits["train"], given["lanes"], given["bptt"])
+    model = _model(ctx, corpus, begun)
+    plain = settings_of(ctx, TrainConfig) | {"lanes": lanes, "steps": steps}
+    config = TrainConfig(model, OptimizerConfig(**settings_of(ctx, OptimizerConfig)), **plain)
+    epoch = windows_per_epoch(corpus, config)
+    _tell_of_short_text(given, corpus, config)
+    every = min(epoch, config.validate_every) if given["validate_every"] is None else config.validate_every
+    return replace(config, schedule=_schedule(ctx, given, epoch), validate_every=every)
 
 
-def _config(given: dict[str, Any], corpus: Corpus) -> TrainConfig:
-    """The settings of a new run, from the options and the size of the corpus."""
-    tokens, steps = corpus.splits["train"], given["bptt"]
-    lanes = given["lanes"]
-    if lanes is None:
-        lanes = fitting_lanes(tokens, 32, steps)
-        if lanes < 32:
-            message(f"{tokens:,} tokens are few: --lanes {lanes} instead of 32")
-    model = ModelConfig(
-        symbols=len(corpus.vocabulary),
-        recurrent_init=given["recurrent_init"] or "",
-        **{n: given[n] for n in ("cell", "hidden", "layers", "embedding", "dropout", "dtype", "init", "forget_bias")},
-    )
-    decay = given["weight_decay"]
-    optimizer = OptimizerConfig(
-        name=given["optimizer"],
-        clip_norm=given["clip"],
-        weight_decay=(DEFAULT_DECAY if given["optimizer"] == "adamw" else 0.0) if decay is None else decay,
-        **{n: given[n] for n in ("clip_value", "momentum", "beta1", "beta2", "average")},
-    )
-    config = TrainConfig(model, optimizer, lanes=lanes, steps=steps, **{n: given[n] for n in _PLAIN_SETTINGS})
-    epoch, validate_every = windows_per_epoch(corpus, config), given["validate_every"]
-    return replace(
-        config,
-        schedule=_schedule(given, epoch),
-        validate_every=min(epoch, 200) if validate_every is None else validate_every,
-    )
+def _tell_of_short_text(given: dict[str, Any], corpus: Corpus, config: TrainConfig) -> None:
+    """One line where the text is too short for the defaults."""
+    fewer = [
+        (f"{flag} {value}", f"{default}")
+        for flag, value, default in (
+            ("--lanes", config.lanes, TrainConfig.lanes),
+            ("--bptt", config.steps, TrainConfig.steps),
+        )
+        if given[flag[2:]] is None and value < default
+    ]
+    if fewer:
+        options, defaults = (" and ".join(words) for words in zip(*fewer, strict=True))
+        message(f"{corpus.splits['train']:,} tokens are few: {options} instead of {defaults}")
 
 
-def _schedule(given: dict[str, Any], windows_per_epoch: int) -> ScheduleConfig:
-    if given["decay_windows"] is not None and given["decay_epochs"] is not None:
+def _model(ctx: click.Context, corpus: Corpus, begun: Checkpoint | None) -> ModelConfig:
+    """The network that the options describe, or that of the run that it begins with, for which they have to agree."""
+    if begun is None:
+        return ModelConfig(len(corpus.vocabulary), **settings_of(ctx, ModelConfig))
+    theirs, given = load_config(begun).model, settings_of(ctx, ModelConfig, given=True)
+    for field, value in given.items():
+        other = getattr(theirs, field)
+        if value != other and field != "dropout":
+            flag = flag_of(ctx, ModelConfig, field)
+            raise UsageError(
+                f"train: {flag} {value} contradicts --init-from: the network of {begun.path} has {other or 'none'}; "
+                f"leave {flag} out"
+            )
+    return replace(theirs, **given)
+
+
+def _schedule(ctx: click.Context, given: dict[str, Any], windows_per_epoch: int) -> ScheduleConfig:
+    decay, epochs = settings_of(ctx, ScheduleConfig), given["decay_epochs"]
+    if "decay_windows" in decay and epochs is not None:
         raise UsageError("train: give --decay-windows or --decay-epochs, not both")
-    decay, epochs = given["decay_windows"] or 0, given["decay_epochs"]
     if epochs is not None:
-        if not 0 <= epochs < math.inf:
-            raise UsageError(f"--decay-epochs: expected 0 or more, found {epochs}")
-        decay = round(epochs * windows_per_epoch)
-    return ScheduleConfig(
-        name=given["schedule"],
-        rate=given["lr"],
-        warmup=given["warmup"],
-        every=given["decay_every"],
-        factor=given["decay_factor"],
-        floor=given["lr_floor"],
-        decay_windows=decay,
-        patience=given["decay_patience"],
-    )
+        decay["decay_windows"] = round(epochs * windows_per_epoch)
+    return ScheduleConfig(**decay)
 
 
 def _run(trainer: Trainer, limits: Limits, checkpoint_minutes: float) -> Outcome:
@@ -187,8 +187,10 @@ def _tell_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None
         if best is not None:
             told += f"; best: {best:.4f} after window {trainer.progress.best_window}"
         message(told)
-    message(
-        f"go on:    gpurnn train --resume {run}{same}\n"
-        f"measure:  gpurnn evaluate {run}\n"
-        f"generate: gpurnn sample {run} --length 500"
-    )
+    message(f"go on:    gpurnn train --resume {run}{same}")
+    splits = trainer.corpus.splits
+    for split, option in (("valid", ""), ("test", " --split test")):
+        if splits[split] > 1:  # else there is nothing to predict
+            message(f"measure:  gpurnn evaluate {run}{option}")
+            break
+    message(f"generate: gpurnn sample {run} --length 500")

@@ -50,7 +50,7 @@ class TrainConfig:
     divergence_nats: NotNegative = 1.0
 
     def __post_init__(self) -> None:
-        check_fields(self, steps="steps (--bptt)")
+        check_fields(self)
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""

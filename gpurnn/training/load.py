@@ -13,7 +13,7 @@ from gpurnn.exceptions import CheckpointError, DataError
 from gpurnn.network import Model
 from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.session import load_checkpoint
+from gpurnn.training.origin import load_checkpoint
 from gpurnn.training.snapshot import Language, load_config, load_language, load_model
 
 

@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from gpurnn.exceptions import CheckpointError, RunError
+from gpurnn.exceptions import CheckpointError, RunError, shell_word
 from gpurnn.files.durable import make_folder, sync_folder, write_durably
 from gpurnn.files.errors import reported_as
 from gpurnn.files.output import find_folder, find_output, open_regular
@@ -195,6 +195,11 @@ class RunDirectory:
                 self._remove(old)
         return path
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is any checkpoint. Raises RunError."""
+        return bool(self._candidates("last"))
+
     def load_window(self, window: int) -> Checkpoint:
         """Read and verify the generation of one window. Raises CheckpointError."""
         return read_checkpoint(self._generation(window))
@@ -252,7 +257,9 @@ class RunDirectory:
                 break
         if refused:
             raise CheckpointError(f"no readable checkpoint in {self.path}: {refused[0]}")
-        raise CheckpointError(f"no checkpoint in {self.path}: train it first")
+        raise CheckpointError(
+            f"no checkpoint in {self.path} yet: train it first with gpurnn train --resume {shell_word(self.path)}"
+        )
 
     def _candidates(self, which: str) -> list[Path]:
         best = [self.best] if self.best.exists() else []

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import CheckpointError, RunError, shell_word
-from gpurnn.training.checkpoint import Checkpoint, read_checkpoint
+from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.origin import load_checkpoint, load_origin, origin, refuse_other_model
 from gpurnn.training.rundir import RunDirectory
 from gpurnn.training.snapshot import load_config, versions
+from gpurnn.training.strictjson import Json
 from gpurnn.training.trainer import Trainer
 
 Warn = Callable[[str], None]
@@ -20,34 +22,65 @@ Warn = Callable[[str], None]
 _WINDOWS_PER_LANE = 16  # a lane shorter than this many windows gives too few updates an epoch
 
 
-def fitting_lanes(tokens: int, lanes: int, steps: int) -> int:
-    """The default number of lanes for so many train tokens: `lanes`, halved until each has enough windows."""
-    while lanes > 1 and (tokens - 1) // lanes < _WINDOWS_PER_LANE * steps:
-        lanes //= 2
-    return lanes
+def fitting_geometry(tokens: int, lanes: int | None = None, steps: int | None = None) -> tuple[int, int]:
+    """Lanes and steps for so many train tokens: what is given, and for None the default or as much as the text allows.
+
+    The default of lanes is halved until each has enough windows; that of steps is at most a whole lane.
+    """
+    wanted = TrainConfig.steps if steps is None else steps
+    if lanes is None:
+        lanes = TrainConfig.lanes
+        while lanes > 1 and (tokens - 1) // lanes < _WINDOWS_PER_LANE * wanted:
+            lanes //= 2
+    return lanes, max(1, min(wanted, (tokens - 1) // lanes)) if steps is None else wanted
 
 
 def new_run(
-    be: Backend, corpus: Corpus, config: TrainConfig, path: Path, on_warning: Warn, init_from: Path | None = None
+    be: Backend,
+    corpus: Corpus,
+    config: TrainConfig,
+    path: Path,
+    on_warning: Warn,
+    init_from: Path | Checkpoint | None = None,
 ) -> Trainer:
     """A trainer in a new run directory at `path`.
 
     init_from: a run or a checkpoint whose parameters it begins with. Raises RunError where `path` holds anything, and
-    CheckpointError where the parameters do not fit; nothing is written then.
+    CheckpointError where the model or the vocabulary is another one; nothing is written then.
     """
+    begun = load_checkpoint(init_from, "best", on_warning) if isinstance(init_from, Path) else init_from
+    if begun is not None:
+        refuse_other_model(begun, config, corpus)
     trainer = Trainer(be, corpus, config, RunDirectory(path, on_warning))
-    if init_from is not None:
-        trainer.initialise_from(load_checkpoint(init_from, "best", on_warning))
-    trainer.run_directory = RunDirectory.create(
-        path,
-        {
-            "training": config.to_json(),
-            "corpus": {"path": str(corpus.path.resolve()), "fingerprint": corpus.fingerprint},
-            "versions": versions(be),
-        },
-        on_warning,
-    )
+    written: dict[str, Json] = {
+        "training": config.to_json(),
+        "corpus": {"path": str(corpus.path.resolve()), "fingerprint": corpus.fingerprint},
+        "versions": versions(be),
+    }
+    if begun is not None:
+        trainer.initialise_from(begun)
+        written["init_from"] = origin(begun)
+    trainer.run_directory = RunDirectory.create(path, written, on_warning)
+    _tell_of_no_validation(trainer)
     return trainer
+
+
+def _tell_of_no_validation(trainer: Trainer) -> None:
+    """One line where what was asked for needs validations that there will not be."""
+    config, corpus = trainer.config, trainer.corpus
+    tokens = corpus.splits["valid"]
+    if tokens > 1 and config.validate_every:
+        return
+    lost = [f"--patience {config.patience} never ends training"] if config.patience else []
+    if tokens > 1:
+        why, what = "--validate-every 0", "use another number"
+    else:
+        why, what = f"{corpus.path}: split valid has {tokens} tokens", "prepare the text with --split 0.9,0.1,0"
+        lost += ["there is no best checkpoint"] if config.validate_every else []
+    if lost and config.schedule.name == "plateau":
+        lost.append("--schedule plateau never lowers the rate")
+    if lost:
+        trainer.run_directory.warn(f"{why}, so without validations {', and '.join(lost)}; {what}")
 
 
 def resumed_run(
@@ -60,24 +93,26 @@ def resumed_run(
     validate_every: int | None = None,
     allow_inexact: bool = False,
 ) -> Trainer:
-    """A trainer that goes on exactly where the last checkpoint of a run stood.
+    """A trainer that goes on exactly where the last checkpoint of a run stood, or begins a run that has none yet.
 
     corpus: where it has moved; the run's own path otherwise. log_every, validate_every: cadences from now on.
     Raises RunError where the bits would not be the same as without the stop, naming what differs; `allow_inexact` turns
     that into a warning.
     """
     run = RunDirectory.open(path, on_warning)
-    checkpoint = run.load("last")
-    config = load_config(checkpoint)
-    wanted = TrainConfig.from_json(run.read_config().get("training"), f"{path / 'config.json'}: training")
+    written = run.read_config()
+    config = wanted = TrainConfig.from_json(written.get("training"), f"{path / 'config.json'}: training")
+    checkpoint = run.load("last") if run.begun else None
+    header, source = written, path / "config.json"
+    if checkpoint is not None:
+        config, header, source = load_config(checkpoint), checkpoint.header, checkpoint.path or path
     differences = [f"{d} (checkpoint, config.json)" for d in config.differences(wanted)]
-    header = checkpoint.header
     was = header.get("versions")
     now = versions(be)
     if not isinstance(was, dict):
-        raise CheckpointError(f"{checkpoint.path}: versions are missing from the header; is it a gpurnn checkpoint?")
+        raise CheckpointError(f"{source}: versions are missing; was it written by gpurnn?")
     differences += [f"{k}: was {was.get(k)}, is {now.get(k)}" for k in sorted({*was, *now}) if was.get(k) != now.get(k)]
-    corpus = open_corpus(checkpoint) if corpus is None else corpus
+    corpus = corpus_of(header, source) if corpus is None else corpus
     described = header.get("corpus")
     if not isinstance(described, dict) or corpus.fingerprint != described.get("fingerprint"):
         raise RunError(
@@ -95,25 +130,25 @@ def resumed_run(
         validate_every=config.validate_every if validate_every is None else validate_every,
     )
     trainer = Trainer(be, corpus, config, run)
-    trainer.restore(checkpoint)
+    if checkpoint is not None:
+        trainer.restore(checkpoint)
+    elif "init_from" in written:
+        trainer.initialise_from(load_origin(written["init_from"], source))
+    _tell_of_no_validation(trainer)
     return trainer
 
 
 def open_corpus(checkpoint: Checkpoint) -> Corpus:
     """The corpus that a checkpoint was trained on, from where it was then."""
-    corpus = checkpoint.header.get("corpus")
+    return corpus_of(checkpoint.header, checkpoint.path)
+
+
+def corpus_of(header: Mapping[str, Json], source: Path | None) -> Corpus:
+    """The corpus that the header of a checkpoint, or config.json, names. source: where that stands."""
+    corpus = header.get("corpus")
     path = corpus.get("path") if isinstance(corpus, dict) else None
     if not isinstance(path, str):
-        raise CheckpointError(f"{checkpoint.path}: the path of its corpus is missing from the header; name the corpus")
+        raise CheckpointError(f"{source}: the path of its corpus is missing; name the corpus")
     if not Path(path).exists():
-        raise RunError(f"{path}: the corpus of {checkpoint.path} is no longer there; name where it is now")
+        raise RunError(f"{path}: the corpus of {source} is no longer there; name where it is now")
     return Corpus.open(path)
-
-
-def load_checkpoint(source: Path, which: str, on_warning: Warn) -> Checkpoint:
-    """A checkpoint of a run ("best" or "last" of the folder `source`), or the file `source`, or the file `which`."""
-    if which not in ("best", "last"):
-        return read_checkpoint(Path(which))
-    if source.is_file():
-        return read_checkpoint(source)
-    return RunDirectory.open(source, on_warning).load(which)

@@ -1,0 +1,83 @@
+"""The parameters that a new run begins with, when they come from another one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from gpurnn.data.corpus import Corpus
+from gpurnn.exceptions import CheckpointError, DataError, RunError, shell_word
+from gpurnn.training.checkpoint import Checkpoint, read_checkpoint
+from gpurnn.training.config import TrainConfig
+from gpurnn.training.rundir import RunDirectory
+from gpurnn.training.snapshot import judged_parameters, load_config, load_language
+from gpurnn.training.strictjson import Json
+
+SHAPING = ("cell", "hidden", "layers", "embedding", "dtype")
+"""Fields of ModelConfig that a run has to share with the one whose parameters it begins with."""
+
+
+def load_checkpoint(source: Path, which: str, on_warning: Callable[[str], None]) -> Checkpoint:
+    """A checkpoint of a run ("best" or "last" of the folder `source`), or the file `source`, or the file `which`."""
+    if which not in ("best", "last"):
+        return read_checkpoint(Path(which))
+    if source.is_file():
+        return read_checkpoint(source)
+    return RunDirectory.open(source, on_warning).load(which)
+
+
+def refuse_other_model(checkpoint: Checkpoint, config: TrainConfig, corpus: Corpus) -> None:
+    """Raises CheckpointError unless a run with these settings, on this corpus, can begin with these parameters."""
+    theirs, mine = load_config(checkpoint).model, config.model
+    try:
+        vocabulary = load_language(checkpoint).vocabulary
+    except DataError as error:
+        raise CheckpointError(f"{checkpoint.path}: {error}") from None
+    if vocabulary.fingerprint != corpus.vocabulary.fingerprint:
+        described = checkpoint.header["corpus"]
+        source = described.get("path") if isinstance(described, dict) else None
+        raise CheckpointError(
+            f"{checkpoint.path}: its vocabulary ({len(vocabulary)} {vocabulary.kind}) is not that of {corpus.path} "
+            f"({len(corpus.vocabulary)} {corpus.kind}); prepare the text with --vocab-from "
+            f"{shell_word(source) if isinstance(source, str) else 'CORPUS'}"
+        )
+    different = [name for name in SHAPING if getattr(theirs, name) != getattr(mine, name)]
+    if different:
+        told = ", ".join(f"{name} {getattr(theirs, name)}, not {getattr(mine, name)}" for name in different)
+        raise CheckpointError(f"{checkpoint.path}: its model has {told}; a run that begins with it has to be like it")
+
+
+def origin(checkpoint: Checkpoint) -> Json:
+    """What config.json says of the checkpoint that a run began with."""
+    assert checkpoint.path is not None, "read from a file"
+    return {"checkpoint": str(checkpoint.path.resolve()), "sha256": _digest(checkpoint)}
+
+
+def load_origin(written: Json, source: Path) -> Checkpoint:
+    """The checkpoint that `origin` described in `source`. Raises RunError where it is not there any more."""
+    path, digest = (written.get("checkpoint"), written.get("sha256")) if isinstance(written, dict) else (None, None)
+    if not isinstance(path, str):
+        raise RunError(f"{source}: init_from: expected a checkpoint and its sha256; was it changed by hand?")
+    try:
+        checkpoint = read_checkpoint(Path(path))
+        changed = "" if _digest(checkpoint) == digest else "has other parameters now"
+    except CheckpointError as error:
+        changed = f"cannot be read: {error}"
+    if changed:
+        raise RunError(
+            f"{source.parent} has no checkpoint yet, and what it was to begin with, {path}, {changed}; "
+            "remove that folder and start the run again"
+        )
+    return checkpoint
+
+
+def _digest(checkpoint: Checkpoint) -> str:
+    """Of the parameters by name: hexadecimal SHA-256."""
+    digest = hashlib.sha256()
+    for name, array in sorted(judged_parameters(checkpoint).items()):
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
