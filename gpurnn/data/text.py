@@ -122,7 +122,7 @@ def read_pieces(
     losses: takes what happened to the text.
     Raises DataError with the advice for what is no text, or not in the policy's encoding.
     """
-    losses = losses or Losses()
+    losses = Losses() if losses is None else losses
     cutter = Cutter(separator)
     if policy is None:
         yield from cutter.cut(read_blocks(source, stdin, advance))
