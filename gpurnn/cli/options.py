@@ -160,12 +160,9 @@ class SectionedCommand(Command):
                 formatter.write_dl(records)
 
 
-def as_text(ctx: click.Context, option: click.Parameter, value: str | None) -> str | bytes | None:
-    """The text that was given, though the locale has no such characters; its bytes where they are not UTF-8 either.
-
-    Callback of an option.
-    """
-    if value is None or not any("\udc80" <= c <= "\udcff" for c in value):
+def argument_text(value: str) -> str | bytes:
+    """The text that was given, though the locale has no such characters; its bytes where they are not UTF-8 either."""
+    if not any("\udc80" <= c <= "\udcff" for c in value):
         return value
     data = os.fsencode(value)
     try:
@@ -175,7 +172,7 @@ def as_text(ctx: click.Context, option: click.Parameter, value: str | None) -> s
 
 
 def parse_escapes(ctx: click.Context, option: click.Parameter, value: str | None) -> str | bytes | None:
-    """As `as_text`, but \\n, \\t and \\\\ stand for a newline, a tab and a backslash; callback of an option."""
+    """As `argument_text`, but \\n, \\t and \\\\ stand for a newline, a tab and a backslash; callback of an option."""
     if value is None:
         return None
     pieces, index = [], 0
@@ -183,4 +180,4 @@ def parse_escapes(ctx: click.Context, option: click.Parameter, value: str | None
         pair = value[index : index + 2]
         pieces.append(_ESCAPES.get(pair, pair[0]))
         index += 2 if pair in _ESCAPES else 1
-    return as_text(ctx, option, "".join(pieces))
+    return argument_text("".join(pieces))

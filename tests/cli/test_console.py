@@ -18,7 +18,7 @@ import gpurnn
 from gpurnn import backend
 from gpurnn.cli import console
 from gpurnn.cli.main import main
-from gpurnn.cli.options import as_text
+from gpurnn.cli.options import argument_text
 from gpurnn.exceptions import shell_word
 
 PACKAGE = Path(gpurnn.__file__).parent
@@ -123,11 +123,10 @@ def test_advice_can_be_pasted_into_a_shell(folder: Path, tmp_path: Path):
         (os.fsdecode(b"caf\xe9"), b"caf\xe9"),
         (b"f\xc3\xbcr".decode("ascii", "surrogateescape"), "für"),
         ("", ""),
-        (None, None),
     ],
 )
-def test_an_argument_is_what_its_bytes_are(given: str | None, meant: str | bytes | None):
-    assert as_text(None, None, given) == meant  # type: ignore[arg-type]
+def test_an_argument_is_what_its_bytes_are(given: str, meant: str | bytes):
+    assert argument_text(given) == meant
 
 
 def test_a_prompt_from_a_locale_that_lacks_its_characters(folder: Path):
