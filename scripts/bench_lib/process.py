@@ -23,11 +23,17 @@ class Process:
     """One program's process. It is stopped (SIGSTOP) but while it answers, so that no idle pool of threads spins."""
 
     def __init__(
-        self, program: str, command: Sequence[str] | None = None, inherited: Mapping[str, str] | None = None
+        self,
+        program: str,
+        command: Sequence[str] | None = None,
+        inherited: Mapping[str, str] | None = None,
+        *,
+        own_group: bool = True,
     ) -> None:
         """Raises ProgramError where the program's library cannot be imported.
 
         command, inherited: what is started and its environment, where it is not the worker of this benchmark.
+        own_group: whether in a process group of its own.
         """
         self.program = program
         # A group of its own: an interrupt reaches this process only, and orphaned, the stopped one is hung up.
@@ -37,7 +43,7 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
             env=environment(program, dict(os.environ)) if inherited is None else inherited,
-            process_group=0,
+            process_group=0 if own_group else None,
         )
         self.pid = self._child.pid
         try:

@@ -3,99 +3,145 @@
 from __future__ import annotations
 
 import argparse
-import json
+import math
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import FrameType
+from typing import Any, NoReturn
 
 from bench_lib.outputs import output_folder
-from bench_lib.process import ProgramError
 
-from gpu_check_lib import machine, report, sizes, suite
-from gpu_check_lib.measure import Asked, Row, measure, started
-from gpurnn.files.durable import make_folder, write_durably
+from gpu_check_lib import machine, model, plan
+from gpu_check_lib.model import Gpu
+from gpu_check_lib.report import Report
+from gpu_check_lib.row import Context, Row
+from gpu_check_lib.running import run
 from gpurnn.files.errors import explain
-from gpurnn.files.output import find_folder
 
-_USAGE = "%(prog)s [-h] [--smoke] [--skip-tests] [--no-install] [--output DIR]"
+_USAGE = "%(prog)s [-h] [--smoke] [--minutes N] [--rows A,B] [--list] [--skip-tests] [--no-install] [--output DIR]"
 _OUTPUT = machine.ROOT / "runs" / "gpu_check"
+_DEFAULT_GPU = model.GPUS["H100"]  # for the estimates until the card is known, and where the model does not know it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the arguments ask for; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="scripts/gpu_check", usage=_USAGE)
-    parser.add_argument("--smoke", action="store_true", help="small sizes on the emulated device, without timings")
-    parser.add_argument("--skip-tests", action="store_true", help="leave the CuPy suite out")
-    parser.add_argument("--output", type=output_folder, default=str(_OUTPUT), help="where the report goes")
-    parser.add_argument("--peer-python", default=sys.executable, help="the interpreter that may have torch")
-    given = parser.parse_args(arguments)
+    given = _parse(arguments)
     try:
-        return _check(given)
-    except ProgramError as error:
+        planned = partial(_planned, given)
+        rows = planned(_DEFAULT_GPU)
+    except ValueError as error:
         print(f"scripts/gpu_check: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:  # of a file that is written
-        print(f"scripts/gpu_check: {error.filename}: {explain(error)}", file=sys.stderr)
-        return 1
+        return 2
+    if given.list:
+        _list(rows)
+        return 0
+    report = Report(given.output, "smoke" if given.smoke else "report", given.smoke, given.minutes)
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        check(planned, report, Context(given.smoke, given.peer_python))
     except KeyboardInterrupt:
         return 130
+    except OSError as error:  # of the report
+        print(f"scripts/gpu_check: {error.filename}: {explain(error)}", file=sys.stderr)
+        return 1
+    return _tell(report)
 
 
-def _check(given: argparse.Namespace) -> int:
-    problems: list[str] = []
-    with ExitStack() as stack:
-        ours = stack.enter_context(started("gpurnn", sys.executable, emulated=given.smoke))
-        if not ours.ways:
-            raise ProgramError(ours.versions)
-        device = ours.ask("describe")
-        ours.close()  # while the tests run nobody else holds memory of the device
-        tested = None if given.skip_tests else suite.run()
-        if tested and tested["exit"]:
-            problems.append(f"the CuPy suite failed: {tested['summary']}")
-        peer, peer_versions = _peer(stack, given)
-        programs = {"gpurnn": ours.versions, "pytorch": peer_versions}
-        for name, versions in programs.items():
-            print(f"{name}: {versions}", flush=True)
-        plan = sizes.smoke() if given.smoke else sizes.full()
-        rows = list(measure([ours, *peer], plan, problems.append))
-    about = {
-        "emulated": given.smoke,
-        "machine": machine.describe(),
-        "device": device,
-        "programs": programs,
-        "suite": tested,
-        "problems": problems,
-    }
-    return _write(given.output, "smoke" if given.smoke else "report", about, rows)
+def check(planned: Callable[[Gpu], Sequence[Row]], report: Report, context: Context) -> None:
+    """Answer the rows one after the other, as far as the time goes; the report is whole after each.
+
+    planned: the rows, as estimated for a card; the first finds out which one it is.
+    """
+    report.write()
+    end = time.monotonic() + 60 * report.minutes
+    unusable, rows, number = "", planned(_DEFAULT_GPU), 0
+    while number < len(rows):
+        row, number = rows[number], number + 1
+        print(f"== {row.name} ({number} of {len(rows)}, about {row.estimate:.0f} s): {row.asks}", flush=True)
+        left = end - time.monotonic()
+        if unusable and row.needs_gpu:
+            found = _left_out(row, f"gpurnn cannot use the device: {unusable}")
+        elif row.estimate > left and not context.emulated:
+            found = _left_out(
+                row, f"it takes about {row.estimate:.0f} s, {max(0, left):.0f} s are left; --minutes gives more"
+            )
+        else:
+            found = run(row, context)
+        if row.name == "environment":
+            context = Context(context.emulated, context.peer_python, found)
+            unusable = found["reason"] if found["status"] == "failed" else ""
+            name = (found.get("device") or {}).get("device", "")
+            rows = planned(model.gpu_named(name) or _DEFAULT_GPU)
+        report.add(found)
+        print(f"   {found['status'].replace('_', ' ')}{_because(found)}", flush=True)
+    report.complete = True
+    report.write()
 
 
-def _peer(stack: ExitStack, given: argparse.Namespace) -> tuple[list[Asked], str]:
-    """PyTorch, where it is there and finds a GPU; and what there is, in words."""
-    try:
-        peer = stack.enter_context(started("pytorch", given.peer_python, emulated=given.smoke))
-    except ProgramError as error:
-        return [], f"not compared: {str(error).removeprefix('pytorch: ')} ({given.peer_python})"
-    if not peer.ways:
-        return [], f"not compared: {peer.versions} ({given.peer_python})"
-    return [peer], peer.versions
+def _planned(given: argparse.Namespace, gpu: Gpu) -> list[Row]:
+    return chosen((plan.smoke if given.smoke else plan.rows)(gpu), given.rows, given.skip_tests)
 
 
-def _write(folder: Path, name: str, about: dict[str, Any], rows: list[Row]) -> int:
-    """The two files, the table on the screen, and the exit code."""
-    make_folder(find_folder(folder))
-    data, table = folder / f"{name}.json", folder / f"{name}.md"
-    write_durably(data, [json.dumps(report.as_json(about, rows), indent=1).encode(), b"\n"])
-    text = report.markdown(about, rows)
-    write_durably(table, [text.encode()])
-    print(f"\n{text}", flush=True)
-    problems = about["problems"]
+def chosen(rows: Sequence[Row], names: Sequence[str] | None, skip_tests: bool) -> list[Row]:
+    """The rows to answer; `environment` is always among them. Raises ValueError for a name that none has."""
+    unknown = sorted(set(names or ()) - {row.name for row in rows})
+    if unknown:
+        raise ValueError(f"--rows: no row is called {', '.join(unknown)}; --list shows them")
+    wanted = None if names is None else {"environment", *names}
+    return [row for row in rows if (wanted is None or row.name in wanted) and not (skip_tests and row.tests)]
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/gpu_check", usage=_USAGE)
+    parser.add_argument("--smoke", action="store_true", help="small sizes on the emulated device, without timings")
+    parser.add_argument("--minutes", type=_minutes, default=10.0, help="how long it may take")
+    parser.add_argument("--rows", type=lambda text: text.split(","), help="only these, by name, with commas between")
+    parser.add_argument("--list", action="store_true", help="show the rows and do nothing")
+    parser.add_argument("--skip-tests", action="store_true", help="leave the test suite out")
+    parser.add_argument("--output", type=output_folder, default=str(_OUTPUT), help="where the report goes")
+    parser.add_argument("--peer-python", default=sys.executable, help="the interpreter that may have torch")
+    return parser.parse_args(arguments)
+
+
+def _minutes(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected more than 0, found {text}")
+    return value
+
+
+def _list(rows: Sequence[Row]) -> None:
+    """A line for each row, with the minutes after which it should be done."""
+    spent = 0.0
+    for row in rows:
+        spent += row.estimate
+        print(f"{row.name:<24}{row.estimate:>6.0f} s  {spent / 60:>5.1f} min  {row.asks}")
+
+
+def _left_out(row: Row, reason: str) -> dict[str, Any]:
+    return {"name": row.name, "seconds": 0.0, "status": "left_out", "reason": reason}
+
+
+def _because(found: dict[str, Any]) -> str:
+    return f": {found['reason']}" if found["reason"] else ""
+
+
+def _tell(report: Report) -> int:
+    """The report on the screen, what went wrong in one line, and the exit code."""
+    print(f"\n{report.markdown()}", flush=True)
+    problems = report.problems()
     if problems:
         more = f" (and {len(problems) - 1} more, in the report)" if len(problems) > 1 else ""
         print(f"scripts/gpu_check: {problems[0]}{more}", file=sys.stderr, flush=True)
-    print(f"attach to a report: {data} and {table}")
-    return 1 if problems else 0
+    print(f"attach to a report: {report.data} and {report.text}")
+    return 1 if any(row["status"] == "failed" for row in report.rows) else 0
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

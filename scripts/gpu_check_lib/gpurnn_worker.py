@@ -10,10 +10,11 @@ import cupy
 from bench_lib.cases import Case
 from bench_lib.programs.ours import Program
 
+from gpu_check_lib.clock import SmClock, warm_up
 from gpu_check_lib.counting import count
-from gpu_check_lib.sizes import WAYS, WHOLE, WHOLE_GRAPH
-from gpu_check_lib.timing import check_loss, seconds_per_window
+from gpu_check_lib.timing import WARM_UP, check_loss, window_seconds
 from gpu_check_lib.way import WayBackend
+from gpu_check_lib.ways import WAYS, WHOLE, WHOLE_GRAPH
 from gpurnn import backend
 from gpurnn.exceptions import BackendError
 
@@ -22,11 +23,11 @@ _COUNTED = 2
 
 
 class GpurnnWorker:
-    """A method for each request, see `bench_lib.worker`."""
+    """A method for each request, see `bench_lib.worker`. Variants of one case are held side by side, by name."""
 
     def __init__(self, emulated: bool) -> None:
         self._emulated = emulated
-        self._warm: tuple[WayBackend, Program] | None = None
+        self._variants: dict[str, tuple[WayBackend, Program]] = {}
         self._warnings: list[str] = []
         handler = logging.Handler(logging.WARNING)
         handler.emit = lambda record: self._warnings.append(record.getMessage())  # type: ignore[method-assign]
@@ -44,39 +45,61 @@ class GpurnnWorker:
         """The device and the libraries."""
         be = backend.get("cuda")
         about = be.describe()
-        del about["tf32"]  # each row has its own
+        del about["tf32"]  # each variant has its own
         return about | {"memory": f"{be.memory()['total'] / 2**30:.1f} GiB"}
 
-    def measure(self, case: dict[str, Any], way: str, tf32: bool, windows: int, seconds: float) -> dict[str, Any]:
-        """One way at one size; `possible` alone, and false, where the device cannot hold whole-window kernels."""
-        self._warm = None
-        gc.collect()
+    def prepare(self, variant: str, case: dict[str, Any], way: str, tf32: bool) -> dict[str, Any]:
+        """A variant of a case, warm.
+
+        possible: false alone with `why`, where the device cannot go this way. path: how the steps of a window run; why:
+        what keeps the device from whole-window kernels. memory: bytes of CuPy's pool for it. clock_mhz: when it is up.
+        """
         pool = cupy.get_default_memory_pool()
-        pool.free_all_blocks()
+        before = pool.used_bytes()
         self._warnings.clear()
         be = WayBackend(way, tf32)
         program = Program(Case(**case), be=be)
         if way in (WHOLE, WHOLE_GRAPH) and not be.holds_whole:
-            return {"possible": False}
-        spent = seconds_per_window(program.window, be.event, be.elapsed, windows, seconds)
+            return {"possible": False, "why": be.refused}
+        for _ in range(WARM_UP):
+            program.window()
+        clock = None if self._emulated else warm_up(program.window, be.synchronize, self._clock())
         check_loss(program.read_loss())
-        self._warm = be, program
+        self._variants[variant] = be, program
         return {
             "possible": True,
-            "seconds": None if self._emulated else spent,  # that of an emulated device means nothing
-            "memory": pool.total_bytes(),
+            "path": "whole window" if be.holds_whole else "loop",
+            "why": be.refused,
+            "memory": pool.used_bytes() - before,
+            "clock_mhz": clock,
             "warnings": list(self._warnings),
         }
 
-    def count(self) -> dict[str, Any]:
-        """What a window of what was measured last asks of the device, see `counting`.
+    def run(self, variant: str, windows: int) -> dict[str, Any]:
+        """Seconds of a window; None on the emulated device, where they mean nothing."""
+        be, program = self._variants[variant]
+        spent = window_seconds(program.window, be.event, be.elapsed, windows)
+        check_loss(program.read_loss())
+        return {"seconds": None if self._emulated else spent, "clock_mhz": self._clock().mhz()}
+
+    def count(self, variant: str) -> dict[str, Any]:
+        """What a window asks of the device, see `counting`; the variant is spent then.
 
         counters: the same by the emulated device itself, which sees into graphs, too.
         """
-        assert self._warm is not None, "count comes after measure, once"
-        (be, program), self._warm = self._warm, None
+        be, program = self._variants.pop(variant)
         counters = self._counters(program) if self._emulated else None
         return {"counts": count(be, program.window), "counters": counters}
+
+    def release(self) -> dict[str, Any]:
+        """Let all variants go."""
+        self._variants.clear()
+        gc.collect()
+        cupy.get_default_memory_pool().free_all_blocks()
+        return {}
+
+    def _clock(self) -> SmClock:
+        return SmClock("" if self._emulated else cupy.cuda.Device().pci_bus_id)
 
     def _counters(self, program: Program) -> dict[str, float]:
         import cudahost

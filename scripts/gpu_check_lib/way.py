@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gpu_check_lib.sizes import GRAPH, WHOLE, WHOLE_GRAPH
+from gpu_check_lib.ways import GRAPH, WHOLE, WHOLE_GRAPH
 from gpurnn.backend import WindowOp
 from gpurnn.backend.cuda import CudaBackend
 
 
 class WayBackend(CudaBackend):
-    """way: one of `sizes.WAYS`. tf32: see `CudaBackend`.
+    """way: one of `ways.WAYS`. tf32: see `CudaBackend`.
 
-    holds_whole: whether a whole-window kernel was bound. graph_launches: counted always; while `launching` is false
-    they are only counted.
+    holds_whole: whether a whole-window kernel was bound; refused: why not, in words. graph_launches: counted always;
+    while `launching` is false they are only counted.
     """
 
     def __init__(self, way: str, tf32: bool) -> None:
         super().__init__(tf32=tf32, graphs=way in (GRAPH, WHOLE_GRAPH))
         self._wants_whole = way in (WHOLE, WHOLE_GRAPH)
         self.holds_whole = False
+        self.refused = "" if self._wants_whole else "launch by launch was asked for"
         self.graph_launches = 0
         self.launching = True
 
     def bind_window(self, op: WindowOp, dtype: Any, **dims: int) -> Callable[..., None] | None:
         bound = super().bind_window(op, dtype, **dims) if self._wants_whole else None
         self.holds_whole |= bound is not None
+        if self._wants_whole and bound is None:
+            self.refused = f"{op.name}: {self.why_no_window(op, dtype, **dims)}"
         return bound
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:

@@ -1,6 +1,6 @@
 """One program in a process of its own, see `bench_lib.worker`.
 
-Started by `gpu_check_lib.measure`, as `python -m gpu_check_lib.worker PROGRAM [--emulated]`.
+Started by `gpu_check_lib.programs`, as `python -m gpu_check_lib.worker PROGRAM [--emulated]`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import sys
 from typing import Any
 
 from bench_lib.worker import serve
+
+from gpu_check_lib.lifetime import end_with_parent
 
 
 def make() -> Any:
@@ -31,4 +33,5 @@ def make() -> Any:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     serve(make)

@@ -161,6 +161,11 @@ template <class T>
 inline T __ldg(const T* p) {
   return *p;
 }
+template <class T>
+inline T __ldcg(const T* p) {
+  return *p;
+}
+inline long long clock64() { return 0; }  // no clock here: times of an emulated device mean nothing
 inline int __float_as_int(float x) { return hk::from_bits<int>(hk::bits(x)); }
 inline unsigned __float_as_uint(float x) { return hk::from_bits<unsigned>(hk::bits(x)); }
 inline float __int_as_float(int x) { return hk::from_bits<float>(hk::bits(x)); }
