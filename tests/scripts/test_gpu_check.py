@@ -106,7 +106,7 @@ def test_the_model_takes_the_path_that_the_device_would(cuda: Backend, cell: str
 
 def within_budget(row: dict[str, Any]) -> None:
     counts = row["counts"]
-    most = {"eager": 4 * row["bptt"] + 21, "whole-window": 21}.get(row["way"], 3)
+    most = {"eager": 4 * row["bptt"] + 22, "whole-window": 22}.get(row["way"], 3)
     assert 0 < counts["kernels"] <= most, row
     assert counts["graph_launches"] == ("graph" in row["way"])
     assert counts["malloc"] == 0
