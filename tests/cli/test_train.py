@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import outside_cell
 import pytest
 from click.testing import CliRunner
 from trained import documents, make_corpus
 
 from gpurnn.cli.main import COMMANDS, main
+from gpurnn.network.cells import CELLS
 from gpurnn.training.checkpoint import read_checkpoint
 
 
@@ -79,6 +82,31 @@ def test_the_command_to_go_on_with_goes_on(folder: Path, tmp_path: Path):
     done = CliRunner().invoke(main, [*told.split()[3:], "--windows", "3"])
     assert done.exit_code == 0, done.stderr
     assert done.stderr.startswith("going on after window 2\n3 windows are done; ")
+
+
+def test_a_cell_that_a_program_adds_is_one_of_the_commands(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Added when everything was imported long ago: trained, resumed, evaluated and sampled as any other."""
+    help_without = CliRunner().invoke(main, ["train", "--help"]).stdout
+    monkeypatch.setitem(CELLS, "late", replace(outside_cell.CELL, name="late"))
+    assert "late" not in help_without and "|late]" in CliRunner().invoke(main, ["train", "--help"]).stdout
+    run, size = str(tmp_path / "r"), ("--hidden", "5", "--lanes", "2", "--bptt", "8", "--windows", "2")
+    commands = [
+        ["train", str(folder / "text.h5"), "-o", run, "--cell", "late", *size, "--device", "cpu"],
+        ["train", "--resume", run, "--windows", "4", "--device", "cpu"],
+        ["evaluate", run, "--device", "cpu"],
+        ["sample", run, "--length", "9", "--device", "cpu"],
+        ["info", run],
+    ]
+    done = [CliRunner().invoke(main, command) for command in commands]
+    assert [each.exit_code for each in done] == [0] * len(commands), [each.stderr for each in done]
+    assert "late, 1 x 5" in done[0].stderr and "late" in done[-1].stdout
+    read = read_checkpoint(tmp_path / "r" / "checkpoints" / "window-0000000004.safetensors")
+    assert all(read.tensors[f"state.0.{name}"].any() for name in ("h", "c", "d"))
+    monkeypatch.undo()
+    missing = CliRunner().invoke(main, ["evaluate", run, "--device", "cpu"])
+    assert missing.exit_code == 1 and "cell: expected one of" in missing.stderr
 
 
 @pytest.mark.parametrize("columns", [80, 120])
