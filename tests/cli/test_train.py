@@ -89,11 +89,11 @@ def test_a_cell_that_a_program_adds_is_one_of_the_commands(
 ):
     """Added when everything was imported long ago: trained, resumed, evaluated and sampled as any other."""
     help_without = CliRunner().invoke(main, ["train", "--help"]).stdout
-    monkeypatch.setitem(CELLS, "late", replace(outside_cell.CELL, name="late"))
-    assert "late" not in help_without and "|late]" in CliRunner().invoke(main, ["train", "--help"]).stdout
+    monkeypatch.setitem(CELLS, "late-cell", replace(outside_cell.CELL, name="late-cell"))
+    assert "late-cell" not in help_without and "|late-cell]" in CliRunner().invoke(main, ["train", "--help"]).stdout
     run, size = str(tmp_path / "r"), ("--hidden", "5", "--lanes", "2", "--bptt", "8", "--windows", "2")
     commands = [
-        ["train", str(folder / "text.h5"), "-o", run, "--cell", "late", *size, "--device", "cpu"],
+        ["train", str(folder / "text.h5"), "-o", run, "--cell", "late-cell", *size, "--device", "cpu"],
         ["train", "--resume", run, "--windows", "4", "--device", "cpu"],
         ["evaluate", run, "--device", "cpu"],
         ["sample", run, "--length", "9", "--device", "cpu"],
@@ -101,7 +101,7 @@ def test_a_cell_that_a_program_adds_is_one_of_the_commands(
     ]
     done = [CliRunner().invoke(main, command) for command in commands]
     assert [each.exit_code for each in done] == [0] * len(commands), [each.stderr for each in done]
-    assert "late, 1 x 5" in done[0].stderr and "late" in done[-1].stdout
+    assert "late-cell, 1 x 5" in done[0].stderr and "late-cell" in done[-1].stdout
     read = read_checkpoint(tmp_path / "r" / "checkpoints" / "window-0000000004.safetensors")
     assert all(read.tensors[f"state.0.{name}"].any() for name in ("h", "c", "d"))
     monkeypatch.undo()
