@@ -22,7 +22,9 @@ from gpurnn.backend.checks import (
     expect_plan,
     expect_product,
     expect_rows,
+    real,
 )
+from gpurnn.backend.loops import LoopChecks
 from gpurnn.backend.signature import ROW_GRADIENT, Expected, Signature
 from gpurnn.exceptions import BackendError
 
@@ -175,22 +177,23 @@ class CpuBackend(Backend):
         before: Collection[str],
         errors: Collection[str] = (),
     ) -> Callable[[int, Array | None], None] | None:
-        if self._native is None:
+        name = f"{op.name}_{_C_NAMES[real(op.name, dtype).char]}"
+        if self._native is None or not self._native.has(name, _takes(op)):
             return None
-        steps, lanes, _ = arrays["h_prev"].shape
-        ends = ("da_rec", "dh_rec") if backward else ("h_prev", "r")
-        run: Callable[[int, Array | None], None] | None = self._native.loop(
-            f"{op.name}_{_C_NAMES[np.dtype(dtype).char]}",
+        checks = LoopChecks(op, dtype, arrays, backward=backward, before=before, errors=errors)
+        run: Callable[[int, Array | None], None] = self._native.loop(
+            name,
             _takes(op),
             backward,
-            steps,
-            lanes,
-            np.dtype(dtype).itemsize,
+            checks.steps,
+            checks.lanes,
+            checks.dtype.itemsize,
             self._threads,
             arrays["W"],
-            tuple(arrays[name] for name in ends),
+            tuple(arrays[name] for name in checks.ends),
             tuple(arrays[name] for name in op.arguments),
             *(sum(1 << i for i, name in enumerate(op.arguments) if name in chosen) for chosen in (before, errors)),
+            checks.check,
         )
         return run
 

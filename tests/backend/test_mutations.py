@@ -61,7 +61,7 @@ class Mutant:
 
 MUTANTS = {
     "masks: a word too early": Mutant("masks.cu", "(word)block + 1", "(word)block", masks),
-    "rows: the last run too short": Mutant("rows.cu", "starts[run + 1] : n;", "starts[run + 1] : n - 1;", rows),
+    "rows: the last run too short": Mutant("rows.cu", "starts[run + 1] : n)", "starts[run + 1] : n - 1)", rows),
     "rows: no barrier before the parts are added": Mutant("rows.cu", BARRIER, "\n", rows),
     "rows: gathered from a row too far": Mutant("rows.cu", "index[blockIdx.x] *", "(index[blockIdx.x] + 1) *", rows),
     "staging: one word too few": Mutant("staging.cu", "i < length;", "i + 1 < length;", staging),

@@ -9,51 +9,67 @@ typedef struct {
     PyObject_HEAD
     Loop loop;
     Py_buffer held[MOST_ARGUMENTS + 3]; /* keeps every array where it is */
+    PyObject *refuse;
     int holding, threads;
     int64_t most_steps, down, right, item;
     const void *w;
 } BoundLoop;
 
+/* A call: the loop with its number of steps and carry. Other calls at the same time leave them alone. */
+typedef struct {
+    const BoundLoop *bound;
+    Loop loop;
+} LoopCall;
+
 /* Lanes do not depend on each other: each thread takes some and none waits for another. */
 static void part_of_lanes(void *given, int part, int parts) {
-    const BoundLoop *bound = given;
-    (bound->item == sizeof(float) ? run_loop_float : run_loop_double)(
-        &bound->loop, bound->loop.lanes * part / parts, bound->loop.lanes * (part + 1) / parts);
+    const LoopCall *call = given;
+    const Loop *loop = &call->loop;
+    (call->bound->item == sizeof(float) ? run_loop_float : run_loop_double)(loop, loop->lanes * part / parts,
+                                                                            loop->lanes * (part + 1) / parts);
 }
 
-static void run_loop(BoundLoop *bound) {
-    const Loop *loop = &bound->loop;
+static void run_loop(LoopCall *call) {
+    const BoundLoop *bound = call->bound;
+    const Loop *loop = &call->loop;
     double work = 2.0 * (double)loop->lanes * (double)loop->rows * (double)loop->columns * (double)loop->steps;
-    in_parallel(threads_for(work, loop->lanes, bound->threads), part_of_lanes, bound);
-}
-
-static PyObject *loop_call(PyObject *self, PyObject *args, PyObject *names) {
-    BoundLoop *bound = (BoundLoop *)self;
-    long long steps;
-    PyObject *carry;
-    Py_buffer view;
-    if (!PyArg_ParseTuple(args, "LO", &steps, &carry))
-        return NULL;
-    if (steps < 1 || steps > bound->most_steps)
-        return PyErr_Format(PyExc_ValueError, "expected 1 to %lld steps", (long long)bound->most_steps);
-    bound->loop.steps = steps;
-    bound->loop.carry = NULL;
-    if (carry != Py_None) {
-        if (PyObject_GetBuffer(carry, &view, PyBUF_C_CONTIGUOUS) != 0)
-            return NULL;
-        if (view.len < steps * bound->loop.lanes * bound->item || view.itemsize != bound->item) {
-            PyBuffer_Release(&view);
-            return PyErr_Format(PyExc_ValueError, "carry: expected (T, B) of the dtype of the states");
-        }
-        bound->loop.carry = view.buf;
-    }
-    Py_BEGIN_ALLOW_THREADS;
-    const Loop *loop = &bound->loop;
     if (bound->item == sizeof(float))
         pack_matrix_float(loop->rows, loop->columns, bound->w, bound->down, bound->right, loop->packed);
     else
         pack_matrix_double(loop->rows, loop->columns, bound->w, bound->down, bound->right, loop->packed);
-    run_loop(bound);
+    in_parallel(threads_for(work, loop->lanes, bound->threads), part_of_lanes, call);
+}
+
+/* Takes hold of carry, (at least `steps`, B, 1) and apart from every other array; 0 where it does not fit. */
+static int take_carry(const BoundLoop *bound, PyObject *carry, int64_t steps, Py_buffer *view) {
+    Expected want = {.formats = {bound->item == sizeof(float) ? 'f' : 'd'}, .item = (int)bound->item, .axes = 3,
+                     .extent = {-1, bound->loop.lanes, 1}};
+    if (!take(carry, &want, -1, view))
+        return 0;
+    int fits = view->shape[0] >= steps;
+    for (int i = 0; fits && i < bound->holding; i++)
+        fits = apart(view, &bound->held[i]);
+    if (!fits)
+        PyBuffer_Release(view);
+    return fits;
+}
+
+static PyObject *loop_call(PyObject *self, PyObject *args, PyObject *names) {
+    BoundLoop *bound = (BoundLoop *)self;
+    PyObject *carry = PyTuple_GET_SIZE(args) == 2 ? PyTuple_GET_ITEM(args, 1) : NULL;
+    Py_buffer view = {0};
+    long long steps = carry == NULL || names != NULL ? -1 : PyLong_AsLongLong(PyTuple_GET_ITEM(args, 0));
+    PyErr_Clear();
+    if (steps < 1 || steps > bound->most_steps || (carry != Py_None && !take_carry(bound, carry, steps, &view))) {
+        PyObject *nothing = PyObject_Call(bound->refuse, args, names); /* it says what is wrong */
+        Py_XDECREF(nothing);
+        return nothing == NULL ? NULL : PyErr_Format(PyExc_ValueError, "carry: expected memory of its own");
+    }
+    LoopCall call = {bound, bound->loop};
+    call.loop.steps = steps;
+    call.loop.carry = view.buf;
+    Py_BEGIN_ALLOW_THREADS;
+    run_loop(&call);
     Py_END_ALLOW_THREADS;
     if (carry != Py_None)
         PyBuffer_Release(&view);
@@ -64,6 +80,7 @@ static void loop_dealloc(PyObject *self) {
     BoundLoop *bound = (BoundLoop *)self;
     for (int i = 0; i < bound->holding; i++)
         PyBuffer_Release(&bound->held[i]);
+    Py_XDECREF(bound->refuse);
     PyMem_RawFree(bound->loop.packed);
     PyMem_RawFree(bound->loop.masked);
     PyObject_Free(self);
@@ -133,9 +150,9 @@ PyObject *make_loop(PyObject *module, PyObject *args) {
     int backward, threads;
     long long steps, lanes, item;
     unsigned long long before, errors;
-    PyObject *w, *ends, *arguments;
-    if (!PyArg_ParseTuple(args, "ssiLLLiOO!O!KK", &name, &takes, &backward, &steps, &lanes, &item, &threads, &w,
-                          &PyTuple_Type, &ends, &PyTuple_Type, &arguments, &before, &errors))
+    PyObject *w, *ends, *arguments, *refuse;
+    if (!PyArg_ParseTuple(args, "ssiLLLiOO!O!KKO", &name, &takes, &backward, &steps, &lanes, &item, &threads, &w,
+                          &PyTuple_Type, &ends, &PyTuple_Type, &arguments, &before, &errors, &refuse))
         return NULL;
     Body body = find(name, takes);
     if (body == NULL)
@@ -155,6 +172,7 @@ PyObject *make_loop(PyObject *module, PyObject *args) {
     bound->most_steps = steps;
     bound->item = item;
     bound->threads = threads;
+    bound->refuse = Py_NewRef(refuse);
     if (fill_loop(bound, w, ends, arguments) != 0) {
         Py_DECREF(bound);
         return NULL;

@@ -13,8 +13,8 @@ static PyMethodDef methods[] = {
      PyDoc_STR("mask(out, window, seed, layer, p, scale, threads): see Backend.dropout_mask; False where that does not "
                "fit.")},
     {"loop", make_loop, METH_VARARGS,
-     PyDoc_STR("loop(name, takes, backward, steps, lanes, itemsize, threads, W, (x, y), arguments, before, errors): see "
-               "loop.h; "
+     PyDoc_STR("loop(name, takes, backward, steps, lanes, itemsize, threads, W, (x, y), arguments, before, errors, "
+               "refuse): see loop.h; `refuse` gets calls that do not fit; "
                "None where there is no such body.")},
     {"has", has, METH_VARARGS,
      PyDoc_STR("has(name, takes): whether there is an exported body `name` that was written for such arguments.")},

@@ -1,0 +1,104 @@
+"""What the loop over the steps of a window accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from gpurnn.backend.base import Array, FusedOp, extent
+from gpurnn.backend.checks import HOST, expect, expect_count, overlap, real, share_memory
+
+
+class LoopChecks:
+    """Checks of `Backend.bind_loop` and of what it makes. Raises TypeError or ValueError where the arrays do not fit.
+
+    steps, lanes: T and B. ends: what the product of a step reads and what it writes.
+    """
+
+    def __init__(
+        self,
+        op: FusedOp,
+        dtype: Any,
+        arrays: Mapping[str, Array],
+        *,
+        backward: bool,
+        before: Collection[str],
+        errors: Collection[str],
+    ) -> None:
+        self._name, self.dtype = f"loop of {op.name}", real(op.name, dtype)
+        self._arguments = op.arguments
+        self.ends = ("da_rec", "dh_rec") if backward else ("h_prev", "r")
+        for name in ("W", "h_prev", *self.ends, *op.arguments):
+            if name not in arrays:
+                raise ValueError(f"{self._name}: {name}: expected among the arrays, found {', '.join(arrays)}")
+        self._arrays = {name: arrays[name] for name in dict.fromkeys(("W", "h_prev", *self.ends, *op.arguments))}
+        self._expect("h_prev", arrays["h_prev"], ("T", "B", "H"), written=False)
+        self.steps, self.lanes, self._hidden = arrays["h_prev"].shape
+        if not arrays["h_prev"].size:
+            raise ValueError(f"{self._name}: h_prev: expected 1 or more of each, found {arrays['h_prev'].shape}")
+        self._written = {name for name, argument in op.arguments.items() if argument.written} | {self.ends[1]}
+        self._check_shapes(before, errors)
+        self._check_apart()
+
+    def _expect(self, name: str, array: Array, shape: tuple[int | str, ...], *, written: bool) -> None:
+        expect(HOST, self._name, name, array, self.dtype, shape, written=written)
+
+    def _check_shapes(self, before: Collection[str], errors: Collection[str]) -> None:
+        arrays, dims = self._arrays, {"B": self.lanes, "H": self._hidden}
+        for name, argument in self._arguments.items():
+            if argument.kind != "real" or argument.shape[:-1] not in ((), ("B",)):
+                raise ValueError(f"{self._name}: {name}: a step has arguments (B, n) and (n,), found {argument.shape}")
+            if (name in before or name in errors) and argument.shape != ("B", "H"):
+                raise ValueError(f"{self._name}: {name}: expected a state or its error, (B, H), found {argument.shape}")
+            self._through(name, extent(argument.shape[-1], dims), by_lane=len(argument.shape) == 2)
+        self._expect("W", arrays["W"], (self._hidden, "n"), written=False)
+        if not arrays["W"].size:
+            raise ValueError(f"{self._name}: W: expected 1 column or more, found {arrays['W'].shape}")
+        source, target = self.ends
+        sizes = {"h_prev": self._hidden, "dh_rec": self._hidden}
+        for name in (source, target):
+            self._through(name, sizes.get(name, arrays["W"].shape[1]), by_lane=True)
+
+    def _through(self, name: str, size: int, *, by_lane: bool) -> None:
+        """An array that has a row a lane: for each step, or one for all of them."""
+        array = self._arrays[name]
+        axes = array.ndim if isinstance(array, HOST.array) else 0
+        shape: tuple[int | str, ...] = (self.lanes, size) if by_lane else (size,)
+        if by_lane and axes == 3:
+            shape = (1 if len(array) == 1 else self.steps, *shape)
+        self._expect(name, array, shape, written=name in self._written)
+
+    def _check_apart(self) -> None:
+        names = list(self._arrays)
+        for position, name in enumerate(names):
+            for other in names[position + 1 :]:
+                written = next((each for each in (name, other) if each in self._written), None)
+                if written is None or not share_memory(HOST, self._arrays[name], self._arrays[other]):
+                    continue
+                if not (self._one_step_on(name, other) or self._one_step_on(other, name) or self._same(name, other)):
+                    raise ValueError(overlap(self._name, other if written == name else name, written))
+
+    def _one_step_on(self, before: str, after: str) -> bool:
+        """Whether these are the states before and after each step, in one array."""
+        first, second = self._arrays[before], self._arrays[after]
+        apart = HOST.address(second) - HOST.address(first)
+        return before == f"{after}_prev" and first.shape == second.shape and apart == first.strides[0]
+
+    def _same(self, name: str, other: str) -> bool:
+        """Whether these are the errors of the recurrent product and the array where an argument leaves them."""
+        first, second = self._arrays[name], self._arrays[other]
+        same = HOST.address(first) == HOST.address(second) and first.shape == second.shape
+        return same and "da_rec" in (name, other) and (name in self._written) != (other in self._written)
+
+    def check(self, steps: int, carry: Array | None) -> None:
+        """Raises TypeError or ValueError unless the loop can run so many steps with this carry."""
+        if not expect_count(self._name, "steps", steps) <= self.steps:
+            raise ValueError(f"{self._name}: steps: expected 1 to {self.steps}, found {steps}")
+        if carry is None:
+            return
+        self._expect("carry", carry, ("T", self.lanes, 1), written=False)
+        if len(carry) < steps:
+            raise ValueError(f"{self._name}: carry: expected {steps} steps or more, found {len(carry)}")
+        for name in self._written:
+            if share_memory(HOST, carry, self._arrays[name]):
+                raise ValueError(overlap(self._name, "carry", name))
