@@ -65,6 +65,13 @@ def end_at_once(note: str = "nothing is lost") -> None:
     _install(_ender(note))
 
 
+def pass_over() -> None:
+    """The work is done, and the process about to go: from now on no signal changes its exit code."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (*STOPS, SAVE):
+            signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def ending_at_once(note: str) -> Iterator[None]:
     """`end_at_once` until the end of the block."""

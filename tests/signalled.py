@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import signal
@@ -52,8 +53,12 @@ def send(number: int) -> None:
 def pause_at(place: str, descriptor: int) -> None:
     """Have this process write a byte to a descriptor when it gets to a place, and stay there.
 
-    place: "import MODULE", or "MODULE:FUNCTION" or "MODULE:CLASS.METHOD", which is called.
+    place: "exit", for half a second; "import MODULE"; or "MODULE:FUNCTION" or "MODULE:CLASS.METHOD", which is called.
     """
+    if place == "exit":
+        atexit.register(time.sleep, 0.5)
+        atexit.register(os.write, descriptor, b".")  # which is called first
+        return
     if place.startswith("import "):
         sys.meta_path.insert(0, _PausingFinder(place.removeprefix("import "), descriptor))  # type: ignore[arg-type]
         return

@@ -15,7 +15,7 @@ from gpurnn.cli import console
 from gpurnn.cli.options import Command, show_and_leave
 from gpurnn.exceptions import GpurnnError
 from gpurnn.files.errors import explain
-from gpurnn.signals import end_at_once
+from gpurnn.signals import end_at_once, pass_over
 
 COMMANDS = {
     "prepare": "Turn text files into a corpus.",
@@ -34,7 +34,10 @@ class _LazyGroup(Command, click.Group):
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """The command as a process of its own: signals end it from now on, however it was started."""
         end_at_once()
-        return super().__call__(*arguments, **options)
+        try:
+            return super().__call__(*arguments, **options)
+        finally:
+            pass_over()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

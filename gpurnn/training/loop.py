@@ -203,8 +203,8 @@ class Loop:
         progress, config, limits = self._learner.progress, self._learner.config, self._limits
         if self._raised is not None:
             raise self._raised
-        if self._signals.stop_signal is not None:
-            return f"stopped by {self._signals.stop_signal.name}"
+        if self._signals.told:
+            return self._signals.told
         if limits.windows is not None and progress.windows >= limits.windows:
             return f"{progress.windows} windows are done"
         if limits.epochs is not None and progress.windows >= limits.epochs * self._learner.windows_per_epoch:

@@ -26,6 +26,11 @@ class SignalWatch:
         """128 + the number of the first stop signal; None where no stop was asked for."""
         return None if self.stop_signal is None else 128 + self.stop_signal
 
+    @property
+    def told(self) -> str:
+        """That the first stop signal came, in words; empty where there was none."""
+        return "" if self.stop_signal is None else f"stopped by {self.stop_signal.name}"
+
     def stopping(self) -> bool:
         """Whether a stop was asked for."""
         return self.stop_signal is not None

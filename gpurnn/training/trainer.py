@@ -68,10 +68,10 @@ class Trainer(Learner):
                         run.warn(f"{run.log}: damaged lines were dropped: {unreadable:,}")
                     loop = Loop(self, limits, signals, log, minutes, on_line, on_window)
                     reason = loop.go()
-            if signals.stop_signal is None:  # who sends a signal wants it to end
+            if not signals.stopping():
                 losses = self._validate_at_the_end(loop.saver.told(), signals.stopping)
-                if signals.stop_signal is not None:
-                    losses, reason = None, f"{reason}; the validation was stopped by {signals.stop_signal.name}"
+        if signals.stopping():  # who sends a signal wants it to end: no validation, or a part of one
+            losses, reason = None, reason if reason == signals.told else f"{reason}; {signals.told}"
         valid, stuck = (None, 0) if losses is None else (losses.mean, losses.stuck)
         return Outcome(
             reason, signals.exit_code or 0, valid, stuck, loop.saver.path, self.progress.windows, self.skipped

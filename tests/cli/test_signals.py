@@ -225,6 +225,14 @@ def test_a_signal_to_a_stopped_process_arrives_when_it_goes_on(folder: Path) -> 
     assert (code, "stopped by SIGHUP; wrote " in errors) == (129, True)
 
 
+def test_a_command_that_is_done_keeps_its_code(folder: Path) -> None:
+    command = Command(folder, ("info", "text.h5"), "exit")
+    command.wait_for_place()
+    for number in TABLE:
+        command.process.send_signal(number)
+    assert command.end() == (0, "")
+
+
 def unshared() -> tuple[str, ...]:
     """What makes a command process 1 of a namespace of its own; skips where that is not allowed."""
     prefix = ("unshare", "--user", "--map-root-user", "--pid", "--fork")

@@ -107,7 +107,7 @@ def test_the_validation_at_the_end_can_be_stopped(
     seen = during_validation(monkeypatch, lambda number: send(signal.SIGUSR2) if number == 1 else send(SAVE))
     outcome = trainer.run(Limits(windows=3))
     assert (outcome.windows, outcome.exit_code, outcome.valid) == (3, 128 + signal.SIGUSR2, None)
-    assert outcome.reason == "3 windows are done; the validation was stopped by SIGUSR2"
+    assert outcome.reason == "3 windows are done; stopped by SIGUSR2"
     assert seen == [0, 1]
     assert resumed_run(be, tmp_path / "run", refuse_warnings).progress.windows == 3
 
