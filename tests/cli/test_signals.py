@@ -209,6 +209,7 @@ def test_a_checkpoint_that_is_asked_for(folder: Path) -> None:
     while not list(saved.glob("window-*")):
         time.sleep(0.02)
     (first,) = saved.glob("window-*")
+    command.wait_for_line(f"window {int(first.stem[7:]) + 1} ".encode())
     command.process.send_signal(signal.SIGTERM)
     assert command.end()[0] == 143
     assert len(listing(saved)) == 2 and first.name == listing(saved)[0]
