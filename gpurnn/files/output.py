@@ -33,7 +33,7 @@ def find_output(name: Path, *, replace: bool = True) -> Path:
             folder = target.parent if name.is_symlink() else name.parent
             raise _refused(name, f"there is no folder {folder}; make it first")
     elif not stat.S_ISREG(found.st_mode):
-        raise _refused(name, f"it is {kind(found)}, and only a regular file can be replaced; give another name")
+        raise _refused(name, f"it is {_kind(found)}, and only a regular file can be replaced; give another name")
     elif not replace:
         raise _refused(name, "it exists; give another name or --force to replace it")
     elif not os.path.lexists(target) or not os.path.samestat(found, target.lstat()):
@@ -48,7 +48,7 @@ def find_folder(name: Path) -> Path:
     """
     target, found = _follow(name)
     if found is not None and not stat.S_ISDIR(found.st_mode):
-        raise _refused(name, f"it is {kind(found)}, not a folder; give another name")
+        raise _refused(name, f"it is {_kind(found)}, not a folder; give another name")
     return target
 
 
@@ -68,14 +68,14 @@ def open_regular(path: Path, flags: int) -> int:
     return descriptor
 
 
-def kind(found: os.stat_result) -> str:
+def _kind(found: os.stat_result) -> str:
     """What a file is, in words."""
     return _KINDS.get(stat.S_IFMT(found.st_mode), "something unknown")
 
 
 def _expect_regular(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise _refused(path, f"it is {kind(found)}, expected a file")
+        raise _refused(path, f"it is {_kind(found)}, expected a file")
 
 
 def _follow(name: Path) -> tuple[Path, os.stat_result | None]:

@@ -310,6 +310,17 @@ def test_info_about_a_run(folder: Path, tmp_path: Path):
     assert (begun["windows"], begun["epochs"], begun["checkpoints"]) == (0, 0.0, {"last": None, "best": None})
 
 
+def test_info_leaves_out_damaged_lines_of_a_log_and_says_so(folder: Path, tmp_path: Path):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    whole = CliRunner().invoke(main, ["info", str(tmp_path / "run"), "--json"])
+    with open(tmp_path / "run" / "log.jsonl", "ab") as log:
+        log.write(b'\0\xff{"win\n\0\0\n{"window":')
+    damaged = CliRunner().invoke(main, ["info", str(tmp_path / "run"), "--json"])
+    assert (whole.exit_code, whole.stderr, damaged.exit_code) == (0, "", 0)
+    assert json.loads(damaged.stdout) == json.loads(whole.stdout)
+    assert damaged.stderr == f"gpurnn: {tmp_path / 'run' / 'log.jsonl'}: damaged lines were left out: 2\n"
+
+
 def test_text_is_shown_as_it_is_made_until_the_reader_leaves(folder: Path, model: Trained):
     child = process("sample", folder / "run", "--length", 0, "--seed", 3)
     assert child.stdout.read(200).decode(errors="ignore")[:100] == text_of(model, length=100, seed=3)

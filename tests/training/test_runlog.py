@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from gpurnn.exceptions import RunError
 from gpurnn.training.runlog import MAX_LINE_BYTES, RunLog, read_log
 
+PIECES = [b'{"window":2}\n', b'{"window":9}\n', b"\0\n", b"{}\n"]
+
 
 def windows(path: Path) -> list[object]:
     return [entry["window"] for entry in read_log(path)]
@@ -209,14 +211,21 @@ def test_reading_a_missing_log(tmp_path: Path) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=200), st.integers(0, 5))
+@given(
+    st.lists(st.binary(max_size=20) | st.sampled_from(PIECES)).map(b"".join),
+    st.integers(0, 5),
+)
 def test_any_bytes_are_refused_or_cut_to_whole_entries(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, window: int
 ) -> None:
     path = tmp_path_factory.mktemp("log") / "log"
     path.write_bytes(b'{"window":1}\n' + data)
+    told = list[str]()
+    read = [entry for entry in read_log(path, told.append) if entry["window"] <= window]
     with RunLog(path) as log:
-        log.truncate_to(window)
+        dropped = log.truncate_to(window)
+    assert told == ([f"{path}: damaged lines were left out: {dropped:,}"] if dropped else [])
+    assert list(read_log(path, told.append)) == read
     for line in path.read_bytes().splitlines(keepends=True):
         assert json.loads(line)["window"] <= window
         assert line.endswith(b"\n")
