@@ -5,22 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bench_lib import __main__ as bench
 from gpu_check_lib import __main__ as gpu_check
+from gpu_check_lib.report import Report
 from nodes import FOLDERS, FREE, SPECIAL, files, picture
 
 FILES = files(b"old")
-ABOUT: dict[str, Any] = {
-    "emulated": False,
-    "machine": {},
-    "device": {"device": "X"},
-    "programs": {},
-    "suite": None,
-    "problems": [],
-}
 
 
 def refused(main: Callable[[], int], arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,15 +64,16 @@ def test_a_report_is_made_where_links_lead(kind: str, tmp_path: Path) -> None:
     {**FREE, **FOLDERS}[kind](output)
     output.resolve().mkdir(exist_ok=True)
     (output / "report.json").symlink_to("figures.json")
-    assert gpu_check._write(output, "report", ABOUT, []) == 0
+    Report(output, "report", False, 10.0).write()
     assert output.is_symlink() == ("link" in kind)
     assert (output / "report.json").is_symlink()
     assert sorted(path.name for path in output.iterdir()) == ["figures.json", "report.json", "report.md"]
 
 
 def test_what_comes_in_the_way_of_a_report_stays(tmp_path: Path) -> None:
-    SPECIAL["FIFO"](tmp_path / "report.json")
+    report = Report(tmp_path, "report", False, 10.0)
+    SPECIAL["FIFO"](report.text)
     before = picture(tmp_path)
-    with pytest.raises(OSError, match=r"report.json"):
-        gpu_check._write(tmp_path, "report", ABOUT, [])
+    with pytest.raises(OSError, match=r"report\.md"):
+        report.write()
     assert picture(tmp_path) == before
