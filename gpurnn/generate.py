@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -14,9 +14,11 @@ from gpurnn.exceptions import UsageError
 from gpurnn.network import Model, State
 from gpurnn.network.stepper import Stepper
 from gpurnn.prompt import PROMPT_ADVICE, Prompt, encode_prompt, in_windows
-from gpurnn.sampler import Sampler
+from gpurnn.sampler import Sampler, Sampling
+from gpurnn.settings import Rule, checked
 from gpurnn.training.snapshot import Language
 
+_Length = Annotated[int, Rule("0 (no end) or more", lambda n: n >= 0)]
 _PROMPT_STEPS = 64  # steps of the windows that a prompt runs through in
 
 
@@ -26,10 +28,10 @@ def generate(
     prompt: Prompt = "",
     *,
     length: int = 0,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    seed: int | None = None,
+    temperature: float = Sampling.temperature,
+    top_k: int = Sampling.top_k,
+    top_p: float = Sampling.top_p,
+    seed: int | None = Sampling.seed,
     stop: str | bytes | None = None,
 ) -> Iterator[str] | Iterator[bytes]:
     """Text that goes on where `prompt` ends, symbol by symbol: bytes from a model of bytes, str from any other.
@@ -81,16 +83,15 @@ class Generator:
         self,
         *,
         length: int = 0,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        seed: int | None = None,
+        temperature: float = Sampling.temperature,
+        top_k: int = Sampling.top_k,
+        top_p: float = Sampling.top_p,
+        seed: int | None = Sampling.seed,
         stop: str | bytes | None = None,
     ) -> Iterator[str] | Iterator[bytes]:
         """A text, as `generate` describes it. Use it up, or leave it, before the next one is asked for."""
         vocabulary = self._language.vocabulary
-        if length < 0:
-            raise UsageError(f"length: expected 0 (no end) or more, found {length}")
+        length = checked("length", _Length, length)
         sampler = Sampler(
             len(vocabulary),
             temperature=temperature,

@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from gpurnn.exceptions import GpurnnError, UsageError
+from gpurnn.exceptions import GpurnnError
+from gpurnn.settings import Natural, Rule, check_fields
 
 _LEAST_TEMPERATURE = 1e-6  # so that logits of any size can be divided by it
+_Temperature = Annotated[
+    float, Rule(f"0, or {_LEAST_TEMPERATURE} or more", lambda x: x == 0 or x >= _LEAST_TEMPERATURE)
+]
+_TopK = Annotated[int, Rule("0 (all symbols) or more", lambda n: n >= 0)]
+_TopP = Annotated[float, Rule("more than 0 and at most 1", lambda x: 0 < x <= 1)]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How symbols are drawn.
+
+    temperature: logits are divided by it; 0: always the likeliest symbol, the lowest id among equals.
+    top_k: only so many of the likeliest symbols are drawn, the lower ids among equals; 0: all.
+    top_p: of those, only the fewest likeliest whose probabilities add up to at least this; 1: all.
+    seed: of the uniforms, one a symbol; None: another one each time.
+    Raises UsageError for a value out of its range.
+    """
+
+    temperature: _Temperature = 1.0
+    top_k: _TopK = 0
+    top_p: _TopP = 1.0
+    seed: Natural | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self, top_k="top-k", top_p="top-p")
 
 
 class Sampler:
     """Draws one symbol after another.
 
-    symbols: K. temperature: logits are divided by it; 0: always the likeliest symbol, the lowest id among equals.
-    top_k: only so many of the likeliest symbols are drawn, the lower ids among equals; 0: all.
-    top_p: of those, only the fewest likeliest whose probabilities add up to at least this; 1: all.
-    seed: of the uniforms, one a symbol; None: another one each time. never: the id of a symbol that is never drawn.
+    symbols: K. temperature, top_k, top_p, seed: see `Sampling`. never: the id of a symbol that is never drawn.
     Raises UsageError for a value out of its range.
     """
 
@@ -25,22 +50,15 @@ class Sampler:
         self,
         symbols: int,
         *,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        seed: int | None = None,
+        temperature: float = Sampling.temperature,
+        top_k: int = Sampling.top_k,
+        top_p: float = Sampling.top_p,
+        seed: int | None = Sampling.seed,
         never: int | None = None,
     ) -> None:
-        if temperature != 0 and not _LEAST_TEMPERATURE <= temperature < math.inf:
-            raise UsageError(f"temperature: expected 0, or {_LEAST_TEMPERATURE} or more, found {temperature}")
-        if top_k < 0:
-            raise UsageError(f"top-k: expected 0 (all symbols) or more, found {top_k}")
-        if not 0 < top_p <= 1:
-            raise UsageError(f"top-p: expected more than 0 and at most 1, found {top_p}")
-        if seed is not None and seed < 0:
-            raise UsageError(f"seed: expected 0 or more, found {seed}")
-        self._temperature, self._top_k, self._top_p, self._never = temperature, top_k, top_p, never
-        self._generator = np.random.default_rng(seed)
+        how = Sampling(temperature, top_k, top_p, seed)
+        self._temperature, self._top_k, self._top_p, self._never = how.temperature, how.top_k, how.top_p, never
+        self._generator = np.random.default_rng(how.seed)
         self._x = np.empty(symbols, np.float64)
 
     def draw(self, logits: np.ndarray) -> int:

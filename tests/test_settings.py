@@ -10,6 +10,7 @@ import pytest
 
 from gpurnn.exceptions import UsageError
 from gpurnn.network import ModelConfig
+from gpurnn.sampler import Sampling
 from gpurnn.settings import base_of, choices_of, field_kinds
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.optim import OptimizerConfig
@@ -21,6 +22,7 @@ CONFIGS: dict[type, dict[str, Any]] = {
     ScheduleConfig: {},
     TrainConfig: {"model": ModelConfig(5)},
     Limits: {},
+    Sampling: {},
 }
 BAD: dict[type, list[Any]] = {
     int: [True, np.True_, 2.0, np.float64(2), float("nan"), "2", [2], -1, np.int64(-1)],

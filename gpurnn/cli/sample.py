@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import click
 
 from gpurnn import backend
 from gpurnn.cli.console import Output, standard_input, warn
-from gpurnn.cli.options import Command, checkpoint_option, device_option, parse_escapes, run_argument
+from gpurnn.cli.options import Command, checkpoint_option, device_option, parse_escapes, run_argument, section, setting
 from gpurnn.exceptions import UsageError
 from gpurnn.generate import Generator
 from gpurnn.prompt import read_prompt
+from gpurnn.sampler import Sampling
 from gpurnn.training.load import load_trained
+
+_drawing = partial(setting, section(""), Sampling)
 
 
 @click.command(cls=Command)
@@ -26,20 +30,10 @@ from gpurnn.training.load import load_trained
 )
 @click.option("--prompt-file", metavar="FILE", help="A file with the prompt, taken as it is; - is standard input.")
 @click.option("--length", type=click.IntRange(0), default=1000, help="Symbols to make; 0: until stopped.")
-@click.option(
-    "--temperature",
-    type=click.FloatRange(0),
-    default=1.0,
-    help="Lower: likelier text, less variety; 0: always the likeliest symbol.",
-)
-@click.option("--top-k", type=click.IntRange(0), default=0, help="Draw from the K likeliest symbols; 0: all.")
-@click.option(
-    "--top-p",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=1.0,
-    help="Draw from the fewest likeliest symbols that have probability P together.",
-)
-@click.option("--seed", type=click.IntRange(0), help="The same seed, the same text.  [default: another each time]")
+@_drawing("--temperature", "Lower: likelier text, less variety; 0: always the likeliest symbol.")
+@_drawing("--top-k", "Draw from the K likeliest symbols; 0: all.")
+@_drawing("--top-p", "Draw from the fewest likeliest symbols that have probability P together.")
+@_drawing("--seed", "The same seed, the same text.  [default: another each time]")
 @click.option("--stop", metavar="TEXT", callback=parse_escapes, help="End before this text; \\n likewise.")
 @click.option(
     "-n",

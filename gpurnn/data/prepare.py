@@ -23,6 +23,7 @@ from gpurnn.exceptions import DataError, UsageError
 from gpurnn.files.errors import reported_as
 from gpurnn.files.output import find_output
 from gpurnn.files.temporary import sweep_beside
+from gpurnn.settings import checked
 
 Bounds = tuple[int, int, int, int]
 """The splits train, valid and test lie between neighbours of these token positions."""
@@ -134,7 +135,9 @@ def _given_vocabulary(source: str | Path | None, tokens: Kind | None, fields: Ma
 
 
 def _check_options(kind: Kind, given: _Given, min_count: int, fields: Mapping[str, Any]) -> None:
-    if min_count < 1 or (min_count > 1 and (kind != "words" or given.vocabulary is not None)):
+    if checked("--min-count", int, min_count) < 1 or (
+        min_count > 1 and (kind != "words" or given.vocabulary is not None)
+    ):
         raise UsageError(f"--min-count {min_count}: a rare-word cut-off is for a new vocabulary of words, 1 or more")
     if kind == "bytes" and fields:
         raise UsageError(f"--{sorted(fields)[0]} does not go with --tokens bytes: bytes are taken as they are")
@@ -154,7 +157,7 @@ def _fractions(split: Sequence[float] | None, files: bool) -> tuple[float, float
         if split is not None:
             raise UsageError("--split contradicts --valid and --test; give fractions or files")
         return None
-    parts = tuple(split) if split is not None else (0.9, 0.05, 0.05)
+    parts = tuple(checked("--split", float, part) for part in ((0.9, 0.05, 0.05) if split is None else split))
     if len(parts) != 3 or not all(0 <= part <= 1 for part in parts) or abs(sum(parts) - 1) > 1e-6 or parts[0] == 0:
         shown = ",".join(f"{part:g}" for part in parts)
         raise UsageError(f"--split {shown}: expected three fractions for train, valid, test with the sum 1")

@@ -215,6 +215,9 @@ def test_description(make_corpus):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"split": (0.5, 0.5, float("nan"))}, "--split: expected a finite number, found nan"),
+        ({"split": (True, 0, 0)}, "--split: expected a finite number, found True"),
+        ({"min_count": 1.5}, "--min-count: expected a whole number, found 1.5"),
         ({"split": (0.5, 0.4, 0.2)}, "--split 0.5,0.4,0.2: expected three fractions"),
         ({"split": (0, 0.5, 0.5)}, "--split 0,0.5,0.5"),
         ({"split": (0.5, 0.5)}, "--split 0.5,0.5: expected three"),
