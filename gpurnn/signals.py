@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGXCPU, signal.SIGUSR2)
 """What terminals, shells and schedulers send before they kill."""
 SAVE = signal.SIGUSR1
+NOTHING_LOST = "nothing is lost"
 
 Handlers = dict[signal.Signals, Callable[[int, FrameType | None], Any] | int]
 
@@ -56,7 +57,7 @@ def handling(act: Callable[[signal.Signals], None]) -> Iterator[Handlers]:
             signal.signal(number, before)
 
 
-def end_at_once(note: str = "nothing is lost") -> None:
+def end_at_once(note: str) -> None:
     """From now on a stop signal ends the process where it stands, with one line and exit code 128 + its number.
 
     note: what that means for the person's files, the end of the line. Nothing is unwound, so that it works in a call

@@ -15,7 +15,7 @@ from gpurnn.cli import console
 from gpurnn.cli.options import Command, show_and_leave
 from gpurnn.exceptions import GpurnnError
 from gpurnn.files.errors import explain
-from gpurnn.signals import end_at_once, pass_over
+from gpurnn.signals import NOTHING_LOST, ending_at_once, pass_over
 
 COMMANDS = {
     "prepare": "Turn text files into a corpus.",
@@ -32,12 +32,13 @@ class _LazyGroup(Command, click.Group):
     """Imports a subcommand's module when it is asked for, so that `gpurnn --help` answers at once."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """The command as a process of its own: signals end it from now on, however it was started."""
-        end_at_once()
+        """The command as a process of its own: signals end it from now on, until it has ended."""
         try:
-            return super().__call__(*arguments, **options)
-        finally:
+            with ending_at_once(NOTHING_LOST):
+                return super().__call__(*arguments, **options)
+        except SystemExit:
             pass_over()
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -276,3 +276,15 @@ def test_training_is_saved(folder: Path, number: signal.Signals) -> None:
     assert "go on:    gpurnn train --resume new" in errors
     assert len((folder / "new" / "log.jsonl").read_text().splitlines()) == int(told[2])
     assert RunDirectory(folder / "new").load("last").path == Path(folder / told[1])
+
+
+def test_a_program_that_calls_the_command_line_keeps_its_handlers(folder: Path) -> None:
+    script = (
+        "import signal; from gpurnn.cli import main; main(['info', 'text.h5'], standalone_mode=False);"
+        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler;"
+        "assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=folder, env=environment, preexec_fn=default_signals, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
