@@ -19,6 +19,7 @@ from gpurnn.network.cells import CELLS, Cell
 NAME = "slow-memory"
 
 _BH, _B4H = Argument(("B", "H")), Argument(("B", "4H"))
+_TO_BH, _TO_B4H = Argument(("B", "H"), written=True), Argument(("B", "4H"), written=True)
 
 
 def forward(
@@ -112,14 +113,18 @@ CELL = Cell(
     states=("h", "c", "d"),
     forward=FusedOp(
         "slow_memory_forward",
-        {"a": _B4H, "r": _B4H, "b": Argument(("4H",))}
-        | dict.fromkeys(("h_prev", "c_prev", "d_prev", "h", "c", "d", "u"), _BH),
+        {"a": _TO_B4H, "r": _B4H, "b": Argument(("4H",))}
+        | dict.fromkeys(("h_prev", "c_prev", "d_prev"), _BH)
+        | dict.fromkeys(("h", "c", "d", "u"), _TO_BH),
         forward,
         {"part": _BH},
     ),
     backward=FusedOp(
         "slow_memory_backward",
-        dict.fromkeys(("dh_out", "dh_rec", "e_h", "e_c", "e_d", "c_prev", "d_prev", "c", "u"), _BH) | {"a": _B4H},
+        dict.fromkeys(("dh_out", "dh_rec"), _BH)
+        | dict.fromkeys(("e_h", "e_c", "e_d"), _TO_BH)
+        | dict.fromkeys(("c_prev", "d_prev", "c", "u"), _BH)
+        | {"a": _TO_B4H},
         backward,
         {"du": _BH, "ds": _BH, "slopes": _B4H},
     ),

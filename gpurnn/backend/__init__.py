@@ -16,7 +16,7 @@ import importlib.util
 import sys
 from typing import Any
 
-from gpurnn.backend.base import Argument, Array, Backend, FusedOp, RowGradient, RowPlan, Staging, WindowOp
+from gpurnn.backend.base import Argument, Array, Backend, FusedOp, RowGradient, RowPlan, Staging, WindowOp, extent
 from gpurnn.exceptions import BackendError, UsageError
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "WindowOp",
     "array_namespace",
     "available",
+    "extent",
     "get",
 ]
 

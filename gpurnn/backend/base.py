@@ -1,6 +1,13 @@
 """The contract of an array backend: only what differs between the array libraries.
 
 Where NumPy and CuPy agree, callers use `backend.xp` with `out=`. The operations below are the few where they do not.
+
+They take arrays of the backend's library with exactly the dtype and shape that is declared, C-contiguous unless stated
+otherwise, aligned, writeable where they are written, and where one of them is written apart from all others in memory,
+unless its argument says what it `shares`. For anything else they raise TypeError (no array, another dtype, another
+number of arrays) or ValueError, in words that name the operation and the argument, before anything is written. Row
+numbers out of range are a ValueError on the CPU; a GPU, which would have to be waited for, reads and writes nothing
+there and gives NaN.
 """
 
 from __future__ import annotations
@@ -165,7 +172,10 @@ class Backend(ABC):
 
     @abstractmethod
     def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
-        """Copy a host array to the device, into `out` where given (casting to its dtype)."""
+        """Copy a host array to the device, into `out` where given (casting to its dtype).
+
+        out: of the shape of `host`, with any strides, and of a dtype to which NumPy casts within the same kind.
+        """
 
     @abstractmethod
     def to_host(self, array: Array) -> np.ndarray:
@@ -173,32 +183,35 @@ class Backend(ABC):
 
     @abstractmethod
     def staging(self, buffers: Mapping[str, Array]) -> Staging:
-        """A `Staging` that fills `buffers`."""
+        """A `Staging` that fills `buffers`: of float32, float64, int32 or int64, and apart in memory."""
 
     @abstractmethod
     def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
         """`out = a @ b`, or `out += a @ b`.
 
-        a: (M, K), b: (K, N), out: (M, N); 2-D, of one dtype, each contiguous along one axis (transposes are fine).
+        a: (M, K), b: (K, N), out: (M, N); each at least 1, float32 or float64, all alike. Each is contiguous along one
+        axis, with room for that between two steps along the other: transposes are fine, and parts of wider arrays.
         """
 
     @abstractmethod
     def gather_rows(self, table: Array, index: Array, out: Array) -> None:
-        """`out[i] = table[index[i]]`. table: (K, E); index: (n,) in 0..K-1; out: (n, E), overwritten."""
+        """`out[i] = table[index[i]]`. table: (K, E), real; index: (n,) in 0..K-1; out: (n, E), overwritten."""
 
     @abstractmethod
     def row_gradient(self, n: int, rows: int, width: int, dtype: Any) -> RowGradient:
         """The gradient of `gather_rows` for up to `n` gathered rows of a (rows, width) table, with its scratch.
 
         The callable `(d_out, index, plan, d_table)` sets `d_table[k]` to the sum of `d_out[i]` over `index[i] == k`,
-        in a fixed order. d_out: (m, width), m <= n, read only; index: (m,); plan: its `RowPlan`; d_table: overwritten.
+        in a fixed order. d_out: (m, width), 1 <= m <= n, read only; index: (m,); plan: its `RowPlan`, which is looked at
+        only where `plans_rows` says so; d_table: overwritten.
         """
 
     @abstractmethod
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
         """A callable that runs `op` on arrays of `dtype` with these dimensions; allocates its scratch now.
 
-        A dimension "N" may be smaller in a call than here: it is read from the first argument's first axis.
+        dims: at least 1 for each letter in the shapes of `op`, and no others. A dimension "N" may be smaller in a call
+        than here, from 1 on: it is read from the first argument's first axis, and stands in first axes only.
         """
 
     def bind_window(self, op: WindowOp, dtype: Any, **dims: int) -> Callable[..., None] | None:
@@ -226,7 +239,9 @@ class Backend(ABC):
         carry is 0, a step sees zeros for the arguments `before`, and dh_rec and those called `errors` are 0 after it.
 
         arrays: the arguments of `op` by name, and W (H, n), h_prev, and r, or da_rec and dh_rec: (T, B, n) through
-        time, (1, B, n) or (B, n) for what all steps share, (n,) for biases. They keep their places.
+        time, (1, B, n) or (B, n) for what all steps share, (n,) for biases. They keep their places. `s_prev` may be the
+        array of a state `s` one step earlier, and da_rec the argument where `op` leaves those errors. carry: of the
+        states' dtype, for as many steps or more, apart from all other arrays.
         """
         return None
 
@@ -237,7 +252,7 @@ class Backend(ABC):
         Word j of Philox4x64-10 with key (seed, layer) and counter (0, window, 0, 0) gives uniforms 2j (low half) and
         2j+1 (high half), each the upper 24 bits of its 32 over 2**24; an element is kept where its uniform >= p.
 
-        out: C-contiguous real array; window: (1,) int64 array of the backend, the index of the window.
+        seed, layer: 0 to 2**64 - 1; 0 <= p < 1. out: real, of any shape; window: (1,) int64 array of the backend, the index of the window.
         """
 
     @abstractmethod

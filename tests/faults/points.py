@@ -12,6 +12,7 @@ from faults.walk import ACTIONS
 from gpurnn.network.cells import CELLS
 
 ERRORS = [name for name in ACTIONS if name not in ("kill", "torn")]
+CALLS = 20_000  # wrong calls a process
 CHUNK = 50_000  # fuzzed checkpoints a process
 SHORTEST = 120  # windows of a run that is cut: more than an epoch
 
@@ -204,6 +205,18 @@ def races(tally: Tally) -> None:
     tally.add("races", tally.run("faults.races:race", preload=False, count=tally.share(100))["cases"])
 
 
+def wrong_calls(tally: Tally) -> None:
+    """Arrays that operations cannot take, between pages that end the process where they are touched."""
+    left = tally.share(100_000)
+    for number, count in enumerate([CALLS] * (left // CALLS) + [left % CALLS] * bool(left % CALLS)):
+        report = tally.run(
+            "faults.wrongcalls:call_wrongly", preload=False, count=count, seed=tally.seed * 1000 + number
+        )
+        tally.add("wrong calls", report["wrong"])
+        tally.add("right calls between them", report["right"])
+        tally.fixed["operations"] = report["operations"]
+
+
 @dataclass(frozen=True)
 class Point:
     """A line of the list. needed: least counts (at full scale). fixed: least entries of lists that are run whole."""
@@ -235,4 +248,7 @@ POINTS = {
     "9": Point("signals: no run that goes on to the same bits", signals, {kind.name: 100 for kind in KINDS}),
     "10": Point("NaN and infinity: contaminated", poison, {"injections, NumPy": 200}),
     "11": Point("races: not one writer and one line", races, {"races": 100}),
+    "12": Point(
+        "wrong calls: accepted, crashed, wrote elsewhere", wrong_calls, {"wrong calls": 100_000}, {"operations": 48}
+    ),
 }
