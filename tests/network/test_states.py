@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gpurnn.backend import Argument, Array, Backend, FusedOp
+from gpurnn.backend.cpu import CpuBackend
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS, Cell
 
@@ -51,16 +52,25 @@ def chain(length: int) -> Cell:
     )
 
 
-@pytest.mark.parametrize("length", [1, 2, 4, 33])
-def test_gradients_with_so_many_states(be: Backend, length: int, monkeypatch: pytest.MonkeyPatch):
-    """Through document boundaries, against central differences. No limit of the compiled bodies concerns it."""
+def check(be: Backend, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every gradient through document boundaries, against central differences."""
     monkeypatch.setitem(CELLS, "chain", chain(length))
     config = ModelConfig(3, "chain", hidden=1, layers=1, dropout=0.0, dtype="float64")
     check_all(be, make_problem(be, config, draw_window(3, 3, 2)))
 
 
-def arguments(*names: str) -> FusedOp:
-    return FusedOp("made_up", dict.fromkeys(names, _BH), lambda xp, *arrays: None)
+@pytest.mark.parametrize("length", [1, 4])
+def test_gradients_with_so_many_states(be: Backend, length: int, monkeypatch: pytest.MonkeyPatch):
+    check(be, length, monkeypatch)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_more_states_than_a_compiled_body_may_have_arguments(compiled: bool, monkeypatch: pytest.MonkeyPatch):
+    check(CpuBackend(compiled=compiled), 33, monkeypatch)
+
+
+def arguments(names: str) -> FusedOp:
+    return FusedOp("made_up", dict.fromkeys(names.split(), _BH), lambda xp, *arrays: None)
 
 
 @pytest.mark.parametrize(
@@ -68,24 +78,19 @@ def arguments(*names: str) -> FusedOp:
     [
         ({"states": ("c", "h")}, r"cell x: states: expected h first, found \('c', 'h'\)"),
         ({"states": ()}, "cell x: states: expected h first"),
-        (
-            {"forward": arguments("a", "r", "b", "c_prve", "c", "h")},
-            "cell x: made_up: c_prve is none of a, b, c, c_p",
-        ),
-        ({"forward": arguments("a", "r", "b", "b_h", "h")}, "cell x: made_up: b_h is none of"),
-        ({"forward": arguments("a", "r", "b", "h", "dh_out")}, "cell x: made_up: dh_out is none of"),
-        ({"backward": arguments("dh_out", "dh_rec", "e_c", "e", "a")}, "cell x: made_up: e is none of"),
-        ({"backward": arguments("dh_out", "dh_rec", "a")}, "cell x: made_up: state c needs an argument e_c"),
+        ({"forward": "a r b c_prve c h"}, "cell x: made_up: c_prve is none of a, b, c, c_prev, h, h_prev, r"),
+        ({"forward": "a r b b_h h"}, "cell x: made_up: b_h is none of"),
+        ({"forward": "a r b h dh_out"}, "cell x: made_up: dh_out is none of"),
+        ({"backward": "dh_out dh_rec e_c e a"}, "cell x: made_up: e is none of"),
+        ({"backward": "dh_out dh_rec a"}, "cell x: made_up: state c needs an argument e_c"),
     ],
 )
 def test_a_cell_says_what_is_wrong_with_it(changes: dict, match: str):
-    right = {
-        "name": "x",
-        "gates": 1,
-        "states": ("h", "c"),
-        "forward": arguments("a", "r", "b", "c_prev", "c", "h"),
-        "backward": arguments("dh_out", "dh_rec", "e_c", "h", "a"),
-    }
-    Cell(**right)
+    right = {"forward": "a r b c_prev c h", "backward": "dh_out dh_rec e_c h a", "states": ("h", "c")}
+
+    def made(forward: str, backward: str, states: tuple[str, ...]) -> Cell:
+        return Cell(name="x", gates=1, states=states, forward=arguments(forward), backward=arguments(backward))
+
+    made(**right)
     with pytest.raises(ValueError, match=match):
-        Cell(**right | changes)
+        made(**right | changes)
