@@ -202,7 +202,7 @@ class Backend(ABC):
         """The gradient of `gather_rows` for up to `n` gathered rows of a (rows, width) table, with its scratch.
 
         The callable `(d_out, index, plan, d_table)` sets `d_table[k]` to the sum of `d_out[i]` over `index[i] == k`,
-        in a fixed order. d_out: (m, width), 1 <= m <= n, read only; index: (m,); plan: its `RowPlan`, which is looked at
+        in a fixed order. d_out: (m, width), 1 <= m <= n, read only; index: (m,); plan: its `RowPlan`, which is read
         only where `plans_rows` says so; d_table: overwritten.
         """
 
@@ -252,7 +252,8 @@ class Backend(ABC):
         Word j of Philox4x64-10 with key (seed, layer) and counter (0, window, 0, 0) gives uniforms 2j (low half) and
         2j+1 (high half), each the upper 24 bits of its 32 over 2**24; an element is kept where its uniform >= p.
 
-        seed, layer: 0 to 2**64 - 1; 0 <= p < 1. out: real, of any shape; window: (1,) int64 array of the backend, the index of the window.
+        seed, layer: 0 to 2**64 - 1; 0 <= p < 1. out: real, of any shape; window: (1,) int64 array of the backend, the
+        index of the window.
         """
 
     @abstractmethod
