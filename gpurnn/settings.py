@@ -43,8 +43,10 @@ class OneOf:
         return value in self.choices or value in self.others
 
 
-Count = Annotated[int, Rule("at least 1", lambda n: n >= 1)]
-Natural = Annotated[int, Rule("0 or more", lambda n: n >= 0)]
+_STORED = Rule("less than 2**63", lambda n: n < 2**63)  # the header of a checkpoint holds no more
+Size = Annotated[int, Rule("at least 1", lambda n: n >= 1)]
+Count = Annotated[Size, _STORED]
+Natural = Annotated[int, Rule("0 or more", lambda n: n >= 0), _STORED]
 Seed = Annotated[int, Rule("0 or more and less than 2**63", lambda n: 0 <= n < 2**63)]
 NotNegative = Annotated[float, Rule("0 or more", lambda x: x >= 0)]
 Positive = Annotated[float, Rule("a value above 0", lambda x: x > 0)]

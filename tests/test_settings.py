@@ -60,6 +60,12 @@ def test_a_configuration_of_numpy_numbers_can_be_written():
     assert TrainConfig.from_json(json.loads(json.dumps(config.to_json())), "here") == config
 
 
+@pytest.mark.parametrize("name", [name for c, name, kind in FIELDS if c is TrainConfig and base_of(kind) is int])
+def test_no_number_is_too_large_to_be_stored(name: str):
+    with pytest.raises(UsageError, match=rf"^{name}: expected .*less than 2\*\*63, found 9223372036854775808$"):
+        made(TrainConfig, **{name: 2**63})
+
+
 @pytest.mark.parametrize(("optimizer", "decay"), [("adamw", 0.02), ("adam", 0.0), ("sgd", 0.0), ("rmsprop", 0.0)])
 def test_weight_decay_is_the_optimizers_own_unless_given(optimizer: str, decay: float):
     assert OptimizerConfig(optimizer).weight_decay == decay

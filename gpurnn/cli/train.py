@@ -188,9 +188,8 @@ def _tell_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None
             told += f"; best: {best:.4f} after window {trainer.progress.best_window}"
         message(told)
     message(f"go on:    gpurnn train --resume {run}{same}")
-    splits = trainer.corpus.splits
     for split, option in (("valid", ""), ("test", " --split test")):
-        if splits[split] > 1:  # else there is nothing to predict
+        if trainer.corpus.targets(split):
             message(f"measure:  gpurnn evaluate {run}{option}")
             break
     message(f"generate: gpurnn sample {run} --length 500")

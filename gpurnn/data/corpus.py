@@ -151,6 +151,11 @@ class Corpus:
         dtype = np.dtype("u1") if tokens is None else tokens.dtype
         return Split(name, self._descriptor, data, dtype, len(self.vocabulary))
 
+    def targets(self, name: str) -> int:
+        """How many tokens of a split are predicted: all but the first of each document."""
+        size = self.manifest.splits[name]
+        return size.tokens - size.documents
+
     @property
     def counts(self) -> NDArray[np.uint64]:
         """How often each symbol occurs in the train split, (K,) uint64, read from the file."""

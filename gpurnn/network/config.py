@@ -9,7 +9,7 @@ import numpy as np
 
 from gpurnn.network.cells import CELLS
 from gpurnn.network.params import INITIALISERS, Spec
-from gpurnn.settings import BelowOne, Count, Natural, OneOf, check_fields
+from gpurnn.settings import BelowOne, Count, Natural, OneOf, Size, check_fields
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ModelConfig:
 
     symbols: Count
     cell: Annotated[str, OneOf(CELLS)] = "lstm"
-    hidden: Count = 256
+    hidden: Size = 256  # one that is too large is told as memory that is not there
     layers: Count = 1
     embedding: Natural = 0
     dropout: BelowOne = 0.15

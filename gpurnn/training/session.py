@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
-from gpurnn.exceptions import CheckpointError, RunError, shell_word
+from gpurnn.exceptions import CheckpointError, DataError, RunError, shell_word
 from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.origin import load_checkpoint, load_origin, origin, refuse_other_model
@@ -46,8 +46,11 @@ def new_run(
     """A trainer in a new run directory at `path`.
 
     init_from: a run or a checkpoint whose parameters it begins with. Raises RunError where `path` holds anything, and
-    CheckpointError where the model or the vocabulary is another one; nothing is written then.
+    CheckpointError where the model or the vocabulary is another one, DataError where there is nothing to learn from;
+    nothing is written then.
     """
+    if not corpus.targets("train"):
+        raise DataError(f"{corpus.path}: split train has nothing to predict, every document in it is one token")
     begun = load_checkpoint(init_from, "best", on_warning) if isinstance(init_from, Path) else init_from
     if begun is not None:
         refuse_other_model(begun, config, corpus)
@@ -68,14 +71,14 @@ def new_run(
 def _tell_of_no_validation(trainer: Trainer) -> None:
     """One line where what was asked for needs validations that there will not be."""
     config, corpus = trainer.config, trainer.corpus
-    tokens = corpus.splits["valid"]
-    if tokens > 1 and config.validate_every:
+    targets = corpus.targets("valid")
+    if targets and config.validate_every:
         return
     lost = [f"--patience {config.patience} never ends training"] if config.patience else []
-    if tokens > 1:
+    if targets:
         why, what = "--validate-every 0", "use another number"
     else:
-        why, what = f"{corpus.path}: split valid has {tokens} tokens", "prepare the text with --split 0.9,0.1,0"
+        why, what = f"{corpus.path}: split valid has nothing to predict", "prepare the text with --split 0.9,0.1,0"
         lost += ["there is no best checkpoint"] if config.validate_every else []
     if lost and config.schedule.name == "plateau":
         lost.append("--schedule plateau never lowers the rate")

@@ -225,13 +225,29 @@ def test_without_a_valid_split_nothing_is_recommended_that_fails(split: tuple[fl
     done = train("some.h5", "-o", "r", "--patience", "3")
     (told,) = [line for line in done.stderr.splitlines() if "valid" in line]
     assert told == (
-        "gpurnn: some.h5: split valid has 0 tokens, so without validations --patience 3 never ends training, and there "
-        "is no best checkpoint, and --schedule plateau never lowers the rate; prepare the text with --split 0.9,0.1,0"
+        "gpurnn: some.h5: split valid has nothing to predict, so without validations --patience 3 never ends training, "
+        "and there is no best checkpoint, and --schedule plateau never lowers the rate; "
+        "prepare the text with --split 0.9,0.1,0"
     )
     advice = [line.split(":", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("measure:")]
     assert advice == ([measure] if measure else [])
     for line in advice:
         assert CliRunner().invoke(main, line.split()[1:]).exit_code == 0
+
+
+def test_documents_of_one_token_are_nothing_to_predict():
+    make_corpus(Path("some.h5"), ["abcabc" * 30, *"abcabcabc" * 9], split=(0.7, 0.3, 0))
+    done = train("some.h5", "-o", "r", "--patience", "3")
+    assert "some.h5: split valid has nothing to predict, so without validations --patience 3 never ends" in done.stderr
+    assert "validation now" not in done.stderr
+    assert "measure:" not in done.stderr
+    make_corpus(Path("none.h5"), [*"abcabcabc" * 9], split=(1, 0, 0))
+    done = train("none.h5", "-o", "s", code=1)
+    assert (
+        done.stderr.splitlines()[-1]
+        == "gpurnn: none.h5: split train has nothing to predict, every document in it is one token"
+    )
+    assert not Path("s").exists()
 
 
 def test_patience_without_validations_is_warned_of():
