@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -244,6 +244,14 @@ class Backend(ABC):
         states' dtype, for as many steps or more, apart from all other arrays.
         """
         return None
+
+    def masked_steps(self, boundary: Sequence[bool]) -> Sequence[bool]:
+        """Which steps of a window to mask by carry where these have a lane whose carry is 0: them, and maybe others.
+
+        To mask a step whose carry is 1 changes no value, but a product may then read from another place, which can
+        decide its bits. So a backend whose windows can be captured gives the same steps to many windows.
+        """
+        return boundary
 
     @abstractmethod
     def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:

@@ -68,7 +68,7 @@ class Batch:
 
     tokens, targets: (T B,) indices; carry: (T, B, 1), weight: (T B,), scale: (1,) real; window: (1,) int64;
     plan: for the gradient of the row gather.
-    steps: how many steps this window has; boundary: which of them have a lane whose carry is 0, None where none has.
+    steps: how many steps this window has.
     symbols, lanes, most_steps: K, B and T, what a window has to fit; planned: whether its plan is read.
 
     `Feed` fills it and makes sure of all that; who writes its arrays answers for what they hold.
@@ -86,7 +86,20 @@ class Batch:
         self.window = be.zeros((1,), np.int64)
         self.plan = RowPlan(*(be.zeros((size,), index) for size in (n, n, n, 1)))
         self.steps = 0
-        self.boundary: Sequence[bool] | None = None
+        self._be = be
+        self._boundary: Sequence[bool] | None = None
+
+    @property
+    def boundary(self) -> Sequence[bool] | None:
+        """Which steps are masked by carry: those that have a lane whose carry is 0, and what the backend masks besides.
+
+        Set it to those that have such a lane; None: none has.
+        """
+        return self._boundary
+
+    @boundary.setter
+    def boundary(self, steps: Sequence[bool] | None) -> None:
+        self._boundary = None if steps is None else self._be.masked_steps(steps)
 
 
 class Workspace:

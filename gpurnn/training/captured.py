@@ -11,14 +11,20 @@ from gpurnn.exceptions import BackendError
 from gpurnn.network import Model, State, Workspace
 from gpurnn.training.optim import LEARNT, OK, Optimizer
 
+_TRIES = 3  # at a capture
+_MOST_KINDS = 4  # of windows that are captured
+_Masked = tuple[bool, ...] | None
+"""Which steps of a window are masked; None: none."""
+
 
 class CapturedWork:
     """Does `work` on a workspace's batch; full windows as one launch once that is known to change no bit.
 
-    There are two such launches: for windows without a boundary, and for windows in which any step may have one. Each
-    is captured when such a window comes a second time, and held against the eager work on that window, from the same
-    parameters, moments, control array and carried state. Short windows are always eager.
-    on_warning: gets one line where captured work differs or cannot be had; all windows are eager from then on.
+    There is a launch for each choice of masked steps, of which a backend that captures has few. It is captured when
+    such a window comes a second time, and held against the eager work on that window, from the same parameters,
+    moments, control array and carried state. Short windows are always eager.
+    on_warning: gets one line where captured work differs, or could not be had several times (something else that used
+    the device may have been in the way); all windows are eager from then on.
     """
 
     def __init__(
@@ -33,8 +39,9 @@ class CapturedWork:
         self._be: Backend = model.be
         self._work, self._ws, self._on_warning = work, ws, on_warning
         self._kept = {"parameters": model.params.values, **optimizer.flats, **state.named(), "control": optimizer.ctl}
-        self._launches: dict[bool, Callable[[], None]] = {}  # by whether there is a boundary
-        self._warm: set[bool] = set()
+        self._launches: dict[_Masked, Callable[[], None]] = {}
+        self._warm: set[_Masked] = set()
+        self._tries = _TRIES
         self._off = False
 
     @property
@@ -44,23 +51,26 @@ class CapturedWork:
 
     def __call__(self) -> None:
         batch = self._ws.batch
-        bounded = batch.boundary is not None
+        masked = None if batch.boundary is None else tuple(batch.boundary)
         if self._off or batch.steps < self._ws.steps:
             self._work()
-        elif bounded in self._launches:
-            self._launches[bounded]()
-        elif bounded in self._warm:
-            self._first(bounded)
+        elif masked in self._launches:
+            self._launches[masked]()
+        elif masked in self._warm:
+            self._first(masked)
         else:
             self._work()  # compiles its kernels, which a capture could not
-            self._warm.add(bounded)
+            if len(self._warm) < _MOST_KINDS:
+                self._warm.add(masked)
 
-    def _first(self, bounded: bool) -> None:
+    def _first(self, masked: _Masked) -> None:
         """Capture the window in the batch, and do it both ways."""
         try:
-            launch = self._capture()
+            launch = self._be.capture(self._work)
         except BackendError as error:
-            self._drop(str(error))
+            self._tries -= 1
+            if not self._tries:
+                self._drop(str(error))
             self._work()
             return
         if launch is self._work:  # nothing is captured on this backend
@@ -80,18 +90,7 @@ class CapturedWork:
             self._put_back(eager)
             self._drop(f"the first captured window differs from the eager one in {', '.join(different)}")
         else:
-            self._launches[bounded] = launch
-
-    def _capture(self) -> Callable[[], None]:
-        """The work for every window with as many steps as this one; with a boundary at every step if it has any."""
-        batch = self._ws.batch
-        boundary = batch.boundary
-        try:
-            if boundary is not None:
-                batch.boundary = [True] * batch.steps
-            return self._be.capture(self._work)
-        finally:
-            batch.boundary = boundary
+            self._launches[masked] = launch
 
     def _copies(self) -> dict[str, np.ndarray]:
         return {name: self._be.to_host(array) for name, array in self._kept.items()}

@@ -58,47 +58,22 @@ CARRY_OUT = FusedOp(
 )
 
 
-class TrainingStep:
-    """Runs the window in a workspace's batch: parameters, moments, control array and carried state move on by one.
+class _Work:
+    """What is the same for every window of as many steps.
 
-    A window whose loss or gradient is not finite is skipped: nothing it computed is kept, its lanes go on from the
-    state they came with, and those that it left non-finite start from zero. What is carried is always finite. Of a
-    window whose weights sum to 0 nothing is learnt, and its state is carried.
-    Raises UsageError where model, workspace, state and optimizer do not belong together.
-    Where the backend can capture work, a window is one launch; on_warning gets a line where that had to be given up.
-    whole: whether all of it stands between two windows; where something failed half-way it does not.
+    whole: becomes false where the update begins; see `TrainingStep.whole`.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        ws: Workspace,
-        state: State,
-        optimizer: Optimizer,
-        on_warning: Callable[[str], None] = _logger.warning,
-    ) -> None:
+    def __init__(self, model: Model, ws: Workspace, state: State, optimizer: Optimizer) -> None:
         be = model.be
-        expect_workspace(ws, model.params, train=True)
-        expect_state(state, ws.kind)
-        if optimizer.params is not model.params:
-            raise UsageError("optimizer: made for the parameters of another model")
         self._model, self._ws, self._state, self._optimizer = model, ws, state, optimizer
         lanes, hidden, real = ws.lanes, model.config.hidden, model.config.real
         self._bad = be.zeros((lanes,), real)
         self._lane_check = be.bind(LANE_CHECK, real, B=lanes, H=hidden)
         self._carry_out = be.bind(CARRY_OUT, real, B=lanes, H=hidden)
-        self._run = CapturedWork(self._work, model, ws, state, optimizer, on_warning)
         self.whole = True
 
-    def __call__(self, rate: float) -> None:
-        """One window at this learning rate; reads nothing back from the device."""
-        self._optimizer.ctl[RATE : RATE + 1].fill(rate)
-        self.whole = self._run.eager  # what fails before the update leaves everything as it was
-        self._run()
-        self.whole = True
-
-    def _work(self) -> None:
-        """What is the same for every window of as many steps."""
+    def __call__(self) -> None:
         ws = self._ws
         self._model.forward(ws, self._state)
         self._model.backward(ws)
@@ -114,3 +89,46 @@ class TrainingStep:
             self._lane_check(self._optimizer.ctl, self._bad, last)
         for last, carried in pairs:
             self._carry_out(self._optimizer.ctl, self._bad, last, carried)
+
+
+class TrainingStep:
+    """Runs the window in a workspace's batch: parameters, moments, control array and carried state move on by one.
+
+    A window whose loss or gradient is not finite is skipped: nothing it computed is kept, its lanes go on from the
+    state they came with, and those that it left non-finite start from zero. What is carried is always finite. Of a
+    window whose weights sum to 0 nothing is learnt, and its state is carried.
+    Raises UsageError where model, workspace, state and optimizer do not belong together.
+    Where the backend can capture work, a window is one launch; on_warning gets a line where that had to be given up.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        ws: Workspace,
+        state: State,
+        optimizer: Optimizer,
+        on_warning: Callable[[str], None] = _logger.warning,
+    ) -> None:
+        expect_workspace(ws, model.params, train=True)
+        expect_state(state, ws.kind)
+        if optimizer.params is not model.params:
+            raise UsageError("optimizer: made for the parameters of another model")
+        self._ctl = optimizer.ctl
+        self._work = _Work(model, ws, state, optimizer)
+        self._run = CapturedWork(self._work, model, ws, state, optimizer, on_warning)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it stands between two windows; where something failed half-way it does not."""
+        return self._work.whole
+
+    @whole.setter
+    def whole(self, whole: bool) -> None:
+        self._work.whole = whole
+
+    def __call__(self, rate: float) -> None:
+        """One window at this learning rate; reads nothing back from the device."""
+        self._ctl[RATE : RATE + 1].fill(rate)
+        self.whole = self._run.eager  # what fails before the update leaves everything as it was
+        self._run()
+        self.whole = True

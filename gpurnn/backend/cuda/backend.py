@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,6 +108,10 @@ class CudaBackend(Backend):
     def why_no_window(self, op: WindowOp, dtype: Any, **dims: int) -> str:
         prepared = window.prepare(self._kernels, self._device, op, dtype, dims)
         return prepared if isinstance(prepared, str) else ""
+
+    def masked_steps(self, boundary: Sequence[bool]) -> Sequence[bool]:
+        """The first step, or all of them: two graphs do for all windows with a boundary."""
+        return (True, *[any(boundary[1:])] * (len(boundary) - 1))
 
     def dropout_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
         expect_chance(seed, layer, p)

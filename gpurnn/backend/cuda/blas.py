@@ -7,6 +7,8 @@ cuBLAS stores matrices by columns. An array whose rows are contiguous is, to cuB
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
+from threading import local
 from typing import Any
 
 import cupy
@@ -21,30 +23,76 @@ _ALLOC_FAILED = 3
 _PLAIN, _TRANSPOSED = 0, 1
 
 
+class _Handle:
+    """A cuBLAS handle for one thread. It follows CuPy's current stream, with a workspace that no other stream uses."""
+
+    def __init__(self, library: ctypes.CDLL, tf32: bool) -> None:
+        self._library = library
+        self.pointer = ctypes.c_void_p()
+        self._stream: Any = None
+        _check(library.cublasCreate_v2(ctypes.byref(self.pointer)))
+        if tf32:
+            _check(library.cublasSetMathMode(self.pointer, _TF32))
+
+    def __del__(self) -> None:
+        if self.pointer:
+            self._library.cublasDestroy_v2(self.pointer)
+
+    def follow_stream(self) -> None:
+        """Have work go to CuPy's current stream.
+
+        Setting a stream resets the workspace, hence both, and only on change. The memory of the old one is freed to
+        its own stream, whose work may still use it; that of a stream which captures belongs to the graph. The stream
+        is kept: another one that had its address would be taken for it.
+        """
+        stream = cupy.cuda.get_current_stream()
+        if stream is not self._stream:
+            workspace = _workspace()
+            self._stream = None
+            _check(self._library.cublasSetStream_v2(self.pointer, stream.ptr))
+            _check(self._library.cublasSetWorkspace_v2(self.pointer, workspace.data.ptr, _WORKSPACE))
+            self._stream, self._workspace = stream, workspace
+
+
+class _Lease:
+    """A thread's hold on a handle. The next thread gets it: to destroy one waits for the device, and ends a capture."""
+
+    def __init__(self, free: list[_Handle], make: Callable[[], _Handle]) -> None:
+        self._free = free
+        try:
+            self.handle = free.pop()
+        except IndexError:
+            self.handle = make()
+
+    def __del__(self) -> None:
+        if hasattr(self, "handle"):
+            self._free.append(self.handle)
+
+
 class Blas:
-    """A cuBLAS handle with a fixed workspace, following CuPy's current stream."""
+    """Products on cuBLAS handles with fixed workspaces: a thread has its own handle, a stream its own workspace."""
 
     def __init__(self, tf32: bool) -> None:
-        self._library = _library()
-        self._handle = ctypes.c_void_p()
-        self._check(self._library.cublasCreate_v2(ctypes.byref(self._handle)))
-        self._workspace = cupy.empty(_WORKSPACE, np.uint8)
-        self._stream: int | None = None
-        if tf32:
-            self._check(self._library.cublasSetMathMode(self._handle, _TF32))
+        self._library, self._tf32 = _library(), tf32
+        self._free: list[_Handle] = []
+        self._leases = local()
+        self._handle().follow_stream()  # what is missing shows now
         self._gemm = {
             np.dtype(np.float32): (self._library.cublasSgemm_v2, *_scalars(ctypes.c_float)),
             np.dtype(np.float64): (self._library.cublasDgemm_v2, *_scalars(ctypes.c_double)),
         }
 
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self._library.cublasDestroy_v2(self._handle)
+    def _handle(self) -> _Handle:
+        """The calling thread's."""
+        lease: _Lease | None = getattr(self._leases, "mine", None)
+        if lease is None:
+            lease = self._leases.mine = _Lease(self._free, lambda: _Handle(self._library, self._tf32))
+        return lease.handle
 
     def version(self) -> str:
         """The version of the library, for example "13.1.0"."""
         number = ctypes.c_int()
-        self._check(self._library.cublasGetVersion_v2(self._handle, ctypes.byref(number)))
+        _check(self._library.cublasGetVersion_v2(self._handle().pointer, ctypes.byref(number)))
         major, rest = divmod(number.value, 10000)
         return f"{major}.{rest // 100}.{rest % 100}"
 
@@ -63,31 +111,32 @@ class Blas:
         op_b, ld_b = _layout(b)
         if min(ld_a, ld_b, ld_out) < 1:
             return False
-        self._follow_stream()
+        handle = self._handle()
+        handle.follow_stream()
         status = routine(
-            self._handle,
+            handle.pointer,
             *(op_b, op_a, n, m, k, one),
             *(b.data.ptr, ld_b, a.data.ptr, ld_a),
             *(one if accumulate else zero, out.data.ptr, ld_out),
         )
         if status:
-            self._check(status)
+            _check(status)
         return True
 
-    def _follow_stream(self) -> None:
-        """Work goes to CuPy's current stream. Setting a stream resets the workspace, hence both and only on change."""
-        stream = cupy.cuda.get_current_stream().ptr
-        if stream != self._stream:
-            self._check(self._library.cublasSetStream_v2(self._handle, stream))
-            pointer = self._workspace.data.ptr
-            self._check(self._library.cublasSetWorkspace_v2(self._handle, pointer, _WORKSPACE))
-            self._stream = stream
 
-    def _check(self, status: int) -> None:
-        if status == _ALLOC_FAILED:
-            raise BackendError("cuBLAS: out of device memory; lower --lanes, --bptt or --hidden")
-        if status:
-            raise BackendError(f"cuBLAS failed with status {status}; does the driver fit the installed CUDA libraries?")
+def _workspace() -> Array:
+    try:
+        return cupy.empty(_WORKSPACE, np.uint8)
+    except MemoryError:
+        _check(_ALLOC_FAILED)
+        raise
+
+
+def _check(status: int) -> None:
+    if status == _ALLOC_FAILED:
+        raise BackendError("cuBLAS: out of device memory; lower --lanes, --bptt or --hidden")
+    if status:
+        raise BackendError(f"cuBLAS failed with status {status}; does the driver fit the installed CUDA libraries?")
 
 
 def _layout(x: Array) -> tuple[int, int]:

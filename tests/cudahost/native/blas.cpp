@@ -129,6 +129,7 @@ BLAS_API cublasCreate_v2(void** handle) {
 }
 
 BLAS_API cublasDestroy_v2(void* handle) {
+  cudaDeviceSynchronize();  // as the real one does
   delete (Handle*)handle;
   return SUCCESS;
 }
