@@ -2,26 +2,49 @@
 #include "python.h"
 
 static PyObject *array_type = NULL; /* numpy.ndarray */
+static PyObject *dtype_name = NULL;
+static const char common[] = "fdl";
+static PyObject *common_dtype[3]; /* NumPy's objects for these formats, which nearly all arrays have */
 
 int find_array_type(void) {
     PyObject *numpy = PyImport_ImportModule("numpy");
     if (numpy == NULL)
         return -1;
     array_type = PyObject_GetAttrString(numpy, "ndarray");
+    dtype_name = PyUnicode_InternFromString("dtype");
+    int found = array_type != NULL && dtype_name != NULL;
+    for (int i = 0; found && i < 3; i++)
+        found = (common_dtype[i] = PyObject_CallMethod(numpy, "dtype", "C", common[i])) != NULL;
     Py_DECREF(numpy);
-    return array_type == NULL ? -1 : 0;
+    return found ? 0 : -1;
+}
+
+/* Whether NumPy's own array has one of these formats, as its dtype tells: to ask for the format itself takes longer than
+   all the rest. 0 where it takes that to tell. */
+static int dtype_tells(PyObject *array, const char *formats) {
+    if ((PyObject *)Py_TYPE(array) != array_type)
+        return 0;
+    PyObject *dtype = PyObject_GetAttr(array, dtype_name);
+    int tells = 0;
+    for (int i = 0; i < 3; i++)
+        tells |= dtype == common_dtype[i] && strchr(formats, common[i]) != NULL;
+    if (dtype == NULL)
+        PyErr_Clear();
+    Py_XDECREF(dtype);
+    return tells;
 }
 
 int hold(PyObject *array, const char *formats, int flags, Py_buffer *view) {
     if (!PyObject_TypeCheck(array, (PyTypeObject *)array_type))
         return 0;
-    if (PyObject_GetBuffer(array, view, PyBUF_FORMAT | PyBUF_STRIDES | flags) != 0) {
+    int known = dtype_tells(array, formats);
+    if (PyObject_GetBuffer(array, view, (known ? 0 : PyBUF_FORMAT) | PyBUF_STRIDES | flags) != 0) {
         PyErr_Clear();
         return 0;
     }
     const char *format = view->format;
     int aligned = view->len == 0 || (uintptr_t)view->buf % (uintptr_t)view->itemsize == 0;
-    if (format[0] != 0 && format[1] == 0 && strchr(formats, format[0]) != NULL && aligned)
+    if (aligned && (known || (format[0] != 0 && format[1] == 0 && strchr(formats, format[0]) != NULL)))
         return 1;
     PyBuffer_Release(view);
     return 0;
