@@ -133,6 +133,11 @@ CELL = Cell(
 )
 
 
+def of_the_package() -> list[str]:
+    """The names of the cells that are not from outside."""
+    return [name for name, cell in CELLS.items() if cell.forward.body.__module__.startswith("gpurnn.")]
+
+
 def register() -> None:
     """Add the cell to the table, as one line of a program does."""
     CELLS[NAME] = CELL

@@ -146,6 +146,7 @@ def test_backward_overwrites(be: Backend, cell: str):
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_values_and_gradients_against_the_reference(be: Backend, cell: str, embedding: int, dropout: float):
     """The reference's derivatives are exact to rounding and know no backward pass."""
+    reference.skip_without(cell)
     window = mean(draw_window(5, 4, 3, seed=3))
     p = make_problem(be, config(cell, symbols=5, hidden=4, embedding=embedding, dropout=dropout), window, spare_steps=1)
     p.model.forward(p.ws, p.state)

@@ -28,7 +28,9 @@ def draw(be: Backend, spec: Spec, seed: int = 0, dtype: str = "float64") -> np.n
 @pytest.mark.parametrize("embedding", [0, E], ids=["one_hot", "embedding"])
 def test_names_and_shapes(be: Backend, cell: str, embedding: int):
     """What checkpoints are made of."""
-    columns = {"simple": H, "simple-relu": H, "lstm": 4 * H, "gru": 3 * H, "slow-memory": 4 * H}[cell]
+    columns = {"simple": H, "simple-relu": H, "lstm": 4 * H, "gru": 3 * H, "slow-memory": 4 * H}.get(
+        cell, CELLS[cell].gates * H
+    )
     extra = {"b_h": (H,)} if cell == "gru" else {}
     expected = {"embedding.table": (K, E)} if embedding else {}
     for layer, width in enumerate((embedding or K, H)):
@@ -169,7 +171,7 @@ def test_biases_start_at_zero_but_for_the_forget_gate(be: Backend, cell: str, fo
             assert not (array == 9).any()
             continue
         expected = np.zeros_like(array)
-        if cell in ("lstm", "slow-memory") and name.endswith(".b"):
+        if CELLS[cell].forget_gate and name.endswith(".b"):
             expected[H : 2 * H] = forget_bias  # the second of i f g o
         np.testing.assert_array_equal(array, expected, err_msg=name)
 
