@@ -15,7 +15,17 @@ from typing import Literal
 from .build import Build, build
 from .redirect import redirect_runtime
 
-__all__ = ["activate", "active", "clear_error", "counters", "reset_counters", "set_order", "set_streams", "strict"]
+__all__ = [
+    "activate",
+    "active",
+    "clear_error",
+    "counters",
+    "reset_counters",
+    "set_order",
+    "set_streams",
+    "strict",
+    "two_devices",
+]
 
 Order = Literal["forward", "reverse", "random"]
 
@@ -59,6 +69,7 @@ def activate() -> None:
     _loaded.extend(ctypes.CDLL(str(made.folder / name), mode=ctypes.RTLD_GLOBAL) for name in made.sonames)
     _configure(device, made)
     redirect_runtime(made.cupy / "cupy_backends" / "cuda" / "api", device)
+    device.hk_set_devices(int(os.environ.get("CUDAHOST_DEVICES", "1")))
     _device = device
     set_order(os.environ.get("CUDAHOST_ORDER", "forward"), int(os.environ.get("CUDAHOST_SEED", "1")))
     set_streams(os.environ.get("CUDAHOST_STREAMS", "lazy"))

@@ -15,6 +15,7 @@ from gpurnn.backend.checks import expect_chance, expect_copy, expect_mask, expec
 from gpurnn.backend.cuda import graphs, window
 from gpurnn.backend.cuda.arrays import DEVICE, INDEX
 from gpurnn.backend.cuda.blas import Blas
+from gpurnn.backend.cuda.current import OnOwnDevice, on_own_device
 from gpurnn.backend.cuda.device import checked_number
 from gpurnn.backend.cuda.kernels import Kernels
 from gpurnn.backend.cuda.rows import Rows
@@ -28,15 +29,17 @@ _OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation
 _T = TypeVar("_T")
 
 
+@on_own_device
 class CudaBackend(Backend):
     """CuPy arrays in the memory of one CUDA device.
 
-    number: the device's; it becomes the current device of the calling thread. tf32: whether float32 products may use
+    number: the device's; every use makes it the current device of the calling thread, as the arrays' own operators
+    need it. tf32: whether float32 products may use
     TF32 tensor cores, which round their operands to 11 bits. graphs: whether `capture` makes CUDA graphs.
     """
 
     name = "cuda"
-    xp = cupy
+    xp = OnOwnDevice()
     index_dtype = INDEX.type
 
     def __init__(
@@ -47,6 +50,7 @@ class CudaBackend(Backend):
         self._tf32, self._graphs = tf32, graphs
         self._device = cupy.cuda.Device(number)
         self._device.use()
+        self.number = number
         self._kernels = Kernels()
         self._blas = self._within_memory(lambda: Blas(tf32))
         self._rows = Rows(self._kernels)

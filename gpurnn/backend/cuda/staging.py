@@ -14,6 +14,7 @@ import numpy as np
 from gpurnn.backend.base import STAGED_AHEAD, Array, Staging
 from gpurnn.backend.checks import StagingChecks
 from gpurnn.backend.cuda.arrays import DEVICE
+from gpurnn.backend.cuda.current import on_own_device
 from gpurnn.backend.cuda.kernels import Kernels
 from gpurnn.exceptions import BackendError
 
@@ -33,6 +34,7 @@ class _Slot:
         self.unpacked.record()  # whatever used this memory before is done when the first upload begins
 
 
+@on_own_device
 class CudaStaging(Staging):
     """Two blocks, each holding every array of a window behind a header of their lengths.
 
@@ -43,6 +45,7 @@ class CudaStaging(Staging):
     def __init__(self, kernels: Kernels, buffers: Mapping[str, Array]) -> None:
         self._checks = StagingChecks(DEVICE, buffers)
         self._buffers = dict(buffers)
+        self.number = cupy.cuda.runtime.getDevice()
         header = np.dtype(np.int64).itemsize * len(buffers)
         self._offsets: dict[str, int] = {}
         self._size = _aligned(header)

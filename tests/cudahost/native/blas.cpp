@@ -15,6 +15,7 @@ enum { COMPUTE_32 = 68, COMPUTE_32_PEDANTIC = 69, COMPUTE_64 = 70, COMPUTE_64_PE
 
 struct Handle {
   void* stream = nullptr;
+  int device = current_device;
   int pointer_mode = POINTERS_ON_HOST, math_mode = 0;
 };
 
@@ -51,6 +52,10 @@ std::function<T()> factor(const Handle* handle, const T* pointer) {
 Status submit(const Handle* handle, const char* name, bool valid, std::function<void()> run) {
   if (!valid) {
     complain(std::string(name) + ": an operand is not wholly in device memory, or its sizes do not fit");
+    return INVALID_VALUE;
+  }
+  if (handle->device != current_device) {
+    complain(std::string(name) + ": a handle of another device");
     return INVALID_VALUE;
   }
   LOCK;

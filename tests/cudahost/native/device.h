@@ -42,6 +42,8 @@ enum Counter {
 extern std::atomic<long> counters[COUNTERS];
 
 // ---- errors (runtime.cpp)
+extern int devices;                // how many there are; they share everything but modules, handles and arrays
+extern thread_local int current_device;
 extern int sticky_error;                       // of a faulty kernel: every later call returns it
 cudaError_t remember(int error);               // for cudaGetLastError; returns it
 void complain(const std::string& what);        // one line on stderr
@@ -88,6 +90,7 @@ struct Module {
   void* library;
   char* (*marker)();  // in the calling OS thread's copy of the thread-local variables, which are the __shared__ ones
   size_t before_marker, thread_local_bytes;
+  int device = current_device;
   size_t shared_bytes() const { return thread_local_bytes - MARKER; }
 };
 struct Kernel {

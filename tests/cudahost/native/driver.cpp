@@ -104,7 +104,7 @@ DRIVER cuCtxGetCurrent(CUcontext* context) {
 DRIVER cuCtxSetCurrent(CUcontext) { return CUDA_SUCCESS; }
 
 DRIVER cuCtxGetDevice(CUdevice* device) {
-  *device = 0;
+  *device = current_device;
   return CUDA_SUCCESS;
 }
 
@@ -202,6 +202,7 @@ DRIVER cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, uns
   if (!fits(launch.grid, launch.block)) return refuse("kernel " + kernel->name + ": grid or block too large, or empty");
   if (dynamic_shared > kernel->max_dynamic_shared)
     return refuse("kernel " + kernel->name + ": more dynamic shared memory than its attribute allows");
+  if (kernel->module->device != current_device) return refuse("kernel " + kernel->name + ": of another device");
   size_t total = 0;
   for (int i = 0; i < kernel->code->count; i++) {
     auto* bytes = (const char*)arguments[i];

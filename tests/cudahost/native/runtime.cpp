@@ -10,6 +10,8 @@ namespace hk {
 std::recursive_mutex mutex;
 std::atomic<long> counters[COUNTERS];
 int sticky_error;
+int devices = 1;
+thread_local int current_device;
 
 namespace {
 
@@ -67,6 +69,8 @@ EXPORT void hk_counters_reset() {
   for (auto& counter : counters) counter = 0;
 }
 
+EXPORT void hk_set_devices(int count) { devices = count; }
+
 EXPORT void hk_clear_error() {
   LOCK;
   sticky_error = last_error = 0;
@@ -108,16 +112,20 @@ EXPORT cudaError_t cudaDriverGetVersion(int* version) {
 EXPORT cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
 
 EXPORT cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
+  *device = current_device;
   return cudaSuccess;
 }
 
 EXPORT cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = devices;
   return cudaSuccess;
 }
 
-EXPORT cudaError_t cudaSetDevice(int device) { return remember(device ? cudaErrorInvalidDevice : cudaSuccess); }
+EXPORT cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= devices) return remember(cudaErrorInvalidDevice);
+  current_device = device;
+  return cudaSuccess;
+}
 
 EXPORT cudaError_t cudaDeviceGetPCIBusId(char* text, int length, int) {
   snprintf(text, length, "0000:00:00.0");
@@ -125,7 +133,7 @@ EXPORT cudaError_t cudaDeviceGetPCIBusId(char* text, int length, int) {
 }
 
 EXPORT cudaError_t cudaGetDeviceProperties(cudaDeviceProp* out, int device) {
-  if (device) return remember(cudaErrorInvalidDevice);
+  if (device >= devices) return remember(cudaErrorInvalidDevice);
   *out = {};
   strcpy(out->name, "emulated sm_90 on the CPU");
   out->major = 9;
@@ -171,7 +179,7 @@ EXPORT cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
       {cudaDevAttrAsyncEngineCount, 1},
       {cudaDevAttrConcurrentKernels, 1},
   };
-  if (device) return remember(cudaErrorInvalidDevice);
+  if (device >= devices) return remember(cudaErrorInvalidDevice);
   auto found = known.find(attribute);
   *value = found == known.end() ? 0 : found->second;
   return cudaSuccess;
