@@ -103,7 +103,7 @@ def test_a_word_is_taken_by_a_shell_for_the_path():
 
 def test_advice_can_be_pasted_into_a_shell(folder: Path, tmp_path: Path):
     run = tmp_path / os.fsdecode(b'-it\'s \xff a "run" of $HOME\n')
-    size = ("--hidden", "5", "--lanes", "2", "--bptt", "8", "--windows", "2", "--device", "cpu")
+    size = ("--hidden", "5", "--lanes", "2", "--bptt", "8", "--windows", "2", "--device", "cpu", "--threads", "1")
     done = CliRunner().invoke(main, ["train", str(folder / "text.h5"), "-o", str(run), *size])
     assert done.exit_code == 0, done.stderr
     advice = [line.split(":", 1)[1] for line in done.stderr.splitlines()[-3:]]
