@@ -138,6 +138,8 @@ def adam(
     m' and v' are m and v without their bias towards 0. w: see `_parts`. Source: Kingma & Ba 2015; with decoupled
     weight decay: Loshchilov & Hutter 2019.
     """
+    if ctl[OK] != LEARNT:  # before the first update there is no bias to correct
+        return
     beta1, beta2, updates = float(settings[BETA1]), float(settings[BETA2]), float(ctl[UPDATES])
     rate = float(ctl[RATE]) / (1 - beta1**updates)
     root = 1 / math.sqrt(1 - beta2**updates)

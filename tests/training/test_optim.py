@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gpurnn.backend import Backend
+from gpurnn.backend.cpu import CpuBackend
 from gpurnn.exceptions import UsageError
 from gpurnn.network.params import Params, Spec
 from gpurnn.training import optim
@@ -134,6 +135,25 @@ def test_a_window_that_is_not_finite_changes_nothing(be: Backend, name: str, poi
     ctl = be.to_host(optimizer.ctl)
     assert (ctl[optim.UPDATES], ctl[optim.SKIPPED_IN_A_ROW], ctl[optim.WORST_ROW]) == (2, 0, 1)
     assert np.isfinite(be.to_host(params.values)).all()
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+@pytest.mark.parametrize(("loss", "scale"), [(math.nan, 0.25), (math.inf, 0.25), (2.0, 0.0)])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_first_window_may_be_one_that_nothing_is_learnt_from(
+    be: Backend, name: str, loss: float, scale: float, compiled: bool
+):
+    if be.name == "cpu":
+        be = CpuBackend(compiled=compiled)
+    (params, optimizer, _), (others, other, _) = (problem(be, OptimizerConfig(name), "float32") for _ in range(2))
+    before = [be.to_host(a).tobytes() for a in (params.values, *optimizer.flats.values())]
+    set_gradients(be, params, 0)
+    step(be, optimizer, 0.1, loss, scale=scale)
+    assert [be.to_host(a).tobytes() for a in (params.values, *optimizer.flats.values())] == before
+    for drawn, each in ((params, optimizer), (others, other)):
+        set_gradients(be, drawn, 1)
+        step(be, each, 0.1)
+    assert be.to_host(params.values).tobytes() == be.to_host(others.values).tobytes() != before[0]
 
 
 def test_the_norm_is_of_the_gradient_before_clipping(be: Backend):
