@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gpurnn.exceptions import DataError
+from gpurnn.settings import BelowOne, Seed, checked
 
 _PURPOSE = 1
 """The third word of the counter: dropout masks have 0 there, so no draw is used twice."""
@@ -13,13 +13,11 @@ class Restarts:
     """Draws which of `lanes` lanes begin anew at the start of a window, each with probability `rate`.
 
     The draws follow from seed, lane and window alone: uniform `lane` of NumPy's Philox4x64-10 with key (seed, 0) and
-    counter (0, window, 1, 0). Raises DataError for a rate that is no probability.
+    counter (0, window, 1, 0). Raises UsageError for a rate or seed out of its range.
     """
 
     def __init__(self, rate: float, seed: int, lanes: int) -> None:
-        if not 0 <= rate < 1:
-            raise DataError(f"restart: expected a probability of 0 or more and less than 1, found {rate}")
-        self._rate, self._seed = rate, seed
+        self._rate, self._seed = checked("restart", BelowOne, rate), checked("seed", Seed, seed)
         self._uniforms = np.zeros(lanes)
         self._chosen = np.zeros(lanes, np.bool_)
 

@@ -9,7 +9,8 @@ from typing import Self
 from gpurnn.data.corpus import Corpus, Split
 from gpurnn.data.restarts import Restarts
 from gpurnn.data.windows import AHEAD, Cursor, Geometry, Window, WindowMaker
-from gpurnn.exceptions import DataError
+from gpurnn.exceptions import DataError, UsageError
+from gpurnn.settings import Natural, checked
 
 __all__ = ["Cursor", "Geometry", "Window", "WindowStream"]
 
@@ -49,19 +50,28 @@ class _Prefetcher:
             return not self._stopped and (self._end is None or self._made < self._end)
 
     def take(self) -> Window | None:
-        """The next window, None after `stop`; raises what ended the thread."""
+        """The next window, None after the last one and after `stop`; raises what ended the thread."""
         with self._changed:
-            while self._made == self._taken and self._error is None and not self._stopped:
+            while self._to_come():
+                if not self._thread.is_alive():
+                    raise UsageError("stream: its thread stayed in the process that made it; make another one in this")
                 self._changed.wait()
             if self._stopped:
                 return None
-            if self._made == self._taken and self._error is not None:
-                raise self._error
+            if self._made == self._taken:
+                if self._error is not None:
+                    raise self._error
+                return None
             place = self._taken % len(self._ready)
             window, self._ready[place] = self._ready[place], None
             self._taken += 1
             self._changed.notify_all()
         return window
+
+    def _to_come(self) -> bool:
+        """Whether the next window is one that the thread has yet to make."""
+        ended = self._stopped or self._error is not None or (self._end is not None and self._made >= self._end)
+        return self._made == self._taken and not ended
 
     def stop(self) -> None:
         """Ends the thread and waits for it."""
@@ -90,8 +100,10 @@ class WindowStream:
     symbols: K, what every token of the stream is below. planned: whether its windows have a plan.
 
     The stream reads through a descriptor of its own: closing the corpus does not end it. Its thread ends with
-    `close`, at the end of a `with` block, or when the stream is garbage-collected.
-    Raises DataError when lanes, steps or cursor do not fit; CorpusError when the file changed.
+    `close`, at the end of a `with` block, or when the stream is garbage-collected. Several threads may iterate over it:
+    each window goes to one of them.
+    Raises DataError when lanes, steps or cursor do not fit, UsageError for values of another type or out of range;
+    CorpusError when the file changed.
     """
 
     def __init__(
@@ -109,6 +121,9 @@ class WindowStream:
         restart: float = 0.0,
         seed: int = 0,
     ) -> None:
+        if not isinstance(source, Corpus | Split):
+            raise UsageError(f"source: expected a corpus or a split of one, found {type(source).__name__}")
+        epochs = checked("epochs", Natural | None, epochs)
         part = source.split(split) if isinstance(source, Corpus) else source
         self.symbols, self.planned = part.symbols, plan
         try:
@@ -118,7 +133,9 @@ class WindowStream:
         self._next = 0 if cursor is None else _checked(cursor, self.geometry)
         self._end = None if epochs is None else epochs * self.geometry.windows
         self._closed = False
-        self._maker = WindowMaker(part.independent(), self.geometry, plan, Restarts(restart, seed, lanes))
+        self._turn = threading.Lock()  # of those that take windows
+        restarts = Restarts(restart, seed, self.geometry.lanes)
+        self._maker = WindowMaker(part.independent(), self.geometry, plan, restarts)
         self._prefetcher = _Prefetcher(self._maker, self._next, self._end) if prefetch else None
         if self._prefetcher is not None:
             weakref.finalize(self, self._prefetcher.stop)
@@ -148,21 +165,26 @@ class WindowStream:
         return self
 
     def __next__(self) -> Window:
-        window = self._take()
-        if window is None:
-            raise StopIteration
-        return window.copy()
+        with self._turn:
+            window = self._take()
+            if window is None:
+                raise StopIteration
+            return window.copy()
 
     def recycled(self) -> Iterator[Window]:
         """The same windows with the stream's own arrays, for who is done with each before the third after it is taken.
 
         This is what `Feed` reads: nothing is allocated for a window.
         """
-        while (window := self._take()) is not None:
+        while True:
+            with self._turn:
+                window = self._take()
+            if window is None:
+                return
             yield window
 
     def _take(self) -> Window | None:
-        """The next window, None where there is none."""
+        """The next window, None where there is none. One call at a time."""
         if self._closed or (self._end is not None and self._next >= self._end):
             return None
         window = self._maker.make(self._next) if self._prefetcher is None else self._prefetcher.take()
@@ -186,6 +208,7 @@ class WindowStream:
 
 
 def _checked(cursor: Cursor, geometry: Geometry) -> int:
+    cursor = Cursor.from_json(checked("cursor", Cursor, cursor).to_json())
     found = (cursor.tokens, cursor.lanes, cursor.steps)
     expected = (geometry.tokens, geometry.lanes, geometry.steps)
     if found != expected:

@@ -10,6 +10,7 @@ from gpurnn.data.corpus import Split
 from gpurnn.data.plan import Planner
 from gpurnn.data.restarts import Restarts
 from gpurnn.exceptions import DataError
+from gpurnn.settings import check_fields
 
 KEEP = 3
 """The arrays of a window stay as they are until so many more windows were taken."""
@@ -96,7 +97,8 @@ class Window:
 class Geometry:
     """How N tokens are laid out in lanes: lane b reads the targets b*S + 1 .. (b+1)*S, S = floor((N-1)/B).
 
-    Raises DataError when the lanes or steps do not fit; the message names the largest that do.
+    Raises DataError when the lanes or steps do not fit; the message names the largest that do. UsageError for what is
+    no whole number.
     """
 
     tokens: int
@@ -105,6 +107,7 @@ class Geometry:
     tail: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         targets = self.tokens - 1
         if targets < 1:
             raise DataError(f"a stream needs at least 2 tokens, this split has {self.tokens}")

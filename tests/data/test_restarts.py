@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from gpurnn.data.restarts import Restarts
 from gpurnn.data.stream import WindowStream
-from gpurnn.exceptions import DataError
+from gpurnn.exceptions import UsageError
 
 
 def chosen(rate: float, seed: int, lanes: int, window: int) -> list[int]:
@@ -56,10 +58,17 @@ def test_without_a_rate_nothing_is_drawn():
     assert chosen(0.0, 1, 8, 5) == []
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan"), float("inf")])
-def test_a_rate_that_is_no_probability_is_refused(rate: float):
-    with pytest.raises(DataError, match="restart: expected a probability"):
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan"), float("inf"), None, True, "0.1", 1j])
+def test_a_rate_that_is_no_probability_is_refused(rate: Any):
+    with pytest.raises(UsageError, match=r"restart: expected (0 <= value < 1|a finite number)"):
         Restarts(rate, 1, 4)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+@pytest.mark.parametrize("seed", [-1, 2**63, 2**70, 1.5, None, True, "1"])
+def test_a_seed_that_cannot_be_stored_is_refused(rate: float, seed: Any):
+    with pytest.raises(UsageError, match="seed: expected "):
+        Restarts(rate, seed, 4)
 
 
 @pytest.mark.parametrize("prefetch", [False, True])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import gc
+import os
 import threading
 import time
 import tracemalloc
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 
 from gpurnn.data import windows
 from gpurnn.data.stream import Cursor, Geometry, WindowStream
-from gpurnn.exceptions import CorpusError, DataError
+from gpurnn.exceptions import CorpusError, DataError, GpurnnError, UsageError
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
+UNFIT = (-1, 1.5, True, None, "3", 2**62)
+"""What is no number of windows."""
 
 
 def some_documents(count, seed=0, longest=40):
@@ -253,6 +256,76 @@ def test_a_cursor_of_another_geometry_is_refused(make_corpus):
 def test_a_broken_cursor_is_refused(fields):
     with pytest.raises(DataError, match="cursor: "):
         Cursor.from_json(fields)
+
+
+@pytest.mark.parametrize(
+    "cursor", [3, "3", (3, 2, 5, 80), {"window": 3}, *(Cursor(n, 2, 5, 80) for n in UNFIT)], ids=str
+)
+def test_a_cursor_that_no_window_had_is_refused(make_corpus, cursor):
+    with pytest.raises(GpurnnError, match="cursor: "):
+        WindowStream(make_corpus(["abcdefgh" * 10]), lanes=2, steps=5, cursor=cursor, restart=0.1)
+
+
+@pytest.mark.parametrize("name", ["lanes", "steps", "epochs", "seed", "restart"])
+def test_settings_of_another_type_are_named_and_those_of_numpy_are_taken(make_corpus, name):
+    corpus, right = make_corpus(["abcdefgh" * 10]), {"lanes": 2, "steps": 3, "epochs": 1, "seed": 1, "restart": 0.5}
+    for wrong in ("2", 1j, [2], True, np.array([1, 2]), *([] if name == "restart" else [1.5])):
+        with pytest.raises(UsageError, match=f"{name}: expected "):
+            WindowStream(corpus, **right | {name: wrong})
+    number = np.float32(0.5) if name == "restart" else np.int64(right[name])
+    with WindowStream(corpus, **right | {name: number}) as stream, WindowStream(corpus, **right) as plain:
+        assert [w.carry.tolist() for w in stream] == [w.carry.tolist() for w in plain]
+        assert type(stream.cursor.window) is type(stream.cursor.lanes) is int
+
+
+@pytest.mark.parametrize("source", [None, "corpus.h5", 5, ["a"]])
+def test_a_stream_is_made_from_a_corpus(source):
+    with pytest.raises(UsageError, match="source: expected a corpus or a split of one, found "):
+        WindowStream(source, lanes=2, steps=5)
+
+
+@pytest.mark.parametrize("prefetch", [False, True])
+@pytest.mark.parametrize("recycled", [False, True])
+def test_threads_share_a_stream_and_all_of_them_end(make_corpus, prefetch, recycled):
+    corpus = make_corpus(some_documents(60, seed=3))
+    whole = {w.index: w.tokens.tolist() for w in WindowStream(corpus, lanes=2, steps=3, epochs=2, plan=False)}
+    with WindowStream(corpus, lanes=2, steps=3, epochs=2, plan=False, prefetch=prefetch) as stream:
+        taken, wrong = [], []
+
+        def take():
+            for window in stream.recycled() if recycled else stream:
+                taken.append(window.index)
+                if not recycled and window.tokens.tolist() != whole[window.index]:
+                    wrong.append(window.index)
+
+        threads = [threading.Thread(target=take, daemon=True) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not any(thread.is_alive() for thread in threads)
+        assert (sorted(taken), wrong) == (sorted(whole), [])
+        assert stream.cursor.window == len(whole)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded")
+def test_a_stream_of_another_process_says_so(make_corpus):
+    """The thread that makes its windows is not there after a fork."""
+    with WindowStream(make_corpus(some_documents(60)), lanes=2, steps=3) as stream:
+        for _ in range(3):
+            next(stream)
+        while stream._prefetcher._made < 5:  # until the thread is at rest
+            time.sleep(0.001)
+        child = os.fork()
+        if child == 0:
+            try:
+                for _ in range(3):
+                    next(stream)
+            except UsageError as error:
+                os._exit(7 if "make another one in this" in str(error) else 1)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 def test_lanes_and_steps_that_do_not_fit_name_the_largest_that_do(make_corpus):
