@@ -16,7 +16,8 @@ import importlib.util
 import sys
 from typing import Any
 
-from gpurnn.backend.base import Argument, Array, Backend, FusedOp, RowGradient, RowPlan, Staging, WindowOp, extent
+from gpurnn.backend.base import Array, Backend, RowGradient, RowPlan, Staging
+from gpurnn.backend.declared import Argument, FusedOp, WindowOp, extent
 from gpurnn.exceptions import BackendError, UsageError
 
 __all__ = [
@@ -54,8 +55,8 @@ def get(device: str = "auto", *, tf32: bool = False, graphs: bool = True) -> Bac
     if device == "auto":
         missing = _why_no_cuda()
         return CpuBackend(missing) if missing else _cuda(0, "a GPU was found", tf32, graphs)
-    name, _, number = device.partition(":")
-    if name != "cuda" or (number and not number.isdecimal()) or device.endswith(":"):
+    name, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
+    if name != "cuda" or (number and not (number.isascii() and number.isdecimal())) or device.endswith(":"):
         raise UsageError(f"device {device!r}: expected auto, cpu, cuda or cuda:N")
     missing = _why_no_cuda()
     if missing:

@@ -4,10 +4,11 @@ Where NumPy and CuPy agree, callers use `backend.xp` with `out=`. The operations
 
 They take arrays of the backend's library with exactly the dtype and shape that is declared, C-contiguous unless stated
 otherwise, aligned, writeable where they are written, and where one of them is written apart from all others in memory,
-unless its argument says what it `shares`. For anything else they raise TypeError (no array, another dtype, another
-number of arrays) or ValueError, in words that name the operation and the argument, before anything is written. Row
-numbers out of range are a ValueError on the CPU; a GPU, which would have to be waited for, reads and writes nothing
-there and gives NaN.
+unless its argument says what it `shares`. A subclass of the library's arrays may mean something else by its memory and
+is none of them; only `numpy.memmap` is. For anything else they raise TypeError (no array, another dtype, another number
+of arrays) or ValueError, in words that name the operation and the argument, before anything is written. Row numbers out
+of range are a ValueError on the CPU; a GPU, which would have to be waited for, reads and writes nothing there and gives
+NaN.
 """
 
 from __future__ import annotations
@@ -15,89 +16,20 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from gpurnn.backend.declared import Argument, FusedOp, WindowOp, extent
 from gpurnn.exceptions import BackendError
 
 Array = Any
 """An array of the backend's library: numpy.ndarray or cupy.ndarray."""
 
+_MOST_AXES = 32  # that both libraries have
 STAGED_AHEAD = 2
 """How many sets of arrays a `Staging` holds: the one in use and the one on its way."""
-
-
-@dataclass(frozen=True)
-class Argument:
-    """One array argument of a fused operation.
-
-    shape: one expression per axis, an optional factor and dimension letters, for example ("B", "4H").
-    kind: "real" (the dtype the operation is bound for), "double" (float64), "index" (the backend's index type), or, for
-    scratch, "range" (an index that holds 0, 1, 2, ...).
-    below: for an index, the dimension its values stay under.
-    written: whether the operation changes it.
-    shares: another argument that may lie in the same memory, though one of the two is written.
-    """
-
-    shape: tuple[str, ...]
-    kind: str = "real"
-    below: str = ""
-    written: bool = False
-    shares: str = ""
-
-
-@dataclass(frozen=True)
-class FusedOp:
-    """A pointwise operation with one name, one signature and up to two bodies.
-
-    name: unique; also the name of the `extern "C"` function in `source`, which takes the arguments' addresses in order
-    and, where N is a dimension, last an int N.
-    arguments: arrays by name, in order; only those that are `written` change.
-    body: NumPy-style code `body(xp, *arguments, *scratch)`, writing through `out=`.
-    scratch: extra buffers that only the NumPy-style body needs, allocated once by `Backend.bind`.
-    source: CUDA C file, compiled with REAL (float or double) and each dimension but N defined; None: the body runs on
-    CuPy.
-    threads: how many CUDA threads the kernel wants, as a shape expression such as "BH"; ignored by the body.
-    block: CUDA threads of a block. most_blocks: for a kernel whose blocks take turns where there are more elements.
-    """
-
-    name: str
-    arguments: Mapping[str, Argument]
-    body: Callable[..., None]
-    scratch: Mapping[str, Argument] = field(default_factory=dict)
-    source: Path | None = None
-    threads: str = ""
-    block: int = 256
-    most_blocks: int = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class WindowOp:
-    """All steps of a window in one launch: a block of CUDA threads a lane, which keeps its weights on the chip.
-
-    It has no NumPy-style body: the loop over steps is that.
-
-    name, arguments, source: as of a `FusedOp`. The axis B counts lanes, N steps, of which a call may have fewer.
-    threads: of a block, a shape expression. weights: how many reals each thread keeps, likewise. vectors: how many
-    vectors of that length, rounded up to a multiple of 4, the block shares, besides one real a thread.
-    """
-
-    name: str
-    arguments: Mapping[str, Argument]
-    source: Path
-    threads: str
-    weights: str
-    vectors: int
-
-
-def extent(expression: str, dims: Mapping[str, int]) -> int:
-    """The value of a shape expression: `extent("4H", {"H": 8})` is 32, `extent("BH", ...)` is B times H."""
-    digits = "".join(c for c in expression if c.isdigit())
-    letters = [c for c in expression if c.isalpha()]
-    return int(digits or "1") * math.prod(dims[c] for c in letters)
 
 
 @dataclass(frozen=True)
@@ -127,9 +59,9 @@ class Staging(ABC):
     def push(self, host: Mapping[str, np.ndarray]) -> None:
         """Begin to move `host`; the caller leaves these arrays as they are until they are popped.
 
-        Arrays may be shorter than their buffers along the first axis and are cast to their dtype, int64 to int32 too;
-        buffers that are not named keep what they hold.
-        Raises BackendError where two sets are on their way already.
+        Arrays may be shorter than their buffers along the first axis and are cast to their dtype, int64 to int32 too
+        where it holds the numbers; buffers that are not named keep what they hold.
+        Raises BackendError where two sets are on their way already; TypeError, ValueError for arrays that do not fit.
         """
 
     @abstractmethod
@@ -165,6 +97,8 @@ class Backend(ABC):
         try:
             return make(shape, dtype=dtype)
         except (MemoryError, ValueError, OverflowError) as error:  # the last two: more than addresses can tell
+            if min(shape, default=0) < 0 or len(shape) > _MOST_AXES:
+                raise ValueError(f"{self.device}: shape: expected 0 or more along each axis, found {shape}") from None
             wanted = math.prod(shape) * np.dtype(dtype).itemsize >> 20
             raise BackendError(
                 f"{self.device}: out of memory, {wanted} MiB more were asked for; lower --lanes, --bptt or --hidden"
@@ -174,7 +108,8 @@ class Backend(ABC):
     def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
         """Copy a host array to the device, into `out` where given (casting to its dtype).
 
-        out: of the shape of `host`, with any strides, and of a dtype to which NumPy casts within the same kind.
+        host: numbers. out: of the shape of `host`, with any strides, and of a dtype to which NumPy casts within the
+        same kind and which holds its whole numbers.
         """
 
     @abstractmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,25 +17,28 @@ import numpy as np
 from gpurnn.backend.base import Array, RowPlan
 
 REALS = (np.dtype(np.float32), np.dtype(np.float64))
-_STAGED = (*REALS, np.dtype(np.int32), np.dtype(np.int64))
 
 
 @dataclass(frozen=True)
 class Library:
     """An array library as far as checks go.
 
-    array: its class. index: its dtype of row numbers. address: where an array begins. owner: what holds the memory of
-    an array, and no other; None where that cannot be told. in_order: whether an array is C-contiguous and aligned,
+    arrays: their classes. index: its dtype of row numbers. address: where an array begins. owner: what holds the memory
+    of an array, and no other; None where that cannot be told. in_order: whether an array is C-contiguous and aligned,
     given the strides that it has to have then. on_host: whether its elements can be read without waiting.
     """
 
     name: str
-    array: Any
+    arrays: tuple[type, ...]
     index: np.dtype[Any]
     address: Callable[[Array], int]
     owner: Callable[[Array], Any]
     in_order: Callable[[Array, tuple[int, ...]], bool]
     on_host: bool = False
+
+    def has(self, array: Any) -> bool:
+        """Whether it is an array of the library, and none of a class that means something else by its memory."""
+        return type(array) in self.arrays
 
 
 def _owner(array: np.ndarray) -> Any:
@@ -49,7 +53,7 @@ def _in_order(array: np.ndarray, strides: tuple[int, ...]) -> bool:
 
 HOST = Library(
     "NumPy",
-    np.ndarray,
+    (np.ndarray, np.memmap),
     np.dtype(np.intp),
     address=lambda array: int(array.ctypes.data),
     owner=_owner,
@@ -60,9 +64,12 @@ HOST = Library(
 
 def real(operation: str, dtype: Any) -> np.dtype[Any]:
     """`dtype` as NumPy knows it; TypeError unless it is float32 or float64."""
-    found: np.dtype[Any] = np.dtype(dtype)
-    if found not in REALS:
-        raise TypeError(f"{operation}: dtype: expected float32 or float64, found {found}")
+    try:
+        found: np.dtype[Any] | None = None if dtype is None else np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found not in REALS:
+        raise TypeError(f"{operation}: dtype: expected float32 or float64, found {found or repr(dtype)}")
     return found
 
 
@@ -84,8 +91,9 @@ def expect(
     in_order: C-contiguous, which some operations do without.
     """
     wanted = f"{operation}: {name}: expected"
-    if not isinstance(array, library.array):
-        raise TypeError(f"{wanted} a {library.name} array, found {type(array).__name__}")
+    if not library.has(array):
+        kind = "its subclass " if isinstance(array, library.arrays) else ""
+        raise TypeError(f"{wanted} a {library.name} array, found {kind}{type(array).__name__}")
     dtypes = dtype if isinstance(dtype, tuple) else (dtype,)
     sizes = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
     told = f"{wanted} {' '.join([sizes, *map(str, dtypes)])}, found {array.shape} {array.dtype}"
@@ -127,7 +135,7 @@ def share_memory(library: Library, a: Array, b: Array) -> bool:
 
 def owners_differ(library: Library, a: Array, *others: Array) -> bool:
     """Whether these are arrays of the library, and no other one can lie in the memory of `a`, as a glance tells."""
-    if not all(isinstance(array, library.array) for array in (a, *others)):
+    if not all(map(library.has, (a, *others))):
         return False
     owner, owners = library.owner(a), list(map(library.owner, others))
     return owner is not None and all(other is not None and other is not owner for other in owners)
@@ -182,6 +190,8 @@ def expect_rows(library: Library, table: Array, index: Array, out: Array) -> Non
 def expect_plan(library: Library, d_out: Array, plan: RowPlan, d_table: Array) -> None:
     """See `Backend.row_gradient`; the arrays beside the plan are right."""
     operation, m, rows = "row_gradient", len(d_out), len(d_table)
+    if not isinstance(plan, RowPlan):
+        raise TypeError(f"{operation}: plan: expected a RowPlan, found {type(plan).__name__}")
     most = min(m, rows)  # runs of equal rows
     for name, least in (("order", m), ("starts", most), ("rows", most), ("runs", 1)):
         array = getattr(plan, name)
@@ -199,68 +209,35 @@ def expect_plan(library: Library, d_out: Array, plan: RowPlan, d_table: Array) -
 
 def expect_count(operation: str, name: str, size: Any) -> int:
     """`size` as an int; raises TypeError or ValueError unless it is a whole number from 1 on."""
-    try:
-        count = operator.index(size)
-    except TypeError:
-        raise TypeError(f"{operation}: {name}: expected a whole number, found {size!r}") from None
+    count = _whole(operation, name, size)
     if count < 1:
         raise ValueError(f"{operation}: {name}: expected 1 or more, found {count}")
     return count
 
 
+def _whole(operation: str, name: str, number: Any) -> int:
+    try:
+        if isinstance(number, bool | np.bool_):
+            raise TypeError
+        return operator.index(number)
+    except TypeError:
+        raise TypeError(f"{operation}: {name}: expected a whole number, found {number!r:.60}") from None
+
+
 def expect_chance(seed: int, layer: int, p: float) -> None:
     """See `Backend.dropout_mask`."""
     for name, number in (("seed", seed), ("layer", layer)):
-        if not 0 <= operator.index(number) < 1 << 64:
+        if not 0 <= _whole("dropout_mask", name, number) < 1 << 64:
             raise ValueError(f"dropout_mask: {name}: expected 0 to 2**64 - 1, found {number}")
+    if not isinstance(p, Real) or isinstance(p, bool):
+        raise TypeError(f"dropout_mask: p: expected a number, found {p!r:.60}")
     if not 0 <= p < 1:
         raise ValueError(f"dropout_mask: p: expected 0 or more and less than 1, found {p}")
 
 
 def expect_mask(library: Library, out: Array, window: Array) -> None:
     """See `Backend.dropout_mask`."""
-    shape = out.shape if isinstance(out, library.array) else ("any",)
+    shape = out.shape if library.has(out) else ("any",)
     expect(library, "dropout_mask", "out", out, REALS, shape, written=True)
     expect(library, "dropout_mask", "window", window, np.dtype(np.int64), (1,))
     expect_apart(library, "dropout_mask", "out", out, {"window": window})
-
-
-def expect_copy(library: Library, host: np.ndarray, out: Array) -> None:
-    """See `Backend.from_host`."""
-    expect(library, "from_host", "out", out, (), host.shape, written=True, in_order=False)
-    if not np.can_cast(host.dtype, out.dtype, "same_kind"):
-        raise TypeError(f"from_host: out: expected a dtype that {host.dtype} can be cast to, found {out.dtype}")
-
-
-class StagingChecks:
-    """What a `Staging` accepts. Raises TypeError or ValueError for buffers that it cannot fill."""
-
-    def __init__(self, library: Library, buffers: Mapping[str, Array]) -> None:
-        self._buffers = dict(buffers)
-        self._dtypes: dict[str, set[np.dtype[Any]]] = {name: set() for name in buffers}  # that can be cast
-        for name, buffer in buffers.items():
-            shape = buffer.shape if isinstance(buffer, library.array) else ("any",)
-            expect(library, "staging", name, buffer, _STAGED, shape, written=True)
-            if not buffer.size:
-                raise ValueError(f"staging: {name}: expected 1 element or more, found {buffer.shape}")
-            others = {other: array for other, array in buffers.items() if other != name}
-            expect_apart(library, "staging", name, buffer, others)
-
-    def arrays(self, host: Mapping[str, np.ndarray]) -> None:
-        """Raises TypeError or ValueError for arrays that the buffers cannot take."""
-        for name, array in host.items():
-            if name not in self._buffers:
-                raise ValueError(f"staging: {name}: expected one of {', '.join(self._buffers)}")
-            if not isinstance(array, np.ndarray):
-                raise TypeError(f"staging: {name}: expected a NumPy array, found {type(array).__name__}")
-            buffer = self._buffers[name]
-            if array.dtype not in self._dtypes[name]:
-                if not np.can_cast(array.dtype, buffer.dtype, "same_kind"):
-                    raise TypeError(_unfit(name, buffer, array))
-                self._dtypes[name].add(array.dtype)
-            if array.ndim != buffer.ndim or array.shape[1:] != buffer.shape[1:] or len(array) > len(buffer):
-                raise ValueError(_unfit(name, buffer, array))
-
-
-def _unfit(name: str, buffer: Array, array: np.ndarray) -> str:
-    return f"staging: {name}: expected up to {buffer.shape} {buffer.dtype}, found {array.shape} {array.dtype}"

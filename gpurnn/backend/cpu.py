@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from gpurnn.backend.base import STAGED_AHEAD, Array, Backend, FusedOp, RowGradient, RowPlan, Staging, allocate_scratch
+from gpurnn.backend.base import STAGED_AHEAD, Array, Backend, RowGradient, RowPlan, Staging, allocate_scratch
 from gpurnn.backend.checks import (
     HOST,
-    StagingChecks,
     expect_chance,
-    expect_copy,
     expect_mask,
     expect_plan,
     expect_product,
     expect_rows,
     real,
 )
+from gpurnn.backend.copies import StagingChecks, expect_copy, host_array
+from gpurnn.backend.declared import FusedOp
 from gpurnn.backend.loops import LoopChecks
 from gpurnn.backend.signature import ROW_GRADIENT, Expected, Signature
 from gpurnn.exceptions import BackendError
@@ -72,9 +72,10 @@ class CpuBackend(Backend):
         self._threads = max((lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"), default=1)
 
     def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
+        host = host_array(host)
         if out is None:
             return np.array(host, order="C")
-        expect_copy(HOST, np.asarray(host), out)
+        expect_copy(HOST, host, out)
         np.copyto(out, host)
         return out
 
@@ -103,8 +104,8 @@ class CpuBackend(Backend):
         signature = Signature(HOST, "row_gradient", ROW_GRADIENT, dtype, {"N": n, "K": rows, "E": width})
         if self._native is None:
             if rows <= _ONE_HOT_ROWS:
-                return _one_hot_gradient(self.gemm, signature)
-            return _segment_gradient(signature)
+                return _one_hot_gradient(self, signature)
+            return _segment_gradient(self, signature)
         add_rows, threads = self._native.add_rows, self._threads
 
         def add(d_out: Array, index: Array, d_table: Array) -> None:
@@ -274,29 +275,29 @@ def _in_c(want: Expected, row: str | None) -> tuple[Any, ...]:
     return formats, want.dtype.itemsize, want.written, want.leading == row, want.below, hazards, shape
 
 
-def _one_hot_gradient(gemm: Callable[..., None], signature: Signature) -> RowGradient:
+def _one_hot_gradient(be: CpuBackend, signature: Signature) -> RowGradient:
     """For small tables: one product with the one-hot rows of the index."""
     n, rows = signature.dims["N"], signature.dims["K"]
-    one_hot = np.zeros((n, rows), signature.dtype)
+    one_hot = be.zeros((n, rows), signature.dtype)
     first = np.arange(n, dtype=np.intp) * rows
-    position = np.empty(n, np.intp)
+    position = be.empty((n,), np.intp)
 
     def gradient(d_out: Array, index: Array, plan: RowPlan, d_table: Array) -> None:
         m = signature.check(d_out, index, d_table)
         where = np.add(first[:m], index, out=position[:m])
         flat = one_hot.reshape(-1)
         flat[where] = 1
-        gemm(one_hot[:m].T, d_out, d_table)
+        be.gemm(one_hot[:m].T, d_out, d_table)
         flat[where] = 0
 
     return gradient
 
 
-def _segment_gradient(signature: Signature) -> RowGradient:
+def _segment_gradient(be: CpuBackend, signature: Signature) -> RowGradient:
     """For large tables: rows brought into the plan's order, then one sum per run of equal rows."""
     n, rows, width = (signature.dims[letter] for letter in "NKE")
-    ordered = np.empty((n, width), signature.dtype)
-    sums = np.empty((min(n, rows), width), signature.dtype)
+    ordered = be.empty((n, width), signature.dtype)
+    sums = be.empty((min(n, rows), width), signature.dtype)
 
     def gradient(d_out: Array, index: Array, plan: RowPlan, d_table: Array) -> None:
         m = signature.check(d_out, index, d_table)

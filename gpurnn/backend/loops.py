@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from gpurnn.backend.base import Array, FusedOp, extent
+from gpurnn.backend.base import Array
 from gpurnn.backend.checks import HOST, expect, expect_count, overlap, real, share_memory
+from gpurnn.backend.declared import FusedOp, extent
 
 
 class LoopChecks:
@@ -62,7 +63,7 @@ class LoopChecks:
     def _through(self, name: str, size: int, *, by_lane: bool) -> None:
         """An array that has a row a lane: for each step, or one for all of them."""
         array = self._arrays[name]
-        axes = array.ndim if isinstance(array, HOST.array) else 0
+        axes = array.ndim if HOST.has(array) else 0
         shape: tuple[int | str, ...] = (self.lanes, size) if by_lane else (size,)
         if by_lane and axes == 3:
             shape = (1 if len(array) == 1 else self.steps, *shape)

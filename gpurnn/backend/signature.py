@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gpurnn.backend.base import Argument, Array, extent
+from gpurnn.backend.base import Array
 from gpurnn.backend.checks import Library, expect, expect_below, expect_count, overlap, real, share_memory
+from gpurnn.backend.declared import Argument, extent
 
 ROW_GRADIENT = {
     "d_out": Argument(("N", "E")),
@@ -59,7 +62,10 @@ class Signature:
         name, argument = names[position], arguments[names[position]]
         kinds = {"real": self.dtype, "double": np.dtype(np.float64), "index": self.library.index}
         shape = tuple(extent(axis, {**self.dims, "N": 1}) for axis in argument.shape)
-        strides = tuple(kinds[argument.kind].itemsize * int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
+        item = kinds[argument.kind].itemsize
+        strides = tuple(item * math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+        if item * math.prod(extent(axis, self.dims) for axis in argument.shape) > sys.maxsize:
+            raise ValueError(f"{self.name}: dimensions: expected such that {name} can be addressed, found {self.dims}")
         hazards = tuple(
             j for j in range(position + 1, len(names)) if _hazard(name, argument, names[j], arguments[names[j]])
         )
@@ -78,7 +84,7 @@ class Signature:
         for array, want in zip(arguments, self.expected, strict=True):
             shape = (rows * want.shape[0], *want.shape[1:]) if want.by_row else want.shape
             if (
-                type(array) is not library.array
+                type(array) not in library.arrays
                 or array.dtype != want.dtype
                 or array.shape != shape
                 or not library.in_order(array, want.strides)
@@ -96,7 +102,7 @@ class Signature:
     def _rows(self, first: Array) -> int:
         if not self.rows:
             return 0
-        if isinstance(first, self.library.array) and first.ndim and 1 <= first.shape[0] <= self.rows:
+        if self.library.has(first) and first.ndim and 1 <= first.shape[0] <= self.rows:
             return int(first.shape[0])
         want = self.expected[0]
         self._expect(first, want, ("N", *want.shape[1:]))

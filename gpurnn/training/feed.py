@@ -112,7 +112,7 @@ class Feed:
         }
         if window.order is not None and window.segment_starts is not None and window.segment_symbols is not None:
             host |= {"order": window.order, "starts": window.segment_starts, "rows": window.segment_symbols}
-            host["runs"] = np.array([len(window.segment_starts)])
+            host["runs"] = np.array([len(window.segment_starts)], np.int32)
         self._staging.push(host)
         boundary = (window.carry.min(axis=1) == 0).tolist() if window.has_boundary else None
         return _Pushed(window, len(window.tokens), boundary)

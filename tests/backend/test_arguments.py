@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from test_fused_parity import OPERATIONS, SIZES, arguments_of, dims_of
 
-from gpurnn.backend import Array, Backend, RowPlan
+from gpurnn.backend import Argument, Array, Backend, FusedOp, RowPlan, extent
+from gpurnn.backend.cpu import CpuBackend
 from gpurnn.network.cells import CELLS
 
 DTYPE = "float32"
@@ -79,6 +81,9 @@ def wrong_arrays(be: Backend, right: Array, *, written: bool) -> dict[str, Any]:
         read_only = np.zeros(shape, right.dtype)
         read_only.flags.writeable = False
         wrong["read-only"] = read_only
+    if be.name == "cpu":
+        wrong["masked"] = np.ma.masked_array(np.zeros(shape, right.dtype))
+        wrong["of a class of its own"] = np.zeros(shape, right.dtype).view(type("Metres", (np.ndarray,), {}))
     if be.name == "cuda":
         wrong["an array of NumPy's"] = np.zeros(shape, right.dtype)
     return wrong
@@ -89,9 +94,17 @@ def refused(run: Callable[..., Any], arrays: list[Any], name: str) -> None:
         run(*arrays)
 
 
+@pytest.fixture(params=[True, False], ids=["compiled", "numpy"])
+def every(be: Backend, request: pytest.FixtureRequest) -> Backend:
+    """The backend of this run; on a CPU with compiled bodies and without."""
+    if be.name == "cuda":
+        return be
+    return CpuBackend(compiled=request.param)
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_takes_only_arrays_that_are_as_declared(be: Backend, name: str) -> None:
-    op, dims = OPERATIONS[name], dims_of(OPERATIONS[name], SIZES[1])
+def test_an_operation_takes_only_arrays_that_are_as_declared(every: Backend, name: str) -> None:
+    be, op, dims = every, OPERATIONS[name], dims_of(OPERATIONS[name], SIZES[1])
     run = be.bind(op, DTYPE, **dims)
     arrays = on_device(be, arguments_of(op, dims, DTYPE, np.random.default_rng(0)))
     for position, (argument, how) in enumerate(op.arguments.items()):
@@ -147,7 +160,8 @@ def test_row_numbers_out_of_range_reach_nothing(be: Backend) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "b", "out"])
-def test_products_take_only_matrices_that_fit(be: Backend, name: str) -> None:
+def test_products_take_only_matrices_that_fit(every: Backend, name: str) -> None:
+    be = every
     right = {"a": (3, 4), "b": (4, 5), "out": (3, 5)}
     arrays = {each: be.zeros(shape, DTYPE) for each, shape in right.items()}
     for what, wrong in wrong_arrays(be, arrays[name], written=name == "out").items():
@@ -171,7 +185,8 @@ def test_a_product_is_not_written_over_its_factors(be: Backend) -> None:
     np.testing.assert_allclose(be.to_host(right), host[:, :4] @ host[:, :4])
 
 
-def test_a_row_gradient_takes_only_what_fits(be: Backend) -> None:
+def test_a_row_gradient_takes_only_what_fits(every: Backend) -> None:
+    be = every
     gradient = be.row_gradient(4, 300, 3, DTYPE)
     index = be.from_host(np.array([1, 1, 2, 299]).astype(be.index_dtype))
     order, runs = be.from_host(np.arange(4).astype(be.index_dtype)), be.from_host(np.array([3], be.index_dtype))
@@ -185,15 +200,24 @@ def test_a_row_gradient_takes_only_what_fits(be: Backend) -> None:
     if be.plans_rows:
         short = replace(plan, order=order[:2].copy())
         refused(gradient, [right["d_out"], index, short, right["d_table"]], "plan.order")
+        for wrong in (None, (order, order, order, runs), {"order": order}):
+            refused(gradient, [right["d_out"], index, wrong, right["d_table"]], "plan")
 
 
-def test_masks_copies_and_staged_arrays_name_what_does_not_fit(be: Backend) -> None:
+def test_masks_copies_and_staged_arrays_name_what_does_not_fit(every: Backend) -> None:
+    be = every
     window, out = be.zeros((1,), np.int64), be.zeros((3, 4), DTYPE)
     draw = be.dropout_mask(1, 0, 0.5)
     refused(draw, [be.zeros((4, 6), DTYPE)[:, ::2], window], "out")
     refused(draw, [be.zeros((3,), np.int32), window], "out")
     refused(draw, [out, be.zeros((1,), np.int32)], "window")
-    for arguments, name in (((-1, 0, 0.5), "seed"), ((0, 2**64, 0.5), "layer"), ((0, 0, 1.0), "p")):
+    wrong_chances = [(0, 0, p) for p in (1.0, -0.1, float("nan"), "0.5", None, 1j, True, np.array([0.5, 0.5]))]
+    wrong_seeds = [(seed, 0, 0.5) for seed in (-1, 2**64, 1.5, "1", None, True)]
+    for name, arguments in (
+        *(("seed", each) for each in wrong_seeds),
+        ("layer", (0, 2**64, 0.5)),
+        *(("p", each) for each in wrong_chances),
+    ):
         refused(lambda *given: be.dropout_mask(*given), list(arguments), name)
     refused(lambda array: be.from_host(np.zeros(4), out=array), [out], "out")
     refused(lambda array: be.from_host(np.zeros((3, 4)), out=array), [np.zeros((3, 4)).tolist()], "out")
@@ -202,9 +226,66 @@ def test_masks_copies_and_staged_arrays_name_what_does_not_fit(be: Backend) -> N
         refused(lambda array: staging.push({"x": array}), [wrong], "x")
     refused(lambda: staging.push({"y": np.zeros(1)}), [], "y")
     refused(lambda: be.staging({"x": out, "y": out[1:]}), [], "y")
+    masked = np.ma.masked_array(np.ones((3, 4)), True)
+    refused(lambda array: staging.push({"x": array}), [masked], "x")
+    for nothing in (None, [np.zeros(1)]):
+        refused(staging.push, [nothing], "host")
+    refused(lambda: be.staging({"x": be.zeros((), DTYPE)}), [], "x")
     staging.push({"x": np.ones((2, 4))})
     staging.pop()
     assert be.to_host(out)[:, 0].tolist() == [1, 1, 0]
+    for host in (None, "abc", object(), np.zeros(3, "M8[s]")):
+        refused(be.from_host, [host], "host")
+
+
+def test_whole_numbers_are_cast_where_they_are_held(be: Backend) -> None:
+    buffer = be.zeros((2,), np.int32)
+    staging = be.staging({"x": buffer})
+    for dtype, numbers in (("i8", [2**31, 0]), ("i8", [0, -(2**31) - 1]), ("u4", [2**32 - 1, 1]), ("u8", [2**63, 1])):
+        wrong = np.array(numbers, dtype)
+        refused(lambda array: staging.push({"x": array}), [wrong], "x")
+        refused(lambda array: be.from_host(array, out=buffer), [wrong], "host")
+        assert be.to_host(buffer).tolist() == [0, 0]
+    for dtype in ("i8", "u4", "u8", "i1"):
+        right = np.array([3, np.iinfo("i1").max], dtype)
+        staging.push({"x": right})
+        staging.pop()
+        assert be.to_host(buffer).tolist() == right.tolist()
+        assert be.to_host(be.from_host(right[::-1].copy(), out=buffer)).tolist() == right[::-1].tolist()
+
+
+def test_arrays_in_a_file_are_arrays(tmp_path: Path) -> None:
+    (tmp_path / "numbers").write_bytes(np.arange(1, 13, dtype=DTYPE).tobytes())
+    stored = np.memmap(tmp_path / "numbers", DTYPE, "r", shape=(3, 4))
+    for be in (CpuBackend(), CpuBackend(compiled=False)):
+        out = be.zeros((3, 3), DTYPE)
+        be.gemm(stored, stored.T, out)
+        np.testing.assert_allclose(out, np.array(stored) @ np.array(stored).T)
+        refused(be.gather_rows, [stored, np.zeros(3, np.intp), stored], "out")
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: Argument(()), "shape: expected a tuple"),
+        (lambda: Argument("BH"), "shape: expected a tuple"),
+        (lambda: Argument(["B"]), "shape: expected a tuple"),
+        *(
+            (lambda axis=axis: Argument((axis,)), "extent '")
+            for axis in ("", "-2B", "B+1", "B2", "4 H", "\u0663H", "2.5")
+        ),
+        (lambda: Argument(("B",), "float"), "kind: expected one of"),
+        (lambda: Argument(("B",), below="B"), "below: expected for an index only"),
+        (lambda: FusedOp("x", {}, print), "x: arguments: expected 1 or more"),
+        (lambda: FusedOp("x", {"y": Argument(("B",), "range")}, print), "x: y: kind range is for scratch"),
+        (lambda: FusedOp("x", {"y": Argument(("B",), shares="z")}, print), "x: y: shares: expected an argument"),
+        (lambda: extent("BH", {"B": 2}), "extent 'BH': no dimension 'H' among B"),
+        (lambda: extent("", {}), "extent '': expected a factor and letters"),
+    ],
+)
+def test_a_declaration_of_which_nothing_can_be_made_is_refused(make: Callable[[], Any], match: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=re.escape(match)):
+        make()
 
 
 @pytest.mark.parametrize(
@@ -216,6 +297,12 @@ def test_masks_copies_and_staged_arrays_name_what_does_not_fit(be: Backend) -> N
         ({"B": 2, "H": 3, "A": 7}, "float32"),
         ({"B": 2, "H": 3}, "float16"),
         ({"B": 2, "H": 3}, ">f4"),
+        ({"B": 2, "H": 3}, None),
+        ({"B": 2, "H": 3}, "no dtype"),
+        ({"B": 2, "H": 3}, ["f4"]),
+        ({"B": True, "H": 3}, "float32"),
+        ({"B": 2**40, "H": 2**40}, "float32"),
+        ({"B": 2**63, "H": 1}, "float32"),
     ],
 )
 def test_operations_are_bound_to_the_dimensions_and_dtypes_that_they_have(

@@ -13,8 +13,8 @@ import pytest
 
 import gpurnn
 from gpurnn.backend import Backend, FusedOp
-from gpurnn.backend.base import extent
 from gpurnn.backend.cpu import CpuBackend
+from gpurnn.backend.declared import extent
 from gpurnn.network.cells import CELLS
 from gpurnn.network.heads import SOFTMAX_XENT, XENT
 from gpurnn.training import optim

@@ -54,7 +54,12 @@ print(sorted(name for name in sys.modules if name.startswith(("cupy", "gpurnn.ba
 
 def test_importing_the_shim_imports_no_array_library_but_numpy_and_nothing_of_networks() -> None:
     code = "import sys, gpurnn.backend; print([n for n in sys.modules if n.startswith(('cupy', 'h5py', 'gpurnn.'))])"
-    assert set(re.findall(r"'([^']+)'", python(code))) == {"gpurnn.backend", "gpurnn.backend.base", "gpurnn.exceptions"}
+    assert set(re.findall(r"'([^']+)'", python(code))) == {
+        "gpurnn.backend",
+        "gpurnn.backend.base",
+        "gpurnn.backend.declared",
+        "gpurnn.exceptions",
+    }
 
 
 def test_without_cupy_auto_is_the_cpu_and_says_why() -> None:
@@ -96,8 +101,11 @@ except BackendError as error:
     assert re.match(r"device 'cuda': CuPy .*; install the GPU extra", second)
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cuda0", "", "cpu:0", "CUDA"])
-def test_a_device_that_is_none_is_wrong_usage(device: str) -> None:
+@pytest.mark.parametrize(
+    "device",
+    ["gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:\u0663", "cuda0", "", "cpu:0", "CUDA", None, 0, b"cpu", ["cpu"]],
+)
+def test_a_device_that_is_none_is_wrong_usage(device: object) -> None:
     with pytest.raises(UsageError, match=re.escape(f"device {device!r}: expected auto, cpu, cuda or cuda:N")):
         backend.get(device)
 

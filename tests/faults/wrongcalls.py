@@ -12,8 +12,8 @@ from backend.test_fused_parity import OPERATIONS, arguments_of, dims_of
 
 from faults.guarded import Page
 from gpurnn.backend import Argument, FusedOp, RowPlan
-from gpurnn.backend.base import extent
 from gpurnn.backend.cpu import CpuBackend
+from gpurnn.backend.declared import extent
 from gpurnn.network.cells import CELLS
 
 DTYPES = [np.dtype(name) for name in ("f4", "f8", "i4", "i8", "u8", "f2", ">f4", ">f8", "?")]
@@ -45,7 +45,7 @@ class Operation:
 
     def fits(self, arrays: Sequence[Any]) -> bool:
         """Whether a call is right, decided by other means than the library's."""
-        if len(arrays) != len(self.arguments) or not all(isinstance(array, np.ndarray) for array in arrays):
+        if len(arrays) != len(self.arguments) or not all(type(array) in (np.ndarray, np.memmap) for array in arrays):
             return False
         sizes = dict(self.fixed)
         kinds = {"real": np.dtype(self.dtype), "double": np.dtype("f8"), "index": np.dtype(np.intp)}

@@ -10,7 +10,7 @@ import outside_cell
 import pytest
 
 from gpurnn.backend import Argument, Array, Backend
-from gpurnn.backend.base import extent
+from gpurnn.backend.declared import extent
 from gpurnn.network.cells import CELLS, Cell
 
 from . import reference

@@ -24,5 +24,5 @@ def _in_order(array: Array, strides: tuple[int, ...]) -> bool:
 
 
 DEVICE = Library(
-    "CuPy", cupy.ndarray, INDEX, address=lambda array: int(array.data.ptr), owner=_owner, in_order=_in_order
+    "CuPy", (cupy.ndarray,), INDEX, address=lambda array: int(array.data.ptr), owner=_owner, in_order=_in_order
 )

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import cupy
 import numpy as np
 
-from gpurnn.backend.base import Array, Backend, FusedOp, RowGradient, Staging, WindowOp, allocate_scratch
-from gpurnn.backend.checks import expect_chance, expect_copy, expect_mask, expect_product, owners_differ
+from gpurnn.backend.base import Array, Backend, RowGradient, Staging, allocate_scratch
+from gpurnn.backend.checks import expect_chance, expect_mask, expect_product, owners_differ
+from gpurnn.backend.copies import expect_copy, host_array
 from gpurnn.backend.cuda import graphs, window
 from gpurnn.backend.cuda.arrays import DEVICE, INDEX
 from gpurnn.backend.cuda.blas import Blas
@@ -20,6 +21,7 @@ from gpurnn.backend.cuda.device import checked_number
 from gpurnn.backend.cuda.kernels import Kernels
 from gpurnn.backend.cuda.rows import Rows
 from gpurnn.backend.cuda.staging import CudaStaging
+from gpurnn.backend.declared import FusedOp, WindowOp
 from gpurnn.backend.signature import Signature
 from gpurnn.exceptions import BackendError
 
@@ -63,7 +65,7 @@ class CudaBackend(Backend):
         return super()._allocate(made, shape, dtype)
 
     def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
-        host = np.asarray(host)
+        host = host_array(host)
         if out is not None:
             expect_copy(DEVICE, host, out)
         else:

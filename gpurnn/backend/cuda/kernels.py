@@ -9,8 +9,9 @@ from typing import Any
 import cupy
 import numpy as np
 
-from gpurnn.backend.base import Array, FusedOp, extent
+from gpurnn.backend.base import Array
 from gpurnn.backend.cuda.arrays import DEVICE
+from gpurnn.backend.declared import FusedOp, extent
 from gpurnn.backend.signature import Signature
 from gpurnn.exceptions import BackendError
 

@@ -12,7 +12,7 @@ import cupy
 import numpy as np
 
 from gpurnn.backend.base import STAGED_AHEAD, Array, Staging
-from gpurnn.backend.checks import StagingChecks
+from gpurnn.backend.copies import StagingChecks
 from gpurnn.backend.cuda.arrays import DEVICE
 from gpurnn.backend.cuda.current import on_own_device
 from gpurnn.backend.cuda.kernels import Kernels

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from gpurnn.backend.base import Array, WindowOp, extent
+from gpurnn.backend.base import Array
 from gpurnn.backend.cuda.arrays import DEVICE
 from gpurnn.backend.cuda.kernels import Kernels
+from gpurnn.backend.declared import WindowOp, extent
 from gpurnn.backend.signature import Signature
 
 PRELUDE = Path(__file__).with_name("window.cu")

@@ -2,6 +2,7 @@
 #include "python.h"
 
 static PyObject *array_type = NULL; /* numpy.ndarray */
+static PyObject *file_type = NULL; /* numpy.memmap: other subclasses may mean something else by their memory */
 static PyObject *dtype_name = NULL;
 static const char common[] = "fdl";
 static PyObject *common_dtype[3]; /* NumPy's objects for these formats, which nearly all arrays have */
@@ -11,8 +12,9 @@ int find_array_type(void) {
     if (numpy == NULL)
         return -1;
     array_type = PyObject_GetAttrString(numpy, "ndarray");
+    file_type = PyObject_GetAttrString(numpy, "memmap");
     dtype_name = PyUnicode_InternFromString("dtype");
-    int found = array_type != NULL && dtype_name != NULL;
+    int found = array_type != NULL && file_type != NULL && dtype_name != NULL;
     for (int i = 0; found && i < 3; i++)
         found = (common_dtype[i] = PyObject_CallMethod(numpy, "dtype", "C", common[i])) != NULL;
     Py_DECREF(numpy);
@@ -35,7 +37,8 @@ static int dtype_tells(PyObject *array, const char *formats) {
 }
 
 int hold(PyObject *array, const char *formats, int flags, Py_buffer *view) {
-    if (!PyObject_TypeCheck(array, (PyTypeObject *)array_type))
+    PyObject *type = (PyObject *)Py_TYPE(array);
+    if (type != array_type && type != file_type)
         return 0;
     int known = dtype_tells(array, formats);
     if (PyObject_GetBuffer(array, view, (known ? 0 : PyBUF_FORMAT) | PyBUF_STRIDES | flags) != 0) {

@@ -1,0 +1,116 @@
+"""How operations are declared: what their arrays are, and their bodies."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_EXTENT = re.compile(r"([0-9]*)([A-Za-z]*)")
+_KINDS = ("real", "double", "index", "range")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One array argument of a fused operation.
+
+    shape: one expression per axis, an optional factor and dimension letters, for example ("B", "4H").
+    kind: "real" (the dtype the operation is bound for), "double" (float64), "index" (the backend's index type), or, for
+    scratch, "range" (an index that holds 0, 1, 2, ...).
+    below: for an index, the dimension its values stay under.
+    written: whether the operation changes it.
+    shares: another argument that may lie in the same memory, though one of the two is written.
+    Raises TypeError or ValueError for a declaration that is none.
+    """
+
+    shape: tuple[str, ...]
+    kind: str = "real"
+    below: str = ""
+    written: bool = False
+    shares: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.shape, tuple) or not self.shape:
+            raise TypeError(f"argument: shape: expected a tuple of 1 expression or more, found {self.shape!r}")
+        for axis in (*self.shape, self.below or "1"):
+            _parts(axis)
+        if self.kind not in _KINDS:
+            raise ValueError(f"argument: kind: expected one of {', '.join(_KINDS)}, found {self.kind!r}")
+        if self.below and self.kind != "index":
+            raise ValueError(f"argument: below: expected for an index only, found {self.below!r} for {self.kind}")
+
+
+@dataclass(frozen=True)
+class FusedOp:
+    """A pointwise operation with one name, one signature and up to two bodies.
+
+    name: unique; also the name of the `extern "C"` function in `source`, which takes the arguments' addresses in order
+    and, where N is a dimension, last an int N.
+    arguments: arrays by name, in order; only those that are `written` change.
+    body: NumPy-style code `body(xp, *arguments, *scratch)`, writing through `out=`.
+    scratch: extra buffers that only the NumPy-style body needs, allocated once by `Backend.bind`.
+    source: CUDA C file, compiled with REAL (float or double) and each dimension but N defined; None: the body runs on
+    CuPy.
+    threads: how many CUDA threads the kernel wants, as a shape expression such as "BH"; ignored by the body.
+    block: CUDA threads of a block. most_blocks: for a kernel whose blocks take turns where there are more elements.
+    Raises ValueError for arguments of which nothing can be made.
+    """
+
+    name: str
+    arguments: Mapping[str, Argument]
+    body: Callable[..., None]
+    scratch: Mapping[str, Argument] = field(default_factory=dict)
+    source: Path | None = None
+    threads: str = ""
+    block: int = 256
+    most_blocks: int = 2**31 - 1
+
+    def __post_init__(self) -> None:
+        if not self.arguments:
+            raise ValueError(f"{self.name}: arguments: expected 1 or more")
+        for name, argument in self.arguments.items():
+            if argument.kind == "range":
+                raise ValueError(f"{self.name}: {name}: kind range is for scratch")
+            if argument.shares and argument.shares not in self.arguments:
+                raise ValueError(f"{self.name}: {name}: shares: expected an argument, found {argument.shares!r}")
+
+
+@dataclass(frozen=True)
+class WindowOp:
+    """All steps of a window in one launch: a block of CUDA threads a lane, which keeps its weights on the chip.
+
+    It has no NumPy-style body: the loop over steps is that.
+
+    name, arguments, source: as of a `FusedOp`. The axis B counts lanes, N steps, of which a call may have fewer.
+    threads: of a block, a shape expression. weights: how many reals each thread keeps, likewise. vectors: how many
+    vectors of that length, rounded up to a multiple of 4, the block shares, besides one real a thread.
+    """
+
+    name: str
+    arguments: Mapping[str, Argument]
+    source: Path
+    threads: str
+    weights: str
+    vectors: int
+
+
+def extent(expression: str, dims: Mapping[str, int]) -> int:
+    """The value of a shape expression: `extent("4H", {"H": 8})` is 32, `extent("BH", ...)` is B times H.
+
+    Raises ValueError for what is none, and for a dimension that is not among `dims`.
+    """
+    factor, letters = _parts(expression)
+    try:
+        return factor * math.prod(dims[letter] for letter in letters)
+    except KeyError as error:
+        raise ValueError(f"extent {expression!r}: no dimension {error} among {', '.join(dims) or 'none'}") from None
+
+
+def _parts(expression: str) -> tuple[int, str]:
+    """The factor and the letters of a shape expression."""
+    found = _EXTENT.fullmatch(expression)
+    if not (found and expression):
+        raise ValueError(f"extent {expression!r}: expected a factor and letters of dimensions, such as 4H, B or 1")
+    return int(found[1] or 1), found[2]
