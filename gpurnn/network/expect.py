@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from gpurnn.backend import Array
 from gpurnn.exceptions import UsageError
-from gpurnn.network.params import Params
+from gpurnn.network.params import Params, expect_kind
 from gpurnn.network.workspace import State, StateKind, Workspace
 
 
@@ -19,8 +19,12 @@ def expect_parameters(params: Params) -> None:
         raise UsageError("the model has no parameters yet; call model.params.initialise(be, seed), or load them")
 
 
-def expect_workspace(ws: Workspace, params: Params, *, train: bool = False, holds: str = "") -> None:
-    """It is of the model with these parameters. train: made for training; holds: see `Workspace`."""
+def expect_workspace(ws: Workspace, params: Params, *, train: bool = False, holds: str = "", ran: bool = False) -> None:
+    """It is of the model with these parameters. train: made for training; holds: see `Workspace`.
+
+    ran: `forward` ran on the window that is in its batch; so it did where the workspace has to hold something.
+    """
+    expect_kind("workspace", Workspace, ws)
     expect_parameters(params)
     if ws.params is not params:
         raise UsageError("workspace: made by another model; make it with this model's workspace(lanes, steps)")
@@ -29,10 +33,13 @@ def expect_workspace(ws: Workspace, params: Params, *, train: bool = False, hold
     if holds and ws.holds != holds:
         before = {"logits": "forward", "errors": "backward"}[holds]
         raise UsageError(f"workspace: there are no {holds} of a window in it; call model.{before} before")
+    if (ran or holds) and ws.ran != ws.batch.windows:
+        raise UsageError("workspace: model.forward has not run on the window that is in its batch now; call it before")
 
 
 def expect_state(state: State, kind: StateKind) -> None:
     """It is one of this kind."""
+    expect_kind("state", State, state)
     if state.kind != kind:
         raise UsageError(f"state: expected one of {kind}, found one of {state.kind}; make it with model.state(lanes)")
 
@@ -48,7 +55,13 @@ def expect_window(ws: Workspace) -> None:
 
 def expect_errors(ws: Workspace, d_last: Sequence[Mapping[str, Array]]) -> None:
     """There is an error for each state of each layer of `ws`."""
-    found = [{name: tuple(array.shape) for name, array in layer.items()} for layer in d_last]
-    expected = [{name: tuple(array[0].shape) for name, array in layer.states.items()} for layer in ws.layers]
+    layers = d_last if isinstance(d_last, Sequence) and all(isinstance(each, Mapping) for each in d_last) else [{}]
+    found = [{name: _described(array) for name, array in layer.items()} for layer in layers]
+    expected = [{name: _described(array[0]) for name, array in layer.states.items()} for layer in ws.layers]
     if found != expected:
         raise UsageError(f"d_last: expected {expected}, found {found}")
+
+
+def _described(array: Array) -> str:
+    kind = type(array)
+    return f"{kind.__module__}.{kind.__name__} {getattr(array, 'shape', '')} {getattr(array, 'dtype', '')}".strip()

@@ -10,7 +10,7 @@ from gpurnn.network.config import ModelConfig
 from gpurnn.network.expect import expect_errors, expect_state, expect_window, expect_workspace
 from gpurnn.network.inputs import embedding_backward, embedding_forward, one_hot_backward, one_hot_forward
 from gpurnn.network.layers import dropout_backward, dropout_forward, linear_backward, linear_forward
-from gpurnn.network.params import Params
+from gpurnn.network.params import Params, expect_kind
 from gpurnn.network.workspace import State, Workspace
 
 
@@ -23,6 +23,10 @@ class Model:
 
     def __init__(self, be: Backend, config: ModelConfig, params: Params | None = None) -> None:
         """params: of this configuration, to be used as they are; None: new ones. Raises UsageError for others."""
+        expect_kind("be", Backend, be)
+        expect_kind("config", ModelConfig, config)
+        if params is not None:
+            expect_kind("params", Params, params)
         self.be, self.config = be, config
         self.params = Params(be, config.specs(), config.real) if params is None else params
         if (self.params.specs, self.params.values.dtype) != (config.specs(), config.real):
@@ -56,7 +60,7 @@ class Model:
         expect_workspace(ws, self.params)
         expect_state(state, ws.kind)
         expect_window(ws)
-        ws.holds = ""
+        ws.hold("")
         be, batch, value = self.be, ws.batch, self.params.value
         n = batch.steps * ws.lanes
         tokens = batch.tokens[:n]
@@ -147,8 +151,11 @@ class Model:
         return x.reshape(steps * ws.lanes, -1)
 
     def carry_out(self, ws: Workspace, state: State) -> None:
-        """`state`: overwritten with the last slot of the window that `forward` has just run."""
-        expect_workspace(ws, self.params)
+        """`state`: overwritten with the last slot of the window that `forward` has just run.
+
+        Raises UsageError where it has not run on the window in `ws.batch`.
+        """
+        expect_workspace(ws, self.params, ran=True)
         expect_state(state, ws.kind)
         for layer, carried in zip(ws.layers, state.layers, strict=True):
             for name, array in carried.items():

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from gpurnn.backend import Array, Backend
-from gpurnn.exceptions import CheckpointError
+from gpurnn.backend.checks import HOST
+from gpurnn.exceptions import CheckpointError, UsageError
+from gpurnn.settings import Seed, checked
 
 _ALIGN = 16  # elements: each view starts at a multiple, so that vector loads are aligned
 
@@ -59,28 +61,51 @@ class Params:
         """Views by parameter name into another flat array of the same layout, such as an optimizer's moments."""
         return views(flat, self.specs, self._offsets)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: the views are made again, of the copy's arrays."""
+        return {name: value for name, value in vars(self).items() if name not in ("value", "gradient")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.value, self.gradient = self.named(self.values), self.named(self.gradients)
+
     def with_values(self, flat: Array) -> Params:
-        """The same parameters with other values, views of `flat` (size,); they share the gradients."""
+        """The same parameters with other values, views of `flat` (size,); they share the gradients.
+
+        Raises UsageError for an array of another kind.
+        """
+        own = self.values
+        expect_kind("values", type(own), flat)
+        if (flat.shape, flat.dtype) != (own.shape, own.dtype):
+            raise UsageError(f"values: expected {own.shape} {own.dtype}, found {flat.shape} {flat.dtype}")
         other = copy.copy(self)
         other.values, other.value, other.ready = flat, self.named(flat), True
         return other
 
     def load(self, be: Backend, tensors: Mapping[str, np.ndarray], source: str) -> None:
-        """Copy host tensors into the values; raises CheckpointError where a name or a shape does not fit."""
+        """Copy host tensors into the values; raises CheckpointError where one does not fit, and copies none then."""
         for spec in self.specs:
             if spec.name not in tensors:
                 raise CheckpointError(f"{source}: no parameter {spec.name}; was it trained with other options?")
             found = tensors[spec.name]
+            if not HOST.has(found) or found.dtype.kind not in "fiu":
+                kind = f"{type(found).__name__} {getattr(found, 'dtype', '')}".strip()
+                raise CheckpointError(f"{source}: {spec.name}: expected a NumPy array of real numbers, found {kind}")
             if found.shape != spec.shape:
                 raise CheckpointError(
                     f"{source}: {spec.name}: expected {spec.shape}, found {found.shape}; "
                     "was it trained with other --hidden, --embedding or --cell, or on another vocabulary?"
                 )
-            be.from_host(found.astype(self.values.dtype), out=self.value[spec.name])
+        for spec in self.specs:
+            be.from_host(np.array(tensors[spec.name], self.values.dtype), out=self.value[spec.name])
         self.ready = True
 
     def initialise(self, be: Backend, seed: int) -> None:
-        """Draw all values: each parameter from its own generator, so that one does not depend on another's shape."""
+        """Draw all values: each parameter from its own generator, so that one does not depend on another's shape.
+
+        Raises UsageError for a seed out of its range.
+        """
+        seed = checked("seed", Seed, seed)
         for number, spec in enumerate(self.specs):
             rng = np.random.default_rng([seed, number])
             host = np.zeros(spec.shape) if spec.init == "zeros" else _draw(rng, spec)
@@ -89,6 +114,13 @@ class Params:
                 host[hidden : 2 * hidden] = spec.forget_bias
             be.from_host(host.astype(self.values.dtype), out=self.value[spec.name])
         self.ready = True
+
+
+def expect_kind(name: str, kind: type, value: Any) -> None:
+    """Raises UsageError that names it unless `value` is of this class."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOUaeiou" else "a"
+        raise UsageError(f"{name}: expected {article} {kind.__name__}, found {type(value).__name__}")
 
 
 def _layout(specs: list[Spec]) -> tuple[int, int, dict[str, int]]:

@@ -11,6 +11,7 @@ from gpurnn.network.cells import CELLS
 from gpurnn.network.expect import expect_parameters, expect_state
 from gpurnn.network.model import Model
 from gpurnn.network.workspace import State
+from gpurnn.settings import checked
 
 _Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -44,6 +45,8 @@ class Stepper:
 
     def step(self, symbol: int) -> Array:
         """`o` after this symbol: overwritten by the next step. Raises UsageError for one outside the vocabulary."""
+        if type(symbol) is not int:
+            symbol = checked("symbol", int, symbol)
         if not 0 <= symbol < self._symbols:
             raise UsageError(f"symbol: expected 0 to {self._symbols - 1}, found {symbol}")
         self._token.fill(symbol)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from gpurnn.network.config import ModelConfig
 from gpurnn.network.heads import SOFTMAX_XENT, WEIGHTED_LOSS, XENT
 from gpurnn.network.layers import RecurrentBuffers
 from gpurnn.network.params import Params
+from gpurnn.settings import Count, Seed, checked
 
 
 class StateKind(NamedTuple):
@@ -42,9 +43,11 @@ class State:
     """What each lane carries from window to window: by layer and name ("h", "c"), arrays of (B, H).
 
     kind: of which models it is a state, and for how many lanes.
+    Raises UsageError for lanes that are no whole number from 1 on.
     """
 
     def __init__(self, be: Backend, config: ModelConfig, lanes: int) -> None:
+        lanes = checked("lanes", Count, lanes)
         self.kind = StateKind.of(be, config, lanes)
         self.layers: tuple[Mapping[str, Array], ...] = tuple(
             MappingProxyType(
@@ -68,7 +71,7 @@ class Batch:
 
     tokens, targets: (T B,) indices; carry: (T, B, 1), weight: (T B,), scale: (1,) real; window: (1,) int64;
     plan: for the gradient of the row gather.
-    steps: how many steps this window has.
+    steps: how many steps this window has. windows: how many it was given so far.
     symbols, lanes, most_steps: K, B and T, what a window has to fit; planned: whether its plan is read.
 
     `Feed` fills it and makes sure of all that; who writes its arrays answers for what they hold.
@@ -85,9 +88,14 @@ class Batch:
         self.scale = be.zeros((1,), real)
         self.window = be.zeros((1,), np.int64)
         self.plan = RowPlan(*(be.zeros((size,), index) for size in (n, n, n, 1)))
-        self.steps = 0
+        self.steps = self.windows = 0
         self._be = be
         self._boundary: Sequence[bool] | None = None
+
+    def begin(self, steps: int, boundary: Sequence[bool] | None) -> None:
+        """Another window is in its arrays now, with these `steps` and this `boundary`."""
+        self.steps, self.boundary = steps, boundary
+        self.windows += 1
 
     @property
     def boundary(self) -> Sequence[bool] | None:
@@ -110,7 +118,10 @@ class Workspace:
     loss: (1,) float64, J of the window. dh: (T, B, H), the errors that the layer at work gets from above.
     dropped, masks: by layer, (T, B, H), where there is dropout. x: (T, B, E), where there is an embedding.
     params: of the model that it was made for; kind: of the states that fit it.
-    holds: what `o` is: "logits" after forward, "errors" after backward, else "".
+    holds: what `o` is: "logits" after forward, "errors" after backward, else "". ran: for which of the windows of its
+    batch, counted from 1; -1: none.
+    It cannot be copied or pickled: its buffers lie within each other.
+    Raises UsageError for lanes and steps that are no whole numbers from 1 on, and for a seed out of its range.
     """
 
     def __init__(
@@ -125,11 +136,13 @@ class Workspace:
         seed: int = 0,
     ) -> None:
         """seed: keys the dropout masks."""
+        lanes, steps = checked("lanes", Count, lanes), checked("steps", Count, steps)
+        seed = checked("seed", Seed, seed)
         self.be, self.lanes, self.steps = be, lanes, steps
         cell, hidden, real = CELLS[config.cell], config.hidden, config.real
         n, symbols = lanes * steps, config.symbols
         self.params, self.kind, self.train = params, StateKind.of(be, config, lanes), train
-        self.holds = ""
+        self.holds, self.ran = "", -1
         self.batch = Batch(be, config, lanes, steps, train=train)
         self.dh = be.empty((steps, lanes, hidden), real) if train else None
         self.layers = [
@@ -156,6 +169,13 @@ class Workspace:
             self.masks = [be.empty((steps, lanes, hidden), real) for _ in range(config.layers)]
             self.dropped = [be.empty((steps, lanes, hidden), real) for _ in range(config.layers)]
             self.draw_mask = [be.dropout_mask(seed, layer, config.dropout) for layer in range(config.layers)]
+
+    def hold(self, what: str) -> None:
+        """`o` is this of the window in its batch now; see `holds`."""
+        self.holds, self.ran = what, self.batch.windows
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a workspace cannot be copied or pickled; make another with model.workspace(lanes, steps)")
 
 
 def _of_layer(named: Mapping[str, Array], layer: int) -> dict[str, Array]:

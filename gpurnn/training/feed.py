@@ -11,6 +11,7 @@ from gpurnn.backend import Backend
 from gpurnn.data.stream import Geometry, Window
 from gpurnn.exceptions import UsageError
 from gpurnn.network import Batch
+from gpurnn.network.params import expect_kind
 from gpurnn.training.strangers import Strangers
 
 
@@ -39,9 +40,11 @@ class _Pushed(NamedTuple):
 
 
 class Feed:
-    """Fills a `Batch` from the windows of a stream. be: the backend of the batch."""
+    """Fills a `Batch` from the windows of a stream. be: the backend of the batch. Raises UsageError for another."""
 
     def __init__(self, be: Backend, batch: Batch) -> None:
+        expect_kind("be", Backend, be)
+        expect_kind("batch", Batch, batch)
         self._batch = batch
         self._strangers = Strangers(batch)
         plan = batch.plan
@@ -68,6 +71,7 @@ class Feed:
         weight are read. Raises UsageError where one does not fit the batch.
         """
         if not isinstance(windows, WindowSource):
+            expect_kind("windows", Iterable, windows)
             return self._ahead(windows, self._push_stranger)
         self._expect_source(windows)
         return self._ahead(windows.recycled(), self._push)
@@ -123,5 +127,5 @@ class Feed:
 
     def _pop(self, pushed: _Pushed) -> Window:
         self._staging.pop()
-        self._batch.steps, self._batch.boundary = pushed.steps, pushed.boundary
+        self._batch.begin(pushed.steps, pushed.boundary)
         return pushed.window

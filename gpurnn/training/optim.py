@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from gpurnn.backend import Argument, Array, Backend, FusedOp
-from gpurnn.network.params import Params
+from gpurnn.network.params import Params, expect_kind
 from gpurnn.settings import BelowOne, NotNegative, OneOf, Positive, Share, check_fields
 
 _SOURCE = Path(__file__).with_name("optim.cu")
@@ -241,10 +241,12 @@ class Optimizer:
     """Clips and updates the parameters of a model.
 
     params: those it updates. average: of them, flat (P,), None where none is kept. ctl: the control array,
-    (CONTROL_SIZE,) float64; see the places above.
+    (CONTROL_SIZE,) float64; see the places above. Raises UsageError for what is no parameters or no configuration.
     """
 
     def __init__(self, be: Backend, params: Params, config: OptimizerConfig) -> None:
+        for name, kind, value in (("be", Backend, be), ("params", Params, params), ("config", OptimizerConfig, config)):
+            expect_kind(name, kind, value)
         self.params = params
         update = OPTIMIZERS[config.name]
         dtype = params.values.dtype

@@ -12,6 +12,8 @@ from gpurnn.backend import Argument, Array, FusedOp
 from gpurnn.exceptions import UsageError
 from gpurnn.network import Model, State, Workspace
 from gpurnn.network.expect import expect_state, expect_workspace
+from gpurnn.network.params import expect_kind
+from gpurnn.settings import NotNegative, checked
 from gpurnn.training.captured import CapturedWork
 from gpurnn.training.optim import CONTROL_SIZE, OK, RATE, Optimizer
 
@@ -109,11 +111,13 @@ class TrainingStep:
         optimizer: Optimizer,
         on_warning: Callable[[str], None] = _logger.warning,
     ) -> None:
+        for name, kind, value in (("model", Model, model), ("optimizer", Optimizer, optimizer)):
+            expect_kind(name, kind, value)
         expect_workspace(ws, model.params, train=True)
         expect_state(state, ws.kind)
         if optimizer.params is not model.params:
             raise UsageError("optimizer: made for the parameters of another model")
-        self._ctl = optimizer.ctl
+        self._ctl, self._ws = optimizer.ctl, ws
         self._work = _Work(model, ws, state, optimizer)
         self._run = CapturedWork(self._work, model, ws, state, optimizer, on_warning)
 
@@ -127,8 +131,14 @@ class TrainingStep:
         self._work.whole = whole
 
     def __call__(self, rate: float) -> None:
-        """One window at this learning rate; reads nothing back from the device."""
+        """One window at this learning rate; reads nothing back from the device.
+
+        Raises UsageError for a rate that is not finite or less than 0.
+        """
+        if type(rate) is not float or not 0 <= rate < math.inf:
+            rate = checked("rate", NotNegative, rate)
         self._ctl[RATE : RATE + 1].fill(rate)
         self.whole = self._run.eager  # what fails before the update leaves everything as it was
         self._run()
+        self._ws.hold("errors")  # a captured window passes by what else says so
         self.whole = True

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gpurnn.backend.base import STAGED_AHEAD
+from gpurnn.backend.checks import HOST
 from gpurnn.data.plan import Planner
 from gpurnn.data.stream import Cursor, Window
 from gpurnn.exceptions import UsageError
 from gpurnn.network import Batch
+from gpurnn.settings import Natural, checked
 
 _INPUTS = ("tokens", "targets", "carry", "weight")
 
@@ -32,11 +36,15 @@ class Strangers:
         Raises UsageError that names the first thing of the window that does not fit the batch.
         """
         batch = self._batch
+        for name in ("index", *_INPUTS):
+            if not hasattr(window, name):
+                raise UsageError(f"window: expected a Window, found {type(window).__name__} without {name}")
+        index = checked("window: index", Natural, window.index)
         shape = _expect_shapes(window, batch)
         for name in ("tokens", "targets"):
             _expect_symbols(name, getattr(window, name), batch.symbols)
         _expect_carry(window.carry)
-        total = _weight_sum(window.weight)
+        total = _weight_sum(window.weight, batch.weight.dtype)
         if not self._slots:
             self._allocate()
         slot = self._slots[self._taken % len(self._slots)]
@@ -49,7 +57,7 @@ class Strangers:
         if self._planner is not None:
             segments = self._planner.plan(slot["tokens"][:size], slot["order"][:size], slot["starts"], slot["symbols"])
         return Window(
-            index=window.index,
+            index=index,
             epoch=0,
             **copies,
             has_boundary=not copies["carry"].all(),
@@ -58,7 +66,7 @@ class Strangers:
             order=slot["order"][:size] if segments else None,
             segment_starts=slot["starts"][:segments] if segments else None,
             segment_symbols=slot["symbols"][:segments] if segments else None,
-            cursor=Cursor(window.index + 1, batch.lanes, batch.most_steps, 0),
+            cursor=Cursor(index + 1, batch.lanes, batch.most_steps, 0),
         )
 
     def _allocate(self) -> None:
@@ -81,9 +89,9 @@ def _expect_shapes(window: Window, batch: Batch) -> tuple[int, int]:
         )
     for name in _INPUTS:
         array, kinds = getattr(window, name), "iu" if name in ("tokens", "targets") else "f"
-        if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype.kind not in kinds:
+        if not HOST.has(array) or array.shape != shape or array.dtype.kind not in kinds:
             kind = "whole numbers" if kinds == "iu" else "real numbers"
-            found = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+            found = f"{array.shape} {array.dtype}" if HOST.has(array) else type(array).__name__
             raise UsageError(f"window {window.index}: {name}: expected a NumPy array {shape} of {kind}, found {found}")
     return shape[0], shape[1]
 
@@ -105,8 +113,11 @@ def _expect_carry(carry: np.ndarray) -> None:
         raise UsageError("carry: expected 0 where a step sees no state of before and 1 elsewhere, found another number")
 
 
-def _weight_sum(weight: np.ndarray) -> float:
-    total = float(weight.sum(dtype=np.float64))
-    if not (np.isfinite(total) and weight.min() >= 0):
-        raise UsageError("weight: expected finite numbers of 0 or more, found others")
+def _weight_sum(weight: np.ndarray, real: np.dtype[Any]) -> float:
+    """The sum of the weights, which `real`, the dtype of the batch, holds; and one over it."""
+    total, most = float(weight.sum(dtype=np.float64)), float(np.finfo(real).max)
+    if not (weight.min() >= 0 and total <= most):
+        raise UsageError(f"weight: expected finite numbers of 0 or more, and a sum that {real} holds, found others")
+    if 0 < total < 1 / most:
+        raise UsageError(f"weight: expected a sum of 0, or one that {real} can divide by, found {total:g}")
     return total

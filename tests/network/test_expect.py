@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -213,9 +216,100 @@ def test_errors_of_the_window_after_have_to_fit(be: Backend, p: Problem):
     p.model.backward(p.ws, [zeros(3, 3)] * 2)
 
 
-@pytest.mark.parametrize("symbol", [-1, 5, 99])
-def test_a_step_takes_symbols_of_the_vocabulary_only(be: Backend, p: Problem, symbol: int):
+@pytest.mark.parametrize("symbol", [-1, 5, 99, 1.5, True, None, "1", float("nan")])
+def test_a_step_takes_symbols_of_the_vocabulary_only(be: Backend, p: Problem, symbol: Any):
     stepper = Stepper(p.model)
     stepper.begin(p.model.state(1))
-    with pytest.raises(UsageError, match=f"symbol: expected 0 to 4, found {symbol}"):
+    with pytest.raises(UsageError, match=r"symbol: expected (0 to 4|a whole number), found "):
         stepper.step(symbol)
+    stepper.step(np.int64(4))
+
+
+def test_what_forward_left_belongs_to_the_window_that_it_saw(be: Backend, p: Problem):
+    """Once another one is in the batch, nothing is computed from the two together."""
+    model, ws = p.model, p.ws
+    late = r"model\.forward has not run on the window that is in its batch now"
+    refused(be, p, {"carry_out": lambda: model.carry_out(ws, p.state)}, late)
+    model.forward(ws, p.state)
+    model.carry_out(ws, p.state)
+    ws.batch.begin(3, None)
+    wrong = {name: call for name, call in calls(p).items() if name in ("carry_out", "loss", "backward")}
+    refused(be, p, wrong, late)
+    model.forward(ws, p.state)
+    model.backward(ws)
+    next(through_time(model, ws))
+    ws.batch.begin(4, None)
+    refused(be, p, {name: call for name, call in calls(p).items() if name in ("through_time", "error_norms")}, late)
+
+
+@pytest.mark.parametrize("wrong", [None, "lstm", 5, {"symbols": 5}, np])
+def test_what_is_of_another_kind_is_named(be: Backend, p: Problem, wrong: Any):
+    model, ws, state = p.model, p.ws, p.state
+    model.forward(ws, state)
+    for name, call in {
+        "be": lambda: Model(wrong, CONFIG),
+        "config": lambda: Model(be, wrong),
+        "params": lambda: Model(be, CONFIG, wrong or 0),
+        "workspace": lambda: model.forward(wrong, state),
+        "state": lambda: model.forward(ws, wrong),
+        "values": lambda: model.params.with_values(wrong),
+    }.items():
+        refused(
+            be,
+            p,
+            {name: call},
+            f"{name}: expected an? .*, found ",
+        )
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, None, "4", [4], float("nan"), 2**63])
+def test_sizes_and_seeds_are_whole_numbers_in_range(be: Backend, p: Problem, wrong: Any):
+    model = p.model
+    for name, call in {
+        "lanes": lambda: model.workspace(wrong, 4),
+        "steps": lambda: model.workspace(3, wrong),
+        "lanes of a state": lambda: model.state(wrong),
+        "seed": lambda: model.workspace(3, 4, seed=wrong or -5),
+        "seed of the parameters": lambda: Model(be, CONFIG).params.initialise(be, wrong or -5),
+    }.items():
+        with pytest.raises(UsageError, match=f"{name.split()[0]}: expected "):
+            call()
+    assert model.workspace(np.int64(3), np.uint8(4)).kind == model.state(np.int32(3)).kind
+
+
+def test_the_errors_of_the_window_after_are_arrays_of_this_model(be: Backend, p: Problem):
+    right = [{name: be.zeros((3, 3), np.float64) for name in "hc"} for _ in range(2)]
+    p.model.forward(p.ws, p.state)
+    wrong: dict[str, Any] = {
+        "single": [{name: array.astype(np.float32) for name, array in layer.items()} for layer in right],
+        "complex": [{name: array.astype(np.complex128) for name, array in layer.items()} for layer in right],
+        "a list": [right[0], {name: array.tolist() for name, array in right[1].items()}],
+        "none": [right[0], {"h": right[0]["h"], "c": None}],
+        "no layers": right[0],
+        "a number": 5,
+        "numbers": [5, 5],
+    }
+    of = {name: lambda d_last=d_last: p.model.backward(p.ws, d_last) for name, d_last in wrong.items()}
+    refused(be, p, of, "d_last: expected .* found")
+    p.model.backward(p.ws, right)
+
+
+def test_copied_parameters_are_whole(be: Backend, p: Problem):
+    """What changes the values of a copy changes its views, and nothing of the original."""
+    own = p.model.params
+    before = be.to_host(own.values)
+    for made in (copy.deepcopy(own), pickle.loads(pickle.dumps(own))):
+        made.values[...] = 3
+        made.gradients[...] = 4
+        assert all(float(array.min()) == float(array.max()) == 3 for array in made.value.values())
+        assert all(float(array.min()) == float(array.max()) == 4 for array in made.gradient.values())
+        np.testing.assert_array_equal(be.to_host(own.values), before)
+    shallow = copy.copy(own)
+    shallow.value["output.c"][...] = 7
+    assert float(own.value["output.c"].min()) == 7
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_workspace_is_not_copied(be: Backend, p: Problem, copied: Callable[[object], object]):
+    with pytest.raises(TypeError, match="a workspace cannot be copied or pickled; make another"):
+        copied(p.ws)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,6 +96,18 @@ def test_load(be: Backend, params: Params):
     params.load(be, tensors, "x.safetensors")
     for name, array in host(be, params.value).items():
         np.testing.assert_array_equal(array, tensors[name].astype(np.float64))
+
+
+@pytest.mark.parametrize("kind", ["complex64", "U9", "object", "M8[s]", "?", list, np.ma.MaskedArray, None])
+def test_what_is_loaded_is_numbers_and_all_of_it_or_nothing(be: Backend, params: Params, kind: Any):
+    tensors = {name: be.to_host(value) + 1 for name, value in params.value.items()}
+    last = params.specs[-1].name
+    of_kind = {list: np.ndarray.tolist, np.ma.MaskedArray: np.ma.masked_array, None: lambda array: None}
+    wrong = of_kind[kind](tensors[last]) if kind in of_kind else np.zeros(tensors[last].shape, kind)
+    before = be.to_host(params.values).tobytes()
+    with pytest.raises(CheckpointError, match=f"x.safetensors: {last}: expected a NumPy array of real numbers, found"):
+        params.load(be, tensors | {last: wrong}, "x.safetensors")
+    assert be.to_host(params.values).tobytes() == before
 
 
 def test_load_names_what_does_not_fit(be: Backend, params: Params):

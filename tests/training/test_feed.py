@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import Window, WindowStream
 from gpurnn.exceptions import UsageError
-from gpurnn.network import Model, ModelConfig, Workspace
+from gpurnn.network import Model, ModelConfig, Workspace, error_norms
 from gpurnn.training.feed import Feed
 from gpurnn.training.optim import Optimizer, OptimizerConfig
 from gpurnn.training.step import TrainingStep
@@ -99,6 +100,93 @@ def test_a_wrong_value_is_refused_and_the_batch_stays(
         with pytest.raises(UsageError, match=WRONG_VALUES[name, value]):
             attempt()
     assert_same(contents(be, ws), before)
+
+
+@pytest.mark.parametrize("value", [1e300, 1e-320], ids=["large", "small"])
+def test_weights_that_the_batch_cannot_hold_or_divide_by_are_refused(
+    be: Backend, corpus: Corpus, window: Window, value: float
+):
+    feed = Feed(be, model_of(be, len(corpus.vocabulary), dtype="float32").workspace(LANES, STEPS).batch)
+    with pytest.raises(UsageError, match=r"weight: expected .* float32"):
+        feed.load(replace(window, weight=np.full(window.weight.shape, value)))
+    feed.load(replace(window, weight=np.zeros(window.weight.shape)))
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "abc", (1, 2), {}, np.zeros((3, 4))])
+def test_what_is_no_window_is_named(be: Backend, ws: Workspace, window: Window, wrong: Any):
+    feed = Feed(be, ws.batch)
+    feed.load(window)
+    before = contents(be, ws)
+    for attempt in (lambda: feed.load(wrong), lambda: list(feed.run([window, wrong]))):
+        with pytest.raises(UsageError, match=f"window: expected a Window, found {type(wrong).__name__} without "):
+            attempt()
+    assert_same(contents(be, ws), before)
+    for nothing in (None, 5):
+        with pytest.raises(UsageError, match=r"windows: expected an? Iterable, found"):
+            feed.run(nothing)
+
+
+@pytest.mark.parametrize("wrong", [None, -1, 1.5, "1", True, 2**63, 2**64, float("nan")])
+def test_the_index_of_a_window_is_a_count(be: Backend, ws: Workspace, window: Window, wrong: Any):
+    with pytest.raises(UsageError, match="window: index: expected "):
+        Feed(be, ws.batch).load(replace(window, index=wrong))
+    Feed(be, ws.batch).load(replace(window, index=np.int64(3)))
+
+
+@pytest.mark.parametrize("name", ["tokens", "targets", "carry", "weight"])
+def test_a_mask_hides_nothing_from_the_look_at_a_window(be: Backend, ws: Workspace, window: Window, name: str):
+    hidden = np.ma.masked_array(np.full_like(getattr(window, name), 10**6), True)
+    with pytest.raises(UsageError, match=f"{name}: expected a NumPy array .* found MaskedArray"):
+        Feed(be, ws.batch).load(replace(window, **{name: hidden}))
+
+
+@pytest.mark.parametrize("rate", [-1.0, -1e-300, float("nan"), float("inf"), None, "0.1", True, 1j, np.array([0.1])])
+def test_a_rate_that_is_none_changes_nothing(be: Backend, corpus: Corpus, window: Window, rate: Any):
+    model = model_of(be, len(corpus.vocabulary))
+    ws = model.workspace(LANES, STEPS)
+    optimizer = Optimizer(be, model.params, OptimizerConfig())
+    step = TrainingStep(model, ws, model.state(LANES), optimizer)
+    Feed(be, ws.batch).load(window)
+    before = [be.to_host(array).tobytes() for array in (model.params.values, optimizer.ctl)]
+    with pytest.raises(UsageError, match="rate: expected "):
+        step(rate)
+    assert [be.to_host(array).tobytes() for array in (model.params.values, optimizer.ctl)] == before
+    step(np.float32(0.5))
+    step(0)
+
+
+def test_after_each_training_step_its_errors_can_be_looked_at(be: Backend, corpus: Corpus):
+    """Also where a window was one launch of captured work; not once the next window is there."""
+    model = model_of(be, len(corpus.vocabulary))
+    ws = model.workspace(LANES, STEPS)
+    step = TrainingStep(model, ws, model.state(LANES), Optimizer(be, model.params, OptimizerConfig()))
+    with WindowStream(corpus, "train", lanes=LANES, steps=STEPS) as stream:
+        for window in Feed(be, ws.batch).run(stream):
+            if window.index:
+                with pytest.raises(UsageError, match="has not run on the window that is in its batch now"):
+                    error_norms(model, ws)
+            step(1e-3)
+            assert np.isfinite(error_norms(model, ws)["layers.0.da"]).all()
+            if window.index == 12:
+                break
+
+
+def test_parts_of_another_kind_are_named(be: Backend, corpus: Corpus):
+    model = model_of(be, len(corpus.vocabulary))
+    ws, state = model.workspace(LANES, STEPS), model.state(LANES)
+    optimizer = Optimizer(be, model.params, OptimizerConfig())
+    for name, call in {
+        "batch": lambda: Feed(be, ws),
+        "be": lambda: Feed("cpu", ws.batch),
+        "params": lambda: Optimizer(be, model, OptimizerConfig()),
+        "config": lambda: Optimizer(be, model.params, "adam"),
+        "model": lambda: TrainingStep(None, ws, state, optimizer),
+        "workspace": lambda: TrainingStep(model, state, ws, optimizer),
+        "state": lambda: TrainingStep(model, ws, state.named(), optimizer),
+        "optimizer": lambda: TrainingStep(model, ws, state, None),
+    }.items():
+        with pytest.raises(UsageError, match=f"{name}: expected an? "):
+            call()
 
 
 def test_the_first_symbol_that_a_model_lacks_is_refused(be: Backend):
