@@ -15,6 +15,7 @@ from gpurnn.data.stream import WindowStream
 from gpurnn.data.tokens import Vocabulary
 from gpurnn.exceptions import DataError, GpurnnError
 from gpurnn.network import Model
+from gpurnn.settings import Count, checked, expect_kind
 from gpurnn.training.snapshot import Language
 from gpurnn.training.validation import ForwardPass, LaneLosses, LaneSums
 
@@ -61,15 +62,19 @@ def evaluate(
 
     language: the model's; its vocabulary has to be that of the corpus. lanes: more are faster, but each begins with a
     state of zeros. on_progress: called with the targets read and those there are.
-    Raises DataError: another vocabulary, a split with no target to count, too many lanes; GpurnnError: a loss that is
-    not finite.
+    Raises DataError: another vocabulary, a split with no target to count, too many lanes; UsageError: what is no model,
+    language, corpus or number of lanes; GpurnnError: a loss that is not finite.
     """
+    for name, kind, value in (("model", Model, model), ("language", Language, language), ("corpus", Corpus, corpus)):
+        expect_kind(name, kind, value)
+    lanes = checked("lanes", Count, lanes)
     _check(language.vocabulary, corpus, split)
     targets = max(1, len(corpus.split(split)) - 1)
-    steps = min(_STEPS, max(1, _LOGITS // (max(1, lanes) * model.config.symbols)), max(1, targets // max(1, lanes)))
-    nats, done, sums = 0.0, 0, LaneSums(lanes)
+    steps = min(_STEPS, max(1, _LOGITS // (lanes * model.config.symbols)), max(1, targets // lanes))
+    nats, done = 0.0, 0
     seen = np.zeros(model.config.symbols, np.int64)
     stream = WindowStream(corpus, split, lanes=lanes, steps=steps, epochs=1, plan=False, tail=True)
+    sums = LaneSums(lanes)
     with closing(stream):
         for window, loss in ForwardPass(model, lanes, steps).losses(stream):
             counted = window.weight > 0

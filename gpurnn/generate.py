@@ -15,10 +15,10 @@ from gpurnn.network import Model, State
 from gpurnn.network.stepper import Stepper
 from gpurnn.prompt import PROMPT_ADVICE, Prompt, encode_prompt, in_windows
 from gpurnn.sampler import Sampler, Sampling
-from gpurnn.settings import Rule, checked
+from gpurnn.settings import Rule, checked, expect_kind
 from gpurnn.training.snapshot import Language
 
-_Length = Annotated[int, Rule("0 (no end) or more", lambda n: n >= 0)]
+_Length = Annotated[int, Rule("0 (no end) or more", lambda n: n >= 0), Rule("less than 2**63", lambda n: n < 2**63)]
 _PROMPT_STEPS = 64  # steps of the windows that a prompt runs through in
 
 
@@ -54,6 +54,8 @@ class Generator:
     """
 
     def __init__(self, model: Model, language: Language) -> None:
+        expect_kind("model", Model, model)
+        expect_kind("language", Language, language)
         if len(language.vocabulary) != model.config.symbols:
             raise UsageError(
                 f"language: its vocabulary has {len(language.vocabulary)} symbols, the model {model.config.symbols}"
@@ -62,6 +64,7 @@ class Generator:
         self._start = model.state(1)
         self._last: int | None = None
         self._stepper = Stepper(model)
+        self._texts = 0  # that were begun: the stepper serves the last one
 
     def read(self, prompt: Prompt) -> None:
         """Begin where this prompt ends; an empty one begins a document. Raises DataError, see `encode_prompt`."""
@@ -89,7 +92,10 @@ class Generator:
         seed: int | None = Sampling.seed,
         stop: str | bytes | None = None,
     ) -> Iterator[str] | Iterator[bytes]:
-        """A text, as `generate` describes it. Use it up, or leave it, before the next one is asked for."""
+        """A text, as `generate` describes it. Use it up, or leave it, before the next one is asked for.
+
+        One that is asked for more after that raises UsageError.
+        """
         vocabulary = self._language.vocabulary
         length = checked("length", _Length, length)
         sampler = Sampler(
@@ -104,6 +110,8 @@ class Generator:
 
     def _until(self, stop: str | bytes) -> _Until:
         """What watches for the stop text, which becomes what is shown where the corpus holds that text."""
+        if not isinstance(stop, str | bytes):
+            raise UsageError(f"stop: expected a text, found {type(stop).__name__}")
         if self._language.vocabulary.kind == "bytes":
             wanted: str | bytes = as_bytes(stop)
         else:
@@ -139,7 +147,11 @@ class Generator:
                 yield symbol
         stepper, to_host = self._stepper, self._model.be.to_host
         stepper.begin(self._start)
+        self._texts += 1
+        text = self._texts
         while True:
+            if text != self._texts:
+                raise UsageError("text: the generator has begun another one since; use up each before the next")
             symbol = sampler.draw(to_host(stepper.step(symbol))[0])
             yield symbol
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -12,6 +13,7 @@ from gpurnn.data.decoding import Advice, as_bytes, as_text
 from gpurnn.data.inputs import Source
 from gpurnn.data.text import read_pieces
 from gpurnn.data.tokens import Vocabulary
+from gpurnn.exceptions import DataError, UsageError
 from gpurnn.training.snapshot import Language
 
 Prompt = str | bytes | Iterable[str] | Iterable[bytes]
@@ -36,16 +38,37 @@ def encode_prompt(language: Language, prompt: Prompt) -> Iterator[np.ndarray]:
     """The symbols of a prompt, int32 arrays of any length.
 
     prompt: see `Prompt`; bytes for a vocabulary of characters or words are decoded as the text policy says.
-    Raises DataError that names the first symbol the vocabulary lacks, and its position.
+    Raises DataError that names the first symbol the vocabulary lacks, and its position; UsageError for no text.
     """
     vocabulary, policy = language.vocabulary, language.policy
     if vocabulary.kind == "bytes":
-        pieces: Iterable[str | bytes] = (prompt,) if isinstance(prompt, str | bytes) else prompt
-    elif isinstance(prompt, str | bytes):
-        pieces = (policy.apply(as_text(prompt, "the prompt", policy, PROMPT_ADVICE)),)
+        return _encode(vocabulary, map(as_bytes, (prompt,) if isinstance(prompt, str | bytes) else _texts(prompt)))
+    if isinstance(prompt, str | bytes):
+        texts: Iterable[str] = (policy.apply(as_text(prompt, "the prompt", policy, PROMPT_ADVICE)),)
     else:
-        pieces = prompt
-    return _encode(vocabulary, pieces)
+        texts = _decoded(_texts(prompt))
+    return _encode(vocabulary, _whole_words(texts) if vocabulary.kind == "words" else texts)
+
+
+def _texts(pieces: Any) -> Iterator[str | bytes]:
+    """The pieces of a prompt, looked at one by one."""
+    if not isinstance(pieces, Iterable):
+        raise UsageError(f"prompt: expected a text or its pieces, found {type(pieces).__name__}")
+    for piece in pieces:
+        if not isinstance(piece, str | bytes):
+            raise UsageError(f"prompt: expected texts as its pieces, found {type(piece).__name__}")
+        yield piece
+
+
+def _decoded(pieces: Iterable[str | bytes]) -> Iterator[str]:
+    """Pieces as text; bytes are UTF-8, and a character of theirs may go on in the next piece."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for piece in pieces:
+            yield piece if isinstance(piece, str) else decoder.decode(piece)
+        yield decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise DataError(f"prompt: a piece of bytes is not UTF-8: {error.reason}; {_CONVERT}") from None
 
 
 def in_windows(arrays: Iterable[np.ndarray], steps: int) -> Iterator[np.ndarray]:
@@ -62,20 +85,16 @@ def in_windows(arrays: Iterable[np.ndarray], steps: int) -> Iterator[np.ndarray]
 
 def _encode(vocabulary: Vocabulary, pieces: Iterable[str | bytes]) -> Iterator[np.ndarray]:
     position = 0
-    if vocabulary.kind == "words":
-        pieces = _whole_words(pieces)
     for piece in pieces:
-        if vocabulary.kind == "bytes" and isinstance(piece, str):
-            piece = as_bytes(piece)
         yield vocabulary.encode(piece, position)
         position += len(piece)
 
 
-def _whole_words(pieces: Iterable[str | bytes]) -> Iterator[str]:
+def _whole_words(pieces: Iterable[str]) -> Iterator[str]:
     """The pieces with a word that may go on in the next one held back."""
     held = ""
     for piece in pieces:
-        text = held + (piece if isinstance(piece, str) else piece.decode())
+        text = held + piece
         edge = len(text)
         while edge and (text[edge - 1].isalnum() or text[edge - 1] == "_"):
             edge -= 1

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import numpy as np
 
-from gpurnn.exceptions import GpurnnError
-from gpurnn.settings import Natural, Rule, check_fields
+from gpurnn.exceptions import GpurnnError, UsageError
+from gpurnn.settings import Count, Natural, Rule, check_fields, checked
 
 _LEAST_TEMPERATURE = 1e-6  # so that logits of any size can be divided by it
 _Temperature = Annotated[
@@ -57,6 +57,9 @@ class Sampler:
         never: int | None = None,
     ) -> None:
         how = Sampling(temperature, top_k, top_p, seed)
+        symbols = checked("symbols", Count, symbols)
+        if never is not None and not 0 <= checked("never", int, never) < symbols:
+            raise UsageError(f"never: expected 0 to {symbols - 1}, found {never}")
         self._temperature, self._top_k, self._top_p, self._never = how.temperature, how.top_k, how.top_p, never
         self._generator = np.random.default_rng(how.seed)
         self._x = np.empty(symbols, np.float64)
@@ -64,9 +67,12 @@ class Sampler:
     def draw(self, logits: np.ndarray) -> int:
         """A symbol from softmax(logits / temperature) over the kept symbols.
 
-        logits: (K,) real. Raises GpurnnError where they are not finite.
+        logits: (K,) real. Raises GpurnnError where they are not finite, UsageError for others.
         """
         x = self._x
+        given = np.asarray(logits)
+        if given.shape != x.shape or given.dtype.kind not in "fiu":
+            raise UsageError(f"logits: expected {x.shape} real numbers, found {given.shape} {given.dtype}")
         np.copyto(x, logits)
         if self._never is not None:
             x[self._never] = -math.inf

@@ -77,6 +77,12 @@ def checked(name: str, kind: Any, value: Any) -> Any:
     return plain
 
 
+def expect_kind(name: str, kind: type, value: Any) -> None:
+    """Raises UsageError that names it unless `value` is of this class. Quick, for what is looked at in each window."""
+    if not isinstance(value, kind):
+        raise UsageError(f"{name}: expected {_named(kind)}, found {type(value).__name__}")
+
+
 def check_fields(config: Any, **names: str) -> None:
     """Make every field of a configuration, a frozen dataclass, what its annotation asks for; from `__post_init__`.
 
@@ -135,4 +141,5 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {int: _whole, float: _real}
 
 
 def _named(base: type) -> str:
-    return {int: "a whole number", float: "a finite number", str: "a text"}.get(base, f"a {base.__name__}")
+    article = "an" if base.__name__[0] in "AEIOUaeiou" else "a"
+    return {int: "a whole number", float: "a finite number", str: "a text"}.get(base, f"{article} {base.__name__}")

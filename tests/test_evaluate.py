@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from gpurnn import evaluate as evaluate_module
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.evaluate import evaluate
-from gpurnn.exceptions import DataError, GpurnnError
+from gpurnn.exceptions import DataError, GpurnnError, UsageError
 from gpurnn.training.load import Trained
 
 
@@ -133,6 +134,24 @@ def test_what_cannot_be_evaluated(made: tuple[Trained, Corpus], tmp_path: Path):
     single = make_corpus(tmp_path / "single.h5", ["abc"] + ["a", "b"] * 9, split=(0.1, 0.9, 0))
     with Corpus.open(single) as other, pytest.raises(DataError, match="no target to count"):
         evaluate(model.model, replace(model.language, vocabulary=other.vocabulary), other)
+
+
+@pytest.mark.parametrize("lanes", [0, -1, 1.5, True, None, "2", 2**63, float("nan")])
+def test_lanes_are_a_count(made: tuple[Trained, Corpus], lanes: Any):
+    model, corpus = made
+    with pytest.raises(UsageError, match="lanes: expected "):
+        evaluate(model.model, model.language, corpus, lanes=lanes)
+    one, other = (evaluate(model.model, model.language, corpus, lanes=two) for two in (2, np.int64(2)))
+    assert one == other
+
+
+def test_what_is_evaluated_is_named(made: tuple[Trained, Corpus]):
+    model, corpus = made
+    right = {"model": model.model, "language": model.language, "corpus": corpus}
+    for name in right:
+        for wrong in (None, "corpus.h5", model.language.vocabulary, model):
+            with pytest.raises(UsageError, match=f"{name}: expected a {name.title()}, found {type(wrong).__name__}"):
+                evaluate(**right | {name: wrong})  # type: ignore[arg-type]
 
 
 def test_a_model_that_has_diverged_is_named(be: Backend, tmp_path: Path):

@@ -6,6 +6,7 @@ import tracemalloc
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -265,6 +266,55 @@ def test_values_out_of_range_are_refused_at_once(be: Backend):
         generate(made, lang, stop="")
     with pytest.raises(UsageError, match="top-k"):
         generate(made, lang, top_k=-1)
+
+    with pytest.raises(UsageError, match="length: expected less than"):
+        generate(made, lang, length=2**63)
+    for wrong in (5, ["a"], True, object()):
+        with pytest.raises(UsageError, match="stop: expected a text, found"):
+            generate(made, lang, stop=wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="model: expected a Model, found"):
+        generate(lang, lang)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="language: expected a Language, found Vocabulary"):
+        generate(made, lang.vocabulary)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["chars", "bytes", "words"])
+@pytest.mark.parametrize("wrong", [None, 5, True, bytearray(b"a"), memoryview(b"a"), [1, 2], [None], [["a"]], ["a", 5]])
+def test_a_prompt_that_is_no_text_is_named(be: Backend, kind: str, wrong: Any):
+    lang = language(kind, [bytes([i]) for i in b"abc"] if kind == "bytes" else ["a", "b", "c"])
+    with pytest.raises(UsageError, match=r"prompt: expected (a text or its|texts as its) pieces, found "):
+        generate(model(be, 3), lang, wrong)
+
+
+@pytest.mark.parametrize("kind", ["chars", "bytes", "words"])
+def test_bytes_of_a_prompt_may_end_inside_a_character(be: Backend, kind: str):
+    prompt = "\u00e4b\u00e4"
+    symbols = sorted({bytes([b]) for b in prompt.encode()}) if kind == "bytes" else ["\u00e4", "b"]
+    symbols += [prompt] * (kind == "words")
+    made = model(be, len(symbols))
+    lang = replace(language(kind, symbols), start_symbols=np.array([0]), start_counts=np.array([1]))
+    whole = list(generate(made, lang, prompt, length=9, seed=1))
+    assert list(generate(made, lang, [bytes([b]) for b in prompt.encode()], length=9, seed=1)) == whole
+    if kind != "bytes":
+        for broken in ([prompt.encode()[:-1]], [b"\xff"]):
+            with pytest.raises(DataError, match="prompt: a piece of bytes is not UTF-8"):
+                generate(made, lang, broken)
+    else:
+        with pytest.raises(DataError, match=r"character 1, '.ud800': half a character has no bytes"):
+            generate(made, lang, "b\ud800")
+
+
+def test_a_text_that_another_one_followed_says_so(be: Backend):
+    """They would be made from one state, each from the other's symbols."""
+    generator = Generator(model(be), language())
+    generator.read(LONG)
+    first, second = generator.pieces(length=50, seed=1), generator.pieces(length=50, seed=1)
+    pieces = list(islice(first, 5))
+    whole = "".join(second)
+    assert whole.startswith("".join(pieces))
+    with pytest.raises(UsageError, match="the generator has begun another one since"):
+        next(first)  # type: ignore[call-overload]
+    assert "".join(generator.pieces(length=50, seed=1)) == whole
 
 
 def test_memory_does_not_grow_with_prompt_or_text(be: Backend):

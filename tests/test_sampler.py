@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,3 +127,36 @@ def test_a_diverged_model_is_named(bad: float):
 def test_values_out_of_range(options: dict[str, float], message: str):
     with pytest.raises(UsageError, match=message):
         Sampler(3, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("symbols", [0, -1, 1.5, True, None, "3"])
+def test_a_number_of_symbols_is_a_count(symbols: Any):
+    with pytest.raises(UsageError, match="symbols: expected "):
+        Sampler(symbols)
+
+
+@pytest.mark.parametrize("never", [-1, 3, 1.5, True, "1", [1]])
+def test_what_is_never_drawn_is_a_symbol(never: Any):
+    with pytest.raises(UsageError, match="never: expected "):
+        Sampler(3, never=never)
+    assert Sampler(3, temperature=0, never=np.int64(0)).draw(np.zeros(3)) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros(2),
+        np.zeros(4),
+        np.zeros((1, 3)),
+        np.zeros((3, 1)),
+        np.zeros(()),
+        0.0,
+        None,
+        "abc",
+        np.zeros(3, complex),
+    ],
+    ids=str,
+)
+def test_logits_of_another_kind_draw_nothing(wrong: Any):
+    with pytest.raises(UsageError, match=r"logits: expected \(3,\) real numbers, found "):
+        Sampler(3, seed=1).draw(wrong)

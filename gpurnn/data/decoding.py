@@ -91,8 +91,12 @@ def as_text(given: str | bytes, label: str, policy: TextPolicy, advice: Advice) 
 
 
 def as_bytes(given: str | bytes) -> bytes:
-    """A text from a person as bytes, in UTF-8."""
-    return given.encode("utf-8", "surrogateescape") if isinstance(given, str) else given
+    """A text from a person as bytes, in UTF-8. Raises DataError for half a character, which has no bytes."""
+    try:
+        return given.encode("utf-8", "surrogateescape") if isinstance(given, str) else given
+    except UnicodeEncodeError as error:
+        place = f"character {error.start}, {given[error.start]!a}"
+        raise DataError(f"{place}: half a character has no bytes; leave it out") from None
 
 
 def _decoder(policy: TextPolicy, errors: str) -> codecs.IncrementalDecoder:

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from gpurnn.backend import Array
 from gpurnn.exceptions import UsageError
-from gpurnn.network.params import Params, expect_kind
+from gpurnn.network.params import Params
 from gpurnn.network.workspace import State, StateKind, Workspace
+from gpurnn.settings import expect_kind
 
 
 def expect_parameters(params: Params) -> None:

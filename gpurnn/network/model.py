@@ -10,8 +10,9 @@ from gpurnn.network.config import ModelConfig
 from gpurnn.network.expect import expect_errors, expect_state, expect_window, expect_workspace
 from gpurnn.network.inputs import embedding_backward, embedding_forward, one_hot_backward, one_hot_forward
 from gpurnn.network.layers import dropout_backward, dropout_forward, linear_backward, linear_forward
-from gpurnn.network.params import Params, expect_kind
+from gpurnn.network.params import Params
 from gpurnn.network.workspace import State, Workspace
+from gpurnn.settings import expect_kind
 
 
 class Model:

@@ -13,7 +13,7 @@ import numpy as np
 from gpurnn.backend import Array, Backend
 from gpurnn.backend.checks import HOST
 from gpurnn.exceptions import CheckpointError, UsageError
-from gpurnn.settings import Seed, checked
+from gpurnn.settings import Seed, checked, expect_kind
 
 _ALIGN = 16  # elements: each view starts at a multiple, so that vector loads are aligned
 
@@ -114,13 +114,6 @@ class Params:
                 host[hidden : 2 * hidden] = spec.forget_bias
             be.from_host(host.astype(self.values.dtype), out=self.value[spec.name])
         self.ready = True
-
-
-def expect_kind(name: str, kind: type, value: Any) -> None:
-    """Raises UsageError that names it unless `value` is of this class."""
-    if not isinstance(value, kind):
-        article = "an" if kind.__name__[0] in "AEIOUaeiou" else "a"
-        raise UsageError(f"{name}: expected {article} {kind.__name__}, found {type(value).__name__}")
 
 
 def _layout(specs: list[Spec]) -> tuple[int, int, dict[str, int]]:

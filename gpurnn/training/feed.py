@@ -11,7 +11,7 @@ from gpurnn.backend import Backend
 from gpurnn.data.stream import Geometry, Window
 from gpurnn.exceptions import UsageError
 from gpurnn.network import Batch
-from gpurnn.network.params import expect_kind
+from gpurnn.settings import expect_kind
 from gpurnn.training.strangers import Strangers
 
 

@@ -15,8 +15,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from gpurnn.backend import Argument, Array, Backend, FusedOp
-from gpurnn.network.params import Params, expect_kind
-from gpurnn.settings import BelowOne, NotNegative, OneOf, Positive, Share, check_fields
+from gpurnn.network.params import Params
+from gpurnn.settings import BelowOne, NotNegative, OneOf, Positive, Share, check_fields, expect_kind
 
 _SOURCE = Path(__file__).with_name("optim.cu")
 _THREADS = 256  # of a CUDA block

@@ -12,8 +12,7 @@ from gpurnn.backend import Argument, Array, FusedOp
 from gpurnn.exceptions import UsageError
 from gpurnn.network import Model, State, Workspace
 from gpurnn.network.expect import expect_state, expect_workspace
-from gpurnn.network.params import expect_kind
-from gpurnn.settings import NotNegative, checked
+from gpurnn.settings import NotNegative, checked, expect_kind
 from gpurnn.training.captured import CapturedWork
 from gpurnn.training.optim import CONTROL_SIZE, OK, RATE, Optimizer
 
