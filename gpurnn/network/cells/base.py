@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpurnn.backend import FusedOp, WindowOp
+from gpurnn.network.params import INITIALISERS
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,10 @@ class Cell:
       past the gates, as in the GRU; every other state has one.
 
     window: both passes over a whole window in one launch, None without; see `WindowOp`.
-    Raises ValueError for an argument that is none of these, and for a state whose error would be lost.
+    `forward` takes `a`, `r`, `b` and all biases, and writes all states and what is saved. `backward` takes `dh_out` and
+    `dh_rec`, and writes `a`, each `e_` and, where `apart`, `r`.
+    Raises ValueError for an argument that is none of these, of another shape, missing, or written where it may not be;
+    for a state whose error would be lost; for one name of two arrays.
     """
 
     name: str
@@ -43,17 +48,71 @@ class Cell:
     window: tuple[WindowOp, WindowOp] | None = None
 
     def __post_init__(self) -> None:
-        if self.states[:1] != ("h",):
-            raise ValueError(f"cell {self.name}: states: expected h first, found {self.states}")
-        known = {"a", "r", "b", *self.biases, *self.saved, *self.states, *(f"{name}_prev" for name in self.states)}
-        errors = {"dh_out", "dh_rec", *(f"e_{name}" for name in self.states)}
-        for op, names in ((self.forward, known), (self.backward, known | errors)):
-            for name in op.arguments:
-                if name not in names:
-                    raise ValueError(f"cell {self.name}: {op.name}: {name} is none of {', '.join(sorted(names))}")
+        self._check_parts()
+        previous, errors = [f"{name}_prev" for name in self.states], [f"e_{name}" for name in self.states]
+        shared, kept = ["b", *self.biases], ["a", *self.states, *self.saved]
+        given = ["r", *shared, *previous]
+        from_after = ["dh_out", "dh_rec"]
+        names = [*kept, *given, *from_after, *errors, "U", "W"]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"cell {self.name}: {', '.join(twice)}: expected a name for each array, found two with one"
+            )
+        apart = ["r"] if self.apart else []
+        self._check_op(self.forward, kept + given, ["a", "r", *shared], [*self.states, *self.saved], ["a", *apart])
         for name in self.states[1:]:
             if name not in self.errors:
                 raise ValueError(f"cell {self.name}: {self.backward.name}: state {name} needs an argument e_{name}")
+        left = ["a", *apart, *(f"e_{name}" for name in self.errors)]
+        self._check_op(self.backward, [*kept, *given, *from_after, *errors], from_after, left)
+
+    def _check_parts(self) -> None:
+        """What each field is, by itself."""
+
+        def wrong(field: str, expected: str) -> ValueError:
+            return ValueError(f"cell {self.name}: {field}: expected {expected}, found {getattr(self, field)!r}")
+
+        if not isinstance(self.name, str) or not self.name:
+            raise wrong("name", "a text")
+        if type(self.gates) is not int or self.gates < 1:
+            raise wrong("gates", "a whole number from 1 on")
+        for field in ("states", "biases", "saved"):
+            names = getattr(self, field)
+            if not isinstance(names, tuple) or not all(isinstance(name, str) and name for name in names):
+                raise wrong(field, "a tuple of names")
+        if self.states[:1] != ("h",):
+            raise wrong("states", "h first")
+        if self.recurrent_init not in INITIALISERS:
+            raise wrong("recurrent_init", f"one of {', '.join(INITIALISERS)}")
+        for field in ("forward", "backward"):
+            if not isinstance(getattr(self, field), FusedOp):
+                raise wrong(field, "a FusedOp")
+        if self.window is not None and [type(op) for op in self.window] != [WindowOp, WindowOp]:
+            raise wrong("window", "two WindowOps or None")
+
+    def _check_op(
+        self, op: FusedOp, known: Sequence[str], reads: Sequence[str], writes: Sequence[str], may: Sequence[str] = ()
+    ) -> None:
+        """Its arguments are among `known`, of the shapes that those have; it has all of `reads`, and writes `writes`.
+
+        may: what else it may write.
+        """
+        where = f"cell {self.name}: {op.name}:"
+        wide = ("H", "1H") if self.gates == 1 else (f"{self.gates}H",)
+        for name, argument in op.arguments.items():
+            if name not in known:
+                raise ValueError(f"{where} {name} is none of {', '.join(sorted(known))}")
+            last = wide if name in ("a", "r", "b") else ("H", "1H")
+            lanes = () if name in ("b", *self.biases) else ("B",)
+            if argument.kind != "real" or argument.shape not in [(*lanes, size) for size in last]:
+                found = f"{argument.shape} {argument.kind}"
+                raise ValueError(f"{where} {name}: expected {(*lanes, last[0])} real, found {found}")
+            if argument.written and name not in (*writes, *may):
+                raise ValueError(f"{where} {name}: expected one that is not written")
+        for name in (*reads, *writes):
+            if name not in op.arguments or (name in writes and not op.arguments[name].written):
+                raise ValueError(f"{where} {name}: expected among its arguments{', written' * (name in writes)}")
 
     @property
     def errors(self) -> tuple[str, ...]:
