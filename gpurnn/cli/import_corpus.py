@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from gpurnn.cli import console
-from gpurnn.cli.options import PATH, Command, corpus_help, force_help
+from gpurnn.cli.options import OUTPUT_FILE, PATH, Command, corpus_help, force_help
 from gpurnn.data.importing import import_corpus as copy_corpus
 from gpurnn.exceptions import shell_word
 from gpurnn.signals import unwinding
@@ -13,7 +13,7 @@ from gpurnn.signals import unwinding
 
 @click.command(cls=Command)
 @click.argument("file", type=PATH)
-@click.option("-o", "--output", required=True, type=PATH, help=corpus_help)
+@click.option("-o", "--output", required=True, type=OUTPUT_FILE, help=corpus_help)
 @click.option("--force", is_flag=True, help=force_help)
 def import_corpus(file: Path, output: Path, force: bool) -> None:
     """Copy a corpus out of a FILE that you did not make yourself.

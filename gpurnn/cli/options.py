@@ -13,17 +13,50 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from gpurnn.cli import console
+from gpurnn.exceptions import UsageError
 from gpurnn.settings import base_of, checked, choices_of, field_kinds
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-PATH = click.Path(path_type=Path, readable=False)
-"""Any path: the library says what is wrong with it."""
+
+class _Path(click.Path):
+    """Any path but an empty one, which is what a variable that is not set leaves and would mean the current folder.
+
+    file: whether it is one of a file, so that it cannot end with "/".
+    """
+
+    def __init__(self, path_type: type, *, file: bool = False) -> None:
+        super().__init__(path_type=path_type, readable=False)  # the library says what is wrong with it
+        self._file = file
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Called by click."""
+        name = os.fsdecode(value)
+        wrong = "the name is empty; was a variable of the shell not set?" if not name else ""
+        if self._file and name.endswith("/"):
+            wrong = f"{name} is the name of a folder, since it ends with /; give the name of a file"
+        if wrong:
+            raise UsageError(f"{_named(param)}: {wrong}")
+        return super().convert(value, param, ctx)
+
+
+def _named(param: click.Parameter | None) -> str:
+    """What a person calls it."""
+    if param is None:
+        return "path"
+    return param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+
+
+PATH = _Path(Path)
+OUTPUT_FILE = _Path(Path, file=True)
+FILE_NAME = _Path(str)
+"""A path as it was given, or a word that stands for one."""
 corpus_help = "The corpus file to write; of a symbolic link, its target."
 force_help = "Replace an existing output, if that is a regular file."
 run_argument = click.argument("run", type=PATH)
 checkpoint_option = click.option(
     "--checkpoint",
+    type=FILE_NAME,
     metavar="best|last|FILE",
     default="best",
     help="Which one of the run; best is the last one where there was no validation.",

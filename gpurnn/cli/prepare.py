@@ -6,7 +6,15 @@ from typing import Any
 import click
 
 from gpurnn.cli import console
-from gpurnn.cli.options import PATH, SectionedCommand, corpus_help, force_help, parse_escapes, section
+from gpurnn.cli.options import (
+    FILE_NAME,
+    OUTPUT_FILE,
+    SectionedCommand,
+    corpus_help,
+    force_help,
+    parse_escapes,
+    section,
+)
 from gpurnn.cli.progress import Bar
 from gpurnn.data.prepare import PrepareReport
 from gpurnn.data.prepare import prepare as prepare_corpus
@@ -22,16 +30,17 @@ def _parse_split(ctx: click.Context, option: click.Parameter, value: str | None)
         raise click.BadParameter(f"{value!r}: expected fractions like 0.9,0.05,0.05") from None
 
 
+_SHOWN = 5
 _corpus, _splits, _text = section("Corpus"), section("Splits"), section("How bytes become text")
 
 
 @click.command(cls=SectionedCommand)
-@click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
-@_corpus("-o", "--output", required=True, type=PATH, help=corpus_help)
+@click.argument("texts", type=FILE_NAME, metavar="TEXT...", nargs=-1, required=True)
+@_corpus("-o", "--output", required=True, type=OUTPUT_FILE, help=corpus_help)
 @_corpus("--force", is_flag=True, help=force_help)
 @_corpus("--tokens", type=click.Choice(KINDS), help="What a token is.  [default: chars]")
 @_corpus("--min-count", type=click.IntRange(1), default=1, help="Words rarer than this in train become unknown.")
-@_corpus("--vocab-from", metavar="CORPUS", help="Use the tokens and the vocabulary of this corpus.")
+@_corpus("--vocab-from", type=FILE_NAME, metavar="CORPUS", help="Use the tokens and the vocabulary of this corpus.")
 @_corpus(
     "--document-separator",
     metavar="TEXT",
@@ -39,8 +48,14 @@ _corpus, _splits, _text = section("Corpus"), section("Splits"), section("How byt
     help="Cuts files into documents; \\n is a newline.  [default: each file is one]",
 )
 @_splits("--split", metavar="A,B,C", callback=_parse_split, help="Train, valid, test.  [default: 0.9,0.05,0.05]")
-@_splits("--valid", metavar="FILE", multiple=True, help="Text of the valid split, instead of --split; may be repeated.")
-@_splits("--test", metavar="FILE", multiple=True, help="Text of the test split, likewise.")
+@_splits(
+    "--valid",
+    type=FILE_NAME,
+    metavar="FILE",
+    multiple=True,
+    help="Text of the valid split, instead of --split; may be repeated.",
+)
+@_splits("--test", type=FILE_NAME, metavar="FILE", multiple=True, help="Text of the test split, likewise.")
 @_text("--encoding", metavar="NAME", help="Encoding of the text.  [default: utf-8]")
 @_text("--errors", type=click.Choice(ERROR_MODES), help="On bytes not in the encoding.  [default: strict]")
 @_text("--newline", type=click.Choice(NEWLINES), help="Make CR LF and CR one LF, or keep them.  [default: lf]")
@@ -90,6 +105,9 @@ def _show(report: PrepareReport) -> None:
         lines.append(f"  {report.unknown_symbols:,} symbols outside the vocabulary became unknown: {shown}")
     if report.empty:
         lines.append(f"  {report.empty:,} empty files were left out")
+    if report.passed_over:
+        shown = " ".join(shell_word(path) for path in report.passed_over[:_SHOWN])
+        lines.append(f"  {_count(len(report.passed_over), 'name')} in folders, not of files, were left out: {shown}")
     if report.wrong_bytes:
         fate = f"became {report.replacements:,} U+FFFD" if report.replacements else "were dropped"
         lines.append(f"  {report.wrong_bytes:,} bytes not in the encoding {fate}, in {_count(report.damaged, 'file')}")

@@ -10,7 +10,16 @@ import click
 
 from gpurnn import backend
 from gpurnn.cli.console import Output, standard_input, warn
-from gpurnn.cli.options import Command, checkpoint_option, device_option, parse_escapes, run_argument, section, setting
+from gpurnn.cli.options import (
+    FILE_NAME,
+    Command,
+    checkpoint_option,
+    device_option,
+    parse_escapes,
+    run_argument,
+    section,
+    setting,
+)
 from gpurnn.exceptions import UsageError
 from gpurnn.generate import Generator
 from gpurnn.prompt import read_prompt
@@ -28,7 +37,9 @@ _drawing = partial(setting, section(""), Sampling)
     callback=parse_escapes,
     help="The text to go on from, not repeated; \\n is a newline, \\\\ a backslash.",
 )
-@click.option("--prompt-file", metavar="FILE", help="A file with the prompt, taken as it is; - is standard input.")
+@click.option(
+    "--prompt-file", type=FILE_NAME, metavar="FILE", help="A file with the prompt, taken as it is; - is standard input."
+)
 @click.option("--length", type=click.IntRange(0), default=1000, help="Symbols to make; 0: until stopped.")
 @_drawing("--temperature", "Lower: likelier text, less variety; 0: always the likeliest symbol.")
 @_drawing("--top-k", "Draw from the K likeliest symbols; 0: all.")

@@ -103,7 +103,9 @@ def _decoder(policy: TextPolicy, errors: str) -> codecs.IncrementalDecoder:
     try:
         "a".encode(policy.encoding)
         name = "utf-8-sig" if codecs.lookup(policy.encoding).name == "utf-8" else policy.encoding
-        return codecs.getincrementaldecoder(name)(errors)
+        decoder = codecs.getincrementaldecoder(name)
+        decoder("backslashreplace").decode(b"", True)  # those of host names know no errors but their own
+        return decoder(errors)
     except (LookupError, UnicodeError):
         raise DataError(f"{policy.encoding!r} is not a text encoding Python knows; try utf-8 or latin-1") from None
 

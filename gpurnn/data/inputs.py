@@ -38,11 +38,14 @@ class Source:
         return 0 if self.path is None else self.path.stat().st_size
 
 
-def find_sources(inputs: Sequence[str | Path]) -> list[Source]:
+def find_sources(inputs: Sequence[str | Path], passed_over: list[Path] | None = None) -> list[Source]:
     """The files that the inputs mean: a file itself, all regular files under a folder in path order, "-" for stdin.
 
-    Names that begin with a dot are left out of folders. Raises DataError for what is missing or holds nothing.
+    Names that begin with a dot are left out of folders. passed_over: takes the other names in folders that are not
+    read: links that lead nowhere or to a folder, and what is neither a file nor a folder.
+    Raises DataError for what is missing or holds nothing.
     """
+    passed_over = [] if passed_over is None else passed_over
     sources = []
     for given in inputs:
         if str(given) == "-":
@@ -56,22 +59,24 @@ def find_sources(inputs: Sequence[str | Path]) -> list[Source]:
         if not stat.S_ISDIR(mode):
             sources.append(Source(path, True))
             continue
-        found = _files_under(path)
+        found = _files_under(path, passed_over)
         if not found:
             raise DataError(f"{path}: the folder has no files; give a folder with text files")
         sources.extend(Source(file, False) for file in found)
     return sources
 
 
-def _files_under(folder: Path) -> list[Path]:
+def _files_under(folder: Path, passed_over: list[Path]) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise DataError(f"{error.filename}: cannot read the folder: {error.strerror}") from None
 
     found: list[Path] = []
     for where, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(where, name) for name in names if not name.startswith("."))
-        found.extend(path for path in paths if path.is_file())
+        for path in (Path(where, name) for name in names if not name.startswith(".")):
+            (found if path.is_file() else passed_over).append(path)
+        passed_over.extend(path for path in (Path(where, name) for name in folders) if path.is_symlink())
+    passed_over.sort(key=lambda path: path.parts)
     return sorted(found, key=lambda path: path.parts)
 
 
@@ -93,7 +98,7 @@ def read_blocks(
     except EOFError:
         raise DataError(f"{source.label}: the .gz file is truncated; get it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{source.label}: not a sound .gz file: {error}") from None
+        raise DataError(f"{source.label}: not a sound .gz file: {error}; get it again") from None
     except OSError as error:
         raise DataError(f"{source.label}: cannot read the text: {error.strerror or error}") from None
 

@@ -36,7 +36,7 @@ class PrepareReport:
 
     splits: tokens and documents by split. unknown: tokens of each split that became the unknown symbol.
     unknown_symbols: how many different symbols that were; unknown_examples: the commonest of them.
-    empty: files found in folders that held nothing.
+    empty: files found in folders that held nothing. passed_over: names found there that are not of files.
     wrong_bytes: bytes that are not in the encoding and were dropped or replaced; replacements: how many U+FFFD stand
     for them; damaged: in how many texts they are.
     separators: how often the document separator was found; None where there is none.
@@ -56,6 +56,7 @@ class PrepareReport:
     replacements: int = 0
     damaged: int = 0
     separators: int | None = None
+    passed_over: Sequence[Path] = ()
 
 
 def prepare(
@@ -95,7 +96,8 @@ def prepare(
     text_decoder(given.policy)
     separator = _separator(document_separator, kind, given.policy)
     fractions = _fractions(split, bool(valid or test))
-    groups = [find_sources(inputs), find_sources(valid), find_sources(test)]
+    passed_over: list[Path] = []
+    groups = [find_sources(given, passed_over) for given in (inputs, valid, test)]
     _check_sources(groups, target)
     job = _Job(kind, given, min_count, separator, stdin, progress or (lambda phase, done, whole: None))
     sweep_beside(place)
@@ -104,7 +106,7 @@ def prepare(
     try:
         with closing(spool):
             bounds = job.read(groups, fractions, spool)
-            return job.write(spool, bounds, target, force, groups)
+            return replace(job.write(spool, bounds, target, force, groups), passed_over=passed_over)
     except OSError as error:
         if error.filename is None:
             raise OSError(error.errno, error.strerror or str(error), str(target)) from None

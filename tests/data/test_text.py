@@ -3,14 +3,18 @@
 import gzip
 import io
 import itertools
+import os
 import sys
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpurnn.cli.main import main
 from gpurnn.data import inputs, tokenise
 from gpurnn.data import text as text_module
 from gpurnn.data.decoding import PREPARE_ADVICE, decode_blocks
@@ -155,7 +159,7 @@ def test_a_byte_order_mark_is_dropped():
     assert "".join(decode_blocks([b"\xef\xbb", b"\xbfab"], "x", TextPolicy(), PREPARE_ADVICE)) == "ab"
 
 
-@pytest.mark.parametrize("encoding", ["klingon", "rot13", "base64", "undefined"])
+@pytest.mark.parametrize("encoding", ["klingon", "rot13", "base64", "undefined", "idna", "punycode"])
 def test_what_is_no_text_encoding_is_refused(encoding):
     with pytest.raises(DataError, match=f"'{encoding}' is not a text encoding"):
         list(decode_blocks([b"a"], "x", TextPolicy(encoding=encoding), PREPARE_ADVICE))
@@ -169,6 +173,21 @@ def test_folders_are_read_in_path_order(tmp_path):
     found = [source.path.relative_to(tmp_path).as_posix() for source in find_sources([tmp_path])]
     assert found == ["B", "a/c/d.txt", "a/z.txt", "a.txt", "b.txt"]
     assert [source.path for source in find_sources([tmp_path / "b.txt", "-"])] == [tmp_path / "b.txt", None]
+
+
+def test_what_is_no_file_in_a_folder_is_told(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "x.txt").write_text("x")
+    os.mkfifo(tmp_path / "a" / "b" / "fifo")
+    for name, target in {"file": "x.txt", "folder": "b", "nowhere": "gone", "circle": "circle", ".hidden": "b"}.items():
+        (tmp_path / "a" / name).symlink_to(target)
+    passed_over: list[Path] = []
+    found = find_sources([tmp_path], passed_over)
+    assert [source.path.name for source in found] == ["file", "x.txt"]
+    assert [str(path.relative_to(tmp_path / "a")) for path in passed_over] == ["b/fifo", "circle", "folder", "nowhere"]
+    done = CliRunner().invoke(main, ["prepare", str(tmp_path), "-o", str(tmp_path / "o.h5"), "--split", "1,0,0"])
+    assert done.exit_code == 0, done.stderr
+    assert f"4 names in folders, not of files, were left out: {tmp_path}/a/b/fifo " in done.stdout
 
 
 def test_missing_and_empty_inputs_are_named(tmp_path):
