@@ -18,6 +18,7 @@ _ADVICE = {
     errno.EIO: "the device failed: check the disk and the system log",
     errno.ENOENT: "check the path",
     errno.EEXIST: "a file has that name: choose another",
+    errno.EISDIR: "move that folder away",
     errno.ENOTDIR: "a part of the path is a file: choose another",
     errno.EBUSY: "something is mounted there: choose another name",
     errno.ENAMETOOLONG: "choose a shorter name",

@@ -185,6 +185,7 @@ class RunDirectory:
         """
         self._require_lock()
         path = self._generation(window)
+        self._make_checkpoints()
         chunks = encode_checkpoint(tensors, header)
         for target in (self.best, path) if best else (path,):
             with reported_as(CheckpointError, f"cannot write checkpoint {target}"):
@@ -194,6 +195,13 @@ class RunDirectory:
             if _window(old) not in keep:
                 self._remove(old)
         return path
+
+    def _make_checkpoints(self) -> None:
+        """Make the folder of the generations where a copy of the run came without it. Raises CheckpointError."""
+        if not self.checkpoints.is_dir():
+            with reported_as(CheckpointError, f"cannot make {self.checkpoints}"):
+                self.checkpoints.mkdir()
+                sync_folder(self.path)
 
     @property
     def begun(self) -> bool:
@@ -216,15 +224,17 @@ class RunDirectory:
         self._require_lock()
         later = [path for path in self.generations() if _window(path) > window]
         if later:
-            with reported_as(RunError, f"cannot remove checkpoints after window {window}"):
-                for path in later:
+            for path in later:
+                with reported_as(RunError, f"cannot remove {path}, a checkpoint after window {window}"):
                     path.unlink()
+            with reported_as(RunError, f"cannot sync {self.checkpoints}"):
                 sync_folder(self.checkpoints)
 
     def generations(self) -> list[Path]:
         """The checkpoints of the run but for the best one, newest first. Raises RunError."""
         with reported_as(RunError, f"cannot list {self.checkpoints}"):
-            paths = [path for path in self.checkpoints.iterdir() if _GENERATION.fullmatch(path.name)]
+            there = list(self.checkpoints.iterdir()) if os.path.lexists(self.checkpoints) else []
+        paths = [path for path in there if _GENERATION.fullmatch(path.name)]
         return sorted(paths, key=_window, reverse=True)
 
     def load(self, which: str) -> Checkpoint:

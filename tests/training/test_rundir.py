@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -180,6 +181,29 @@ def test_no_checkpoint_at_all(run: RunDirectory) -> None:
         run.load("last")
     with pytest.raises(ValueError, match="'newest'"):
         run.load("newest")
+
+
+def test_a_copy_without_the_folder_of_the_generations(run: RunDirectory, warnings: list[str]) -> None:
+    save(run, 1, best=1)
+    shutil.rmtree(run.checkpoints)
+    for which in ("last", "best"):
+        assert run.load(which).path == run.best
+    run.best.rename(run.path / "elsewhere")
+    assert not run.begun
+    save(run, 2)
+    assert [path.name for path in run.generations()] == ["window-0000000002.safetensors"]
+    assert warnings == []
+    shutil.rmtree(run.path)
+    with pytest.raises(RunError, match=r"cannot open .*lock"):
+        save(run, 3)  # a run that is gone is not begun anew
+    assert not run.path.exists()
+
+
+def test_what_cannot_be_removed_is_named(run: RunDirectory) -> None:
+    in_the_way = run.checkpoints / "window-0000000009.safetensors"
+    in_the_way.mkdir()
+    with run.lock(), pytest.raises(RunError, match=rf"cannot remove {in_the_way}, a checkpoint after window 1: "):
+        run.rewind(1)
 
 
 def test_a_reader_between_two_saves_looks_again(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
