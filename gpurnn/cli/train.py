@@ -19,6 +19,7 @@ from gpurnn.cli.train_options import DEFAULT_MINUTES, train_options
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import UsageError, shell_word
 from gpurnn.network import ModelConfig
+from gpurnn.settings import checked
 from gpurnn.signals import ending_at_once
 from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import Limits, TrainConfig
@@ -152,7 +153,7 @@ def _schedule(ctx: click.Context, given: dict[str, Any], windows_per_epoch: int)
     if "decay_windows" in decay and epochs is not None:
         raise UsageError("train: give --decay-windows or --decay-epochs, not both")
     if epochs is not None:
-        decay["decay_windows"] = round(epochs * windows_per_epoch)
+        decay["decay_windows"] = round(checked("--decay-epochs", float, epochs * windows_per_epoch))
     return ScheduleConfig(**decay)
 
 

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
-
-import click
+from typing import Annotated, Any
 
 from gpurnn.cli.options import PATH, as_declared, device_help, section, setting
 from gpurnn.network import ModelConfig
-from gpurnn.settings import NotNegative
+from gpurnn.settings import NotNegative, Rule
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.divergence import FACTOR, HIGH_LINES, LIMIT
 from gpurnn.training.optim import DECAY_OF, OptimizerConfig
@@ -17,6 +15,7 @@ from gpurnn.training.trainer import CHECKPOINT_MINUTES
 
 DEFAULT_MINUTES = 10.0
 """How long a run lasts where no limit is given."""
+_Threads = Annotated[int, Rule("1 or more and less than 2**31", lambda n: 1 <= n < 2**31)]  # a C int
 _DECAYS = ", ".join(f"{decay:g} for {name}" for name, decay in DECAY_OF.items())
 
 _run = section("Run")
@@ -126,7 +125,12 @@ _OPTIONS = (
         f"the {LIMIT}th time ends training.",
     ),
     _device("--device", default="auto", help=device_help),
-    _device("--threads", type=click.IntRange(1), help="Threads of matrix products on a CPU.  [default: every core]"),
+    _device(
+        "--threads",
+        type=int,
+        callback=as_declared(_Threads),
+        help="Threads of matrix products on a CPU.  [default: every core]",
+    ),
     _device("--tf32", is_flag=True, help="Let a GPU round factors of float32 products to TF32: faster, less exact."),
     _device("--no-graph", is_flag=True, help="Do not launch a window as one CUDA graph; the bits are the same."),
 )

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import numpy as np
 
+from gpurnn.exceptions import UsageError
 from gpurnn.network.cells import CELLS
 from gpurnn.network.params import INITIALISERS, Spec
-from gpurnn.settings import BelowOne, Count, Natural, OneOf, Size, check_fields
+from gpurnn.settings import BelowOne, Count, Natural, OneOf, Rule, Size, check_fields
+
+_LAYERS = Rule("at most 512", lambda n: n <= 512)  # the header of a checkpoint has room for so many
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class ModelConfig:
     symbols: Count
     cell: Annotated[str, OneOf(CELLS)] = "lstm"
     hidden: Size = 256  # one that is too large is told as memory that is not there
-    layers: Count = 1
+    layers: Annotated[Count, _LAYERS] = 1
     embedding: Natural = 0
     dropout: BelowOne = 0.15
     dtype: Annotated[str, OneOf(("float32", "float64"))] = "float32"
@@ -34,6 +37,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if abs(self.forget_bias) > float(np.finfo(self.real).max):
+            raise UsageError(f"forget_bias: expected a number that {self.dtype} can hold, found {self.forget_bias:g}")
 
     @property
     def real(self) -> np.dtype[np.floating]:

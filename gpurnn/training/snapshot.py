@@ -158,10 +158,6 @@ def load_config(checkpoint: Checkpoint) -> TrainConfig:
     """
     config = TrainConfig.from_json(_object(checkpoint, "config"), f"{checkpoint.path}: config")
     model, tensors = config.model, checkpoint.tensors
-    if model.layers > len(tensors):
-        raise CheckpointError(
-            f"{checkpoint.path}: its header says {model.layers} layers, the file has {len(tensors)} tensors"
-        )
     shapes = {spec.name: spec.shape for spec in model.specs()}
     for layer in range(model.layers):
         shapes |= {f"state.{layer}.{name}": (config.lanes, model.hidden) for name in CELLS[model.cell].states}

@@ -198,6 +198,7 @@ BAD = [
     (["evaluate", "run", "bytes.h5"], 1, "bytes.h5: its vocabulary (15 bytes) is not the one that the model"),
     (["evaluate", "run", "--split", "test"], 1, "text.h5: split test is empty"),
     (["evaluate", "run", "--lanes", "100000"], 1, "100000 lanes do not fit"),
+    (["evaluate", "run", "--lanes", f"{2**62}"], 1, "lanes do not fit"),
     (["evaluate", "run", "--lanes", "0"], 2, "--lanes"),
     (["evaluate", "run", "--split", "all"], 2, "'all' is not one of"),
     (["evaluate", "run", "--checkpoint", "gone"], 1, "cannot read checkpoint gone"),
@@ -251,7 +252,7 @@ def altered(folder: Path, path: Path, change: dict[str, object], **config: objec
     ("tensors", "config", "message"),
     [
         ({}, {"hidden": 10**9}, "layers.0.U: expected"),
-        ({}, {"layers": 10**12}, "its header says 1000000000000 layers"),
+        ({}, {"layers": 10**12}, "layers: expected at most 512, found 1000000000000"),
         ({}, {"layers": 3}, "layers.2.U: expected (6, 18), found no such tensor"),
         ({}, {"cell": "rnn"}, "cell: expected one of"),
         ({}, {"symbols": 13}, "expected (13, 18), found (14, 18)"),

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gpurnn.exceptions import CheckpointError
+from gpurnn.exceptions import CheckpointError, UsageError
+from gpurnn.network import ModelConfig
+from gpurnn.network.cells import CELLS
 from gpurnn.training import checkpoint as module
 from gpurnn.training.checkpoint import (
     VERSION,
@@ -138,6 +140,18 @@ def test_refuses_to_write_what_would_not_come_back(
 def test_the_deepest_and_longest_allowed_header_comes_back() -> None:
     header = {"deep": json.loads("[" * 31 + "]" * 31), "long": "x" * (MIB - 300)}
     assert parse_checkpoint(encode({}, header)).header == header
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_the_header_has_room_for_the_deepest_network(cell: str) -> None:
+    config = ModelConfig(5, cell=cell, hidden=1, embedding=1, layers=512)
+    shapes = {f"{part}{spec.name}": spec.shape for part in ("", "m.", "v.", "average.") for spec in config.specs()}
+    shapes |= {f"state.{layer}.{name}": (1, 1) for layer in range(512) for name in CELLS[cell].states}
+    top, *_ = encode_checkpoint({name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, {})
+    longer = 20 * len(shapes)  # sizes and offsets of large networks have more digits
+    assert len(top) + longer < module.MAX_HEADER_BYTES
+    with pytest.raises(UsageError, match="layers: expected at most 512, found 513"):
+        ModelConfig(5, cell=cell, layers=513)
 
 
 def test_what_is_not_a_regular_file_is_refused_without_waiting(tmp_path: Path) -> None:
