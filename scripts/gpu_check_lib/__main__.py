@@ -19,6 +19,7 @@ from gpu_check_lib.model import Gpu
 from gpu_check_lib.report import Report
 from gpu_check_lib.row import Context, Row
 from gpu_check_lib.running import run
+from gpu_check_lib.saying import say
 from gpurnn.files.errors import explain
 
 _USAGE = "%(prog)s [-h] [--smoke] [--minutes N] [--rows A,B] [--list] [--skip-tests] [--no-install] [--output DIR]"
@@ -60,7 +61,7 @@ def check(planned: Callable[[Gpu], Sequence[Row]], report: Report, context: Cont
     unusable, rows, number = "", planned(_DEFAULT_GPU), 0
     while number < len(rows):
         row, number = rows[number], number + 1
-        print(f"== {row.name} ({number} of {len(rows)}, about {row.estimate:.0f} s): {row.asks}", flush=True)
+        say(f"== {row.name} ({number} of {len(rows)}, about {row.estimate:.0f} s): {row.asks}")
         left = end - time.monotonic()
         if unusable and row.needs_gpu:
             found = _left_out(row, f"gpurnn cannot use the device: {unusable}")
@@ -76,7 +77,7 @@ def check(planned: Callable[[Gpu], Sequence[Row]], report: Report, context: Cont
             name = (found.get("device") or {}).get("device", "")
             rows = planned(model.gpu_named(name) or _DEFAULT_GPU)
         report.add(found)
-        print(f"   {found['status'].replace('_', ' ')}{_because(found)}", flush=True)
+        say(f"   {found['status'].replace('_', ' ')}{_because(found)}")
     report.complete = True
     report.write()
 
@@ -118,7 +119,7 @@ def _list(rows: Sequence[Row]) -> None:
     spent = 0.0
     for row in rows:
         spent += row.estimate
-        print(f"{row.name:<24}{row.estimate:>6.0f} s  {spent / 60:>5.1f} min  {row.asks}")
+        say(f"{row.name:<24}{row.estimate:>6.0f} s  {spent / 60:>5.1f} min  {row.asks}")
 
 
 def _left_out(row: Row, reason: str) -> dict[str, Any]:
@@ -131,12 +132,12 @@ def _because(found: dict[str, Any]) -> str:
 
 def _tell(report: Report) -> int:
     """The report on the screen, what went wrong in one line, and the exit code."""
-    print(f"\n{report.markdown()}", flush=True)
+    say(f"\n{report.markdown()}")
     problems = report.problems()
     if problems:
         more = f" (and {len(problems) - 1} more, in the report)" if len(problems) > 1 else ""
         print(f"scripts/gpu_check: {problems[0]}{more}", file=sys.stderr, flush=True)
-    print(f"attach to a report: {report.data} and {report.text}")
+    say(f"attach to a report: {report.data} and {report.text}")
     return 1 if any(row["status"] == "failed" for row in report.rows) else 0
 
 

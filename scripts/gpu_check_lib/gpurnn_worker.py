@@ -51,7 +51,7 @@ class GpurnnWorker:
     def prepare(self, variant: str, case: dict[str, Any], way: str, tf32: bool) -> dict[str, Any]:
         """A variant of a case, warm.
 
-        possible: false alone with `why`, where the device cannot go this way. path: how the steps of a window run; why:
+        possible: false alone with `why`, where the device cannot go this way. path: see `WayBackend`; why:
         what keeps the device from whole-window kernels. memory: bytes of CuPy's pool for it. clock_mhz: when it is up.
         """
         pool = cupy.get_default_memory_pool()
@@ -68,7 +68,7 @@ class GpurnnWorker:
         self._variants[variant] = be, program
         return {
             "possible": True,
-            "path": "whole window" if be.holds_whole else "loop",
+            "path": be.path,
             "why": be.refused,
             "memory": pool.used_bytes() - before,
             "clock_mhz": clock,

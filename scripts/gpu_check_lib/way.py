@@ -13,8 +13,8 @@ from gpurnn.backend.cuda import CudaBackend
 class WayBackend(CudaBackend):
     """way: one of `ways.WAYS`. tf32: see `CudaBackend`.
 
-    holds_whole: whether a whole-window kernel was bound; refused: why not, in words. graph_launches: counted always;
-    while `launching` is false they are only counted.
+    path: how the steps of a window ran. holds_whole: whether a whole-window kernel was bound; refused: why not, in
+    words. graph_launches: counted always; while `launching` is false they are only counted.
     """
 
     def __init__(self, way: str, tf32: bool) -> None:
@@ -24,6 +24,12 @@ class WayBackend(CudaBackend):
         self.refused = "" if self._wants_whole else "launch by launch was asked for"
         self.graph_launches = 0
         self.launching = True
+
+    @property
+    def path(self) -> str:
+        """How the steps of a window ran so far."""
+        steps = "whole window" if self.holds_whole else "loop"
+        return f"captured {steps}" if self.graph_launches else steps
 
     def bind_window(self, op: WindowOp, dtype: Any, **dims: int) -> Callable[..., None] | None:
         bound = super().bind_window(op, dtype, **dims) if self._wants_whole else None

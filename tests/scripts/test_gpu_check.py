@@ -59,9 +59,9 @@ def test_smoke_answers_every_kind_of_row(emulated: ModuleType, tmp_path: Path) -
     whole, loop = rows["lstm-2-4-8-20"]["variants"], rows["lstm-1-2-160-5"]["variants"]
     assert list(whole) == list(loop) == ["float32", "TF32"]
     for variant in whole.values():
-        assert (variant["path"], variant["why"], variant["seconds"]) == ("whole window", "", None)
+        assert (variant["path"], variant["why"], variant["seconds"]) == ("captured whole window", "", None)
     for variant in loop.values():
-        assert variant["path"] == "loop" and "KiB of shared memory; a block has" in variant["why"]
+        assert variant["path"] == "captured loop" and "KiB of shared memory; a block has" in variant["why"]
     losses = rows["loss"]["losses"]
     assert {(row["cell"], row["hidden"], row["way"], row["tf32"]) for row in losses} == {
         (cell, hidden, way, tf32)

@@ -116,6 +116,14 @@ def test_the_list_and_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
             command.main(["--minutes", wrong])
 
 
+@pytest.mark.parametrize("command", [["gpu_check", "--list"], ["gpu_model"]], ids=" ".join)
+def test_who_reads_only_the_beginning_is_not_told_of_it(command: list[str]) -> None:
+    line = f"'{ROOT / 'scripts' / command[0]}' {' '.join(command[1:])} | head -n 1; exit ${{PIPESTATUS[0]}}"
+    environment = os.environ | {"PYTHON": sys.executable, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 1)
+
+
 # ---- the model
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from gpu_check_lib.lifetime import end_with_parent
 from gpu_check_lib.machine import ROOT
 from gpu_check_lib.row import Context, LeftOut
+from gpu_check_lib.saying import say
 
 _PYTEST = (sys.executable, "-m", "pytest", "--backend", "cuda", "-q", "-p", "no:cacheprovider")
 _PACKAGE = "nvidia-cuda-sanitizer-api"
@@ -67,7 +68,7 @@ def _run(command: Sequence[str]) -> dict[str, Any]:
     with subprocess.Popen(command, **options, preexec_fn=end_with_parent) as child:
         assert child.stdout is not None
         for line in child.stdout:
-            print(line, end="", flush=True)
+            say(line.rstrip("\n"))
             lines.append(line.rstrip())
     last = next((line for line in reversed(lines) if line.strip()), "nothing was printed")
     shown = " ".join(("python" if part == sys.executable else part) for part in command)
