@@ -119,6 +119,20 @@ def held() -> Iterator[None]:
             signal.raise_signal(number)
 
 
+@contextmanager
+def kept_by_this_thread() -> Iterator[None]:
+    """Threads that are started in the block never take a signal of the table: they leave it to the main thread.
+
+    Python's handlers run in the main thread. Of two signals in a row the system may give the second one to another
+    thread, and then the main one is not woken from what it waits for.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOPS, SAVE))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _ender(note: str) -> Callable[[signal.Signals], None]:
     def act(number: signal.Signals) -> None:
         if number != SAVE:

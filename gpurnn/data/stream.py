@@ -11,6 +11,7 @@ from gpurnn.data.restarts import Restarts
 from gpurnn.data.windows import AHEAD, Cursor, Geometry, Window, WindowMaker
 from gpurnn.exceptions import DataError, UsageError
 from gpurnn.settings import Natural, checked
+from gpurnn.signals import kept_by_this_thread
 
 __all__ = ["Cursor", "Geometry", "Window", "WindowStream"]
 
@@ -27,7 +28,8 @@ class _Prefetcher:
         self._stopped = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="gpurnn-stream", daemon=True)
-        self._thread.start()
+        with kept_by_this_thread():
+            self._thread.start()
 
     def _work(self) -> None:
         try:

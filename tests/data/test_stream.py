@@ -3,10 +3,12 @@
 import dataclasses
 import gc
 import os
+import signal
 import threading
 import time
 import tracemalloc
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from gpurnn.data import windows
 from gpurnn.data.stream import Cursor, Geometry, WindowStream
 from gpurnn.exceptions import CorpusError, DataError, GpurnnError, UsageError
+from gpurnn.signals import SAVE, STOPS
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 UNFIT = (-1, 1.5, True, None, "3", 2**62)
@@ -357,6 +360,19 @@ def test_arrays_stay_until_three_more_windows_were_taken(make_corpus):
 
 def running():
     return [thread for thread in threading.enumerate() if thread.name == "gpurnn-stream"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="the signals of a thread are read from /proc")
+def test_the_thread_takes_no_signal(make_corpus):
+    """It would be woken in the place of the main thread, which may wait for something that never comes."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with WindowStream(make_corpus(some_documents(30)), lanes=2, steps=3) as stream:
+        next(stream)
+        (thread,) = running()
+        status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+        blocked = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigBlk"))
+        assert all(blocked >> (number - 1) & 1 for number in (*STOPS, SAVE))
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 def test_the_thread_ends_with_the_stream(make_corpus):
