@@ -227,8 +227,12 @@ class Backend(ABC):
         """
 
     def describe(self) -> dict[str, str]:
-        """What decides the bits of a result: library, version, device, kernels; strings by name."""
+        """What computes: library, version, device, kernels; strings by name."""
         return {"backend": self.name, "numpy": np.__version__}
+
+    def arithmetic(self) -> dict[str, str]:
+        """What of `describe` decides the bits of a result."""
+        return self.describe()
 
 
 def allocate_scratch(be: Backend, argument: Argument, dtype: Any, dims: Mapping[str, int]) -> Array:

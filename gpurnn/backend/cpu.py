@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import resource
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_info
@@ -33,9 +34,27 @@ try:
 except ImportError:  # installed without a C compiler: NumPy does the same work, slower
     _native = None
 
+FORCED = "GPURNN_INSTRUCTIONS"
+"""The environment variable that names the instruction set of compiled bodies."""
 _C_NAMES = {"f": "float", "d": "double"}  # of the dtypes that compiled bodies are there for
 _MASK_BLOCK = 1 << 16  # uniforms drawn at a time
 _ONE_HOT_ROWS = 256  # up to this size of table the gradient of a row gather is a product with one-hot rows
+
+
+class Instructions(NamedTuple):
+    """An instruction set that compiled bodies are there for and that this processor has.
+
+    fuses: whether a multiplication and the addition after it are rounded once. Those that do give the same bits.
+    """
+
+    number: int
+    name: str
+    fuses: bool
+
+
+def instructions() -> list[Instructions]:
+    """All of them, the best first; none where nothing is compiled."""
+    return [] if _native is None else [Instructions(*found) for found in _native.instructions()]
 
 
 class _HostStaging(Staging):
@@ -64,10 +83,20 @@ class CpuBackend(Backend):
     xp = np
     index_dtype = np.intp
 
-    def __init__(self, reason: str = "the CPU was asked for", *, compiled: bool = True) -> None:
-        """compiled: whether fused operations use their compiled bodies, where this installation has them."""
+    def __init__(
+        self, reason: str = "the CPU was asked for", *, compiled: bool = True, instructions: str | None = None
+    ) -> None:
+        """compiled: whether fused operations use their compiled bodies, where this installation has them.
+
+        instructions: the instruction set of compiled bodies, such as "x86-64-v3"; without it what the environment
+        variable GPURNN_INSTRUCTIONS names, or else the best that the processor has. Raises BackendError where there
+        is none of that name.
+        """
         self.reason = reason
         self._native = _native if compiled else None
+        if self._native is not None:
+            self._instructions = _choose(instructions or os.environ.get(FORCED))
+            self._set = self._instructions.number
         self.plans_rows = self._native is None
         self._threads = max((lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"), default=1)
 
@@ -86,7 +115,7 @@ class CpuBackend(Backend):
         return _HostStaging(buffers)
 
     def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
-        if self._native is not None and self._native.gemm(a, b, out, accumulate, self._threads):
+        if self._native is not None and self._native.gemm(a, b, out, accumulate, self._threads, self._set):
             return
         expect_product(HOST, a, b, out)
         if accumulate:
@@ -106,10 +135,10 @@ class CpuBackend(Backend):
             if rows <= _ONE_HOT_ROWS:
                 return _one_hot_gradient(self, signature)
             return _segment_gradient(self, signature)
-        add_rows, threads = self._native.add_rows, self._threads
+        add_rows, threads, chosen = self._native.add_rows, self._threads, self._set
 
         def add(d_out: Array, index: Array, d_table: Array) -> None:
-            add_rows(d_out, index, d_table, threads)
+            add_rows(d_out, index, d_table, threads, chosen)
 
         checked = self._checked(signature, add)
 
@@ -121,7 +150,7 @@ class CpuBackend(Backend):
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
         signature = Signature(HOST, op.name, op.arguments, dtype, dims)
         name, takes = f"{op.name}_{_C_NAMES[signature.dtype.char]}", _takes(op)
-        if self._native is not None and self._native.has(name, takes):
+        if self._native is not None and self._native.has(name, takes, self._set):
             return self._checked(signature, None, name, takes)
         scratch = tuple(allocate_scratch(self, each, signature.dtype, signature.dims) for each in op.scratch.values())
         body = op.body
@@ -158,6 +187,7 @@ class CpuBackend(Backend):
         call: Callable[..., None] = self._native.bind(
             name,
             takes,
+            self._set,
             run,
             signature.check,
             letters.index(row) if row and run is None else -1,
@@ -179,12 +209,13 @@ class CpuBackend(Backend):
         errors: Collection[str] = (),
     ) -> Callable[[int, Array | None], None] | None:
         name = f"{op.name}_{_C_NAMES[real(op.name, dtype).char]}"
-        if self._native is None or not self._native.has(name, _takes(op)):
+        if self._native is None or not self._native.has(name, _takes(op), self._set):
             return None
         checks = LoopChecks(op, dtype, arrays, backward=backward, before=before, errors=errors)
         run: Callable[[int, Array | None], None] = self._native.loop(
             name,
             _takes(op),
+            self._set,
             backward,
             checks.steps,
             checks.lanes,
@@ -220,10 +251,10 @@ class CpuBackend(Backend):
 
     def _compiled_mask(self, seed: int, layer: int, p: float) -> Callable[[Array, Array], None]:
         assert self._native is not None
-        mask, scale, threads = self._native.mask, 1 / (1 - p), self._threads
+        mask, scale, threads, chosen = self._native.mask, 1 / (1 - p), self._threads, self._set
 
         def fill(out: Array, window: Array) -> None:
-            if not mask(out, window, seed, layer, p, scale, threads):
+            if not mask(out, window, seed, layer, p, scale, threads, chosen):
                 expect_mask(HOST, out, window)
 
         return fill
@@ -234,12 +265,20 @@ class CpuBackend(Backend):
             for lib in threadpool_info()
             if lib["user_api"] == "blas"
         )
-        return {
+        described = {
             "backend": "cpu",
             "numpy": np.__version__,
             "blas": "; ".join(blas) or "unknown",
             "pointwise": "compiled" if self._native else "numpy",
         }
+        if self._native is not None:
+            described["instructions"] = self._instructions.name
+            if not self._instructions.fuses:
+                described["rounding"] = "products before sums"
+        return described
+
+    def arithmetic(self) -> dict[str, str]:
+        return {name: what for name, what in self.describe().items() if name != "instructions"}
 
     def synchronize(self) -> None:
         pass
@@ -256,6 +295,16 @@ class CpuBackend(Backend):
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
         return work
+
+
+def _choose(name: str | None) -> Instructions:
+    """The instruction set of that name, the best one without. Raises BackendError where it is not there."""
+    found = instructions()
+    for each in found:
+        if name in (None, "", each.name):
+            return each
+    there = ", ".join(each.name for each in found)
+    raise BackendError(f"instructions {name}: this processor and this installation have {there}")
 
 
 def _takes(op: FusedOp) -> str:

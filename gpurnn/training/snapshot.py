@@ -95,7 +95,7 @@ class Language:
 
 def versions(be: Backend) -> dict[str, str]:
     """Everything outside the run's settings that decides its bits."""
-    return {"gpurnn": gpurnn.__version__, **be.describe()}
+    return {"gpurnn": gpurnn.__version__, **be.arithmetic()}
 
 
 @dataclass(frozen=True)

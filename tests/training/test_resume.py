@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gpurnn.backend import Backend
+from gpurnn.backend.cpu import CpuBackend, instructions
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import CheckpointError, RunError, UsageError
 from gpurnn.network import ModelConfig
@@ -70,6 +71,31 @@ def test_two_hundred_windows_are_one_hundred_twice(be: Backend, corpus: Corpus, 
     assert_same_run(tmp_path / "whole", tmp_path / "parts", 200)
     entries = log_without_clock(tmp_path / "whole")
     assert entries[-1]["nats_per_token"] < 0.9 * entries[0]["nats_per_token"]  # it learnt something, so bits moved
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_run_goes_on_under_another_instruction_set(corpus: Corpus, tmp_path: Path, dtype: str):
+    first, *others = [CpuBackend(instructions=each.name) for each in instructions() if each.fuses] or [None]
+    if not others:
+        pytest.skip("needs two instruction sets that give the same bits, such as those of a processor with AVX-512")
+    config = settings(corpus)
+    config = replace(config, model=replace(config.model, dtype=dtype))
+    train(first, corpus, config, tmp_path / "whole", 60)
+    for number, other in enumerate(others):
+        train(other, corpus, config, tmp_path / f"{number}", 30)
+        resumed_run(first, tmp_path / f"{number}", refuse_warnings).run(Limits(windows=45))
+        resumed_run(other, tmp_path / f"{number}", refuse_warnings).run(Limits(windows=60))
+        assert_same_run(tmp_path / "whole", tmp_path / f"{number}", 60)
+
+
+def test_a_set_that_rounds_otherwise_refuses_an_exact_resume(corpus: Corpus, tmp_path: Path):
+    fusing = [CpuBackend(instructions=each.name) for each in instructions() if each.fuses]
+    others = [CpuBackend(instructions=each.name) for each in instructions() if not each.fuses]
+    if not fusing or not others:
+        pytest.skip("needs an instruction set that fuses multiplications and additions, and one that does not")
+    train(fusing[0], corpus, settings(corpus), tmp_path / "run", 4)
+    with pytest.raises(RunError, match="rounding: was None, is products before sums"):
+        resumed_run(others[0], tmp_path / "run", refuse_warnings)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw"])

@@ -1,12 +1,13 @@
 /* The loop over the steps of a window, bound to its arrays and shared among threads. */
 #include "python.h"
 
-#include "loop.h"
+#include "kernels.h"
 #include "parallel.h"
 
 /* A loop over the steps of a window, bound to its arrays. */
 typedef struct {
     PyObject_HEAD
+    const Kernels *kernels;
     Loop loop;
     Py_buffer held[MOST_ARGUMENTS + 3]; /* keeps every array where it is */
     PyObject *refuse;
@@ -25,18 +26,14 @@ typedef struct {
 static void part_of_lanes(void *given, int part, int parts) {
     const LoopCall *call = given;
     const Loop *loop = &call->loop;
-    (call->bound->item == sizeof(float) ? run_loop_float : run_loop_double)(loop, loop->lanes * part / parts,
-                                                                            loop->lanes * (part + 1) / parts);
+    call->bound->kernels->run_loop(loop, loop->lanes * part / parts, loop->lanes * (part + 1) / parts);
 }
 
 static void run_loop(LoopCall *call) {
     const BoundLoop *bound = call->bound;
     const Loop *loop = &call->loop;
     double work = 2.0 * (double)loop->lanes * (double)loop->rows * (double)loop->columns * (double)loop->steps;
-    if (bound->item == sizeof(float))
-        pack_matrix_float(loop->rows, loop->columns, bound->w, bound->down, bound->right, loop->packed);
-    else
-        pack_matrix_double(loop->rows, loop->columns, bound->w, bound->down, bound->right, loop->packed);
+    bound->kernels->pack_matrix(loop->rows, loop->columns, bound->w, bound->down, bound->right, loop->packed);
     in_parallel(threads_for(work, loop->lanes, bound->threads), part_of_lanes, call);
 }
 
@@ -134,8 +131,7 @@ static int fill_loop(BoundLoop *bound, PyObject *w, PyObject *ends, PyObject *ar
             return -1;
         masked += loop->before >> i & 1;
     }
-    int64_t packed = bound->item == sizeof(float) ? packed_bytes_float(loop->rows, loop->columns)
-                                                  : packed_bytes_double(loop->rows, loop->columns);
+    int64_t packed = bound->kernels->packed_bytes(loop->rows, loop->columns);
     loop->packed = PyMem_RawMalloc((size_t)packed);
     loop->masked = PyMem_RawMalloc((size_t)(masked * loop->lanes * loop->hidden * bound->item));
     if (loop->packed == NULL || loop->masked == NULL) {
@@ -147,14 +143,17 @@ static int fill_loop(BoundLoop *bound, PyObject *w, PyObject *ends, PyObject *ar
 
 PyObject *make_loop(PyObject *module, PyObject *args) {
     const char *name, *takes;
-    int backward, threads;
+    int number, backward, threads;
     long long steps, lanes, item;
     unsigned long long before, errors;
     PyObject *w, *ends, *arguments, *refuse;
-    if (!PyArg_ParseTuple(args, "ssiLLLiOO!O!KKO", &name, &takes, &backward, &steps, &lanes, &item, &threads, &w,
-                          &PyTuple_Type, &ends, &PyTuple_Type, &arguments, &before, &errors, &refuse))
+    if (!PyArg_ParseTuple(args, "ssiiLLLiOO!O!KKO", &name, &takes, &number, &backward, &steps, &lanes, &item, &threads,
+                          &w, &PyTuple_Type, &ends, &PyTuple_Type, &arguments, &before, &errors, &refuse))
         return NULL;
-    Body body = find(name, takes);
+    const InstructionSet *set = set_number(number);
+    if (set == NULL)
+        return NULL;
+    Body body = find(name, set, takes);
     if (body == NULL)
         Py_RETURN_NONE;
     if (PyTuple_GET_SIZE(arguments) > MOST_ARGUMENTS)
@@ -163,6 +162,7 @@ PyObject *make_loop(PyObject *module, PyObject *args) {
     if (bound == NULL)
         return NULL;
     memset((char *)bound + sizeof(PyObject), 0, sizeof(BoundLoop) - sizeof(PyObject));
+    bound->kernels = kernels_for(set, item);
     bound->loop.body = body;
     bound->loop.backward = backward;
     bound->loop.arguments = (int)PyTuple_GET_SIZE(arguments);

@@ -1,13 +1,12 @@
 /* Dropout masks, shared among threads. */
 #include "python.h"
 
+#include "kernels.h"
 #include "parallel.h"
 #include "real.h"
 
-void dropout_mask_float(void *const *arg, const int64_t *dim);
-void dropout_mask_double(void *const *arg, const int64_t *dim);
-
 typedef struct {
+    Body fill;
     char *out;
     void *window;
     int64_t count, item;
@@ -20,17 +19,20 @@ static void part_of_mask(void *given, int part, int parts) {
     int64_t first = mask->count * part / parts, dim[DIMENSIONS] = {mask->count * (part + 1) / parts - first};
     void *arg[] = {mask->out + first * mask->item, mask->window, mask->key, mask->chance};
     dim[FIRST_ROW] = first;
-    (mask->item == sizeof(float) ? dropout_mask_float : dropout_mask_double)(arg, dim);
+    mask->fill(arg, dim);
 }
 
-/* mask(out, window, seed, layer, p, scale, threads) */
+/* mask(out, window, seed, layer, p, scale, threads, set) */
 PyObject *mask(PyObject *module, PyObject *args) {
     PyObject *array, *number;
     Py_buffer out, window;
     Mask mask;
-    int threads;
-    if (!PyArg_ParseTuple(args, "OOKKddi", &array, &number, &mask.key[0], &mask.key[1], &mask.chance[0], &mask.chance[1],
-                          &threads))
+    int threads, number_of_set;
+    if (!PyArg_ParseTuple(args, "OOKKddii", &array, &number, &mask.key[0], &mask.key[1], &mask.chance[0], &mask.chance[1],
+                          &threads, &number_of_set))
+        return NULL;
+    const InstructionSet *set = set_number(number_of_set);
+    if (set == NULL)
         return NULL;
     if (!hold(array, "fd", PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, &out))
         Py_RETURN_FALSE;
@@ -41,6 +43,7 @@ PyObject *mask(PyObject *module, PyObject *args) {
     }
     int fits = apart(&out, &window);
     if (fits) {
+        mask.fill = kernels_for(set, out.itemsize)->dropout_mask;
         mask.out = out.buf;
         mask.window = window.buf;
         mask.item = out.itemsize;

@@ -1,24 +1,20 @@
 #ifndef REAL
-#include "gemm.h"
 #include "real.h"
-#define REAL float
-#include "gemm.c"
-#undef REAL
-#define REAL double
-#include "gemm.c"
+#include "sets.h"
 #else
 
+#include "kernels.h"
 #include "matrix.h"
 
-/* Rows first to end of a, in tiles of up to ROWS rows whose elements of one k stand side by side. */
-INLINE void PASTE(pack_tiles, REAL)(
+/* Rows first to end of a, in tiles of up to TILE_ROWS rows whose elements of one k stand side by side. */
+INLINE void NAME(pack_tiles)(
     int64_t rows, int64_t tiles, int64_t depth, const REAL *a, int64_t down, int64_t right, REAL *packed) {
     for (int64_t n = 0; n < tiles; n++) {
         int64_t first = rows * n / tiles, height = rows * (n + 1) / tiles - first;
         const REAL *from = a + first * down;
-        if (height == ROWS && down == 1)
-            for (int64_t k = 0; k < depth; k++, packed += ROWS)
-                memcpy(packed, from + k * right, ROWS * sizeof(REAL));
+        if (height == TILE_ROWS && down == 1)
+            for (int64_t k = 0; k < depth; k++, packed += TILE_ROWS)
+                memcpy(packed, from + k * right, TILE_ROWS * sizeof(REAL));
         else
             for (int64_t k = 0; k < depth; k++, packed += height)
                 for (int64_t r = 0; r < height; r++)
@@ -28,7 +24,7 @@ INLINE void PASTE(pack_tiles, REAL)(
 
 /* out (rows, columns) from a few rows of a, packed or, where a_down is given, as they stand, and a packed block of b: one
    panel of it at a time stays in the first cache, all the rows of a in the second. */
-INLINE void PASTE(multiply_block, REAL)(
+INLINE void NAME(multiply_block)(
     int64_t rows, int64_t tiles, int64_t depth, int64_t columns, const REAL *a, int64_t a_down, const REAL *block,
     REAL *out, int64_t out_down, int add) {
     for (int64_t j = 0; j < columns; j += WIDTH, block += depth * WIDTH) {
@@ -39,14 +35,15 @@ INLINE void PASTE(multiply_block, REAL)(
             REAL *to = out + i * out_down + j;
             const REAL *from = a + i * (a_down ? a_down : depth);
             int64_t down = a_down ? a_down : 1, right = a_down ? 1 : height;
-            PASTE(any_tile, REAL)(height, depth, from, down, right, block, next, to, out_down, width, add);
+            NAME(any_tile)(height, depth, from, down, right, block, next, to, out_down, width, add);
         }
     }
 }
 
 /* A product with few rows, where packing b would cost more than it saves: rows of b are added up as they stand, several
-   at a time, since one alone does not use all of the memory's bandwidth. */
-INLINE void PASTE(few_rows, REAL)(const Gemm *g, int64_t first, int64_t end) {
+   at a time, since one alone does not use all of the memory's bandwidth. Elements are summed in another order than
+   elsewhere, so all of a product is done in this way, or nothing. */
+INLINE void NAME(few_rows)(const Gemm *g, int64_t first, int64_t end) {
     const int64_t strip = 2048;
     enum { AT_ONCE = 8 };
     for (int64_t i = 0; i < g->rows; i++)
@@ -77,10 +74,10 @@ INLINE void PASTE(few_rows, REAL)(const Gemm *g, int64_t first, int64_t end) {
         }
 }
 
-FASTEST void PASTE(run_gemm, REAL)(const Gemm *g, int64_t first, int64_t end, void *scratch) {
+void NAME(run_gemm)(const Gemm *g, int64_t first, int64_t end, void *scratch) {
     REAL *block = scratch, *few = block + DEPTH * GEMM_WIDTH;
-    if (g->rows < 4 && g->b_right == 1) {
-        PASTE(few_rows, REAL)(g, first, end);
+    if (g->few) {
+        NAME(few_rows)(g, first, end);
         return;
     }
     for (int64_t j0 = first; j0 < end; j0 += GEMM_WIDTH) {
@@ -89,13 +86,13 @@ FASTEST void PASTE(run_gemm, REAL)(const Gemm *g, int64_t first, int64_t end, vo
         for (int64_t k0 = 0; k0 < g->depth; k0 += DEPTH) {
             int64_t depth = g->depth - k0 < DEPTH ? g->depth - k0 : DEPTH;
             const REAL *b = (const REAL *)g->b + k0 * g->b_down + j0 * g->b_right;
-            PASTE(pack_block, REAL)(depth, columns, b, g->b_down, g->b_right, block);
+            NAME(pack_block)(depth, columns, b, g->b_down, g->b_right, block);
             for (int64_t i0 = 0; i0 < g->rows; i0 += GEMM_ROWS) {
-                int64_t rows = g->rows - i0 < GEMM_ROWS ? g->rows - i0 : GEMM_ROWS, tiles = (rows + ROWS - 1) / ROWS;
+                int64_t rows = g->rows - i0 < GEMM_ROWS ? g->rows - i0 : GEMM_ROWS, tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
                 const REAL *a = (const REAL *)g->a + i0 * g->a_down + k0 * g->a_right;
                 if (!as_it_stands)
-                    PASTE(pack_tiles, REAL)(rows, tiles, depth, a, g->a_down, g->a_right, few);
-                PASTE(multiply_block, REAL)(rows, tiles, depth, columns, as_it_stands ? a : few,
+                    NAME(pack_tiles)(rows, tiles, depth, a, g->a_down, g->a_right, few);
+                NAME(multiply_block)(rows, tiles, depth, columns, as_it_stands ? a : few,
                                             as_it_stands ? g->a_down : 0, block,
                                             (REAL *)g->out + i0 * g->out_down + j0, g->out_down, g->add || k0 > 0);
             }
@@ -103,7 +100,7 @@ FASTEST void PASTE(run_gemm, REAL)(const Gemm *g, int64_t first, int64_t end, vo
     }
 }
 
-FASTEST void PASTE(add_rows, REAL)(
+void NAME(add_rows)(
     int64_t n, int64_t width, int64_t down, const void *from, const intptr_t *row, void *to) {
     const REAL *restrict source = from;
     for (int64_t i = 0; i < n; i++, source += down) {
@@ -113,7 +110,4 @@ FASTEST void PASTE(add_rows, REAL)(
     }
 }
 
-#undef VECTOR
-#undef LANES
-#undef WIDTH
 #endif

@@ -11,16 +11,8 @@ typedef struct {
     const void *a, *b;
     void *out;
     int64_t a_down, a_right, b_down, b_right, out_down;
-    int add;
+    int add, few; /* few: see few_rows */
 } Gemm;
-
-/* The columns from first to end; first is a multiple of 16. scratch: GEMM_SCRATCH bytes. */
-void run_gemm_float(const Gemm *gemm, int64_t first, int64_t end, void *scratch);
-void run_gemm_double(const Gemm *gemm, int64_t first, int64_t end, void *scratch);
-
-/* Adds row i of `from`, (n, width), to row `row[i]` of `to`, for each i in turn; rows are `down` elements apart. */
-void add_rows_float(int64_t n, int64_t width, int64_t down, const void *from, const intptr_t *row, void *to);
-void add_rows_double(int64_t n, int64_t width, int64_t down, const void *from, const intptr_t *row, void *to);
 
 #define GEMM_ROWS 96 /* rows of a packed at a time: they fit the second cache */
 #define GEMM_WIDTH 1024 /* columns of b packed at a time: they fit the third */

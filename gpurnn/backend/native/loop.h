@@ -30,11 +30,4 @@ typedef struct {
     const void *carry;
 } Loop;
 
-void run_loop_float(const Loop *loop, int64_t first, int64_t end);
-void run_loop_double(const Loop *loop, int64_t first, int64_t end);
-int64_t packed_bytes_float(int64_t rows, int64_t columns);
-int64_t packed_bytes_double(int64_t rows, int64_t columns);
-void pack_matrix_float(int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed);
-void pack_matrix_double(int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed);
-
 #endif

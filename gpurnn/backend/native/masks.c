@@ -1,6 +1,7 @@
 /* Dropout masks from Philox4x64-10, bit for bit NumPy's; Backend.dropout_mask says which. Source: Salmon et al. 2011,
    Parallel random numbers: as easy as 1, 2, 3. */
 #ifndef REAL
+#include "kernels.h"
 #include "real.h"
 
 INLINE uint64_t multiply(uint64_t a, uint64_t b, uint64_t *high) {
@@ -21,16 +22,14 @@ INLINE void philox(uint64_t word[4], uint64_t key0, uint64_t key1) {
     }
 }
 
-#define REAL float
-#include "masks.c"
-#undef REAL
-#define REAL double
-#include "masks.c"
+#include "sets.h"
 #else
+
+#include "kernels.h"
 
 /* out (N,): 0 with probability chance[0], else chance[1]. Eight elements come from one Philox block of four words; NumPy
    counts before its first block. */
-FASTEST void PASTE(dropout_mask, REAL)(void *const *arg, const int64_t *dim) {
+void NAME(dropout_mask)(void *const *arg, const int64_t *dim) {
     REAL *restrict out = arg[0];
     const int64_t *window = arg[1];
     const uint64_t *key = arg[2];

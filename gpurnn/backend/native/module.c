@@ -1,25 +1,52 @@
 /* gpurnn.backend._native: compiled bodies of fused operations, called with arrays through the buffer protocol. */
 #include "python.h"
 
+const InstructionSet *set_number(long number) {
+    long count = 0;
+    while (instruction_sets[count].name != NULL)
+        count++;
+    if (PyErr_Occurred())
+        return NULL;
+    if (number >= 0 && number < count && instruction_sets[number].runs())
+        return &instruction_sets[number];
+    PyErr_Format(PyExc_ValueError, "instruction set %ld: there is none of that number that this processor has", number);
+    return NULL;
+}
+
+PyObject *instructions(PyObject *module, PyObject *nothing) {
+    PyObject *found = PyList_New(0);
+    for (int n = 0; found != NULL && instruction_sets[n].name != NULL; n++) {
+        const InstructionSet *set = &instruction_sets[n];
+        PyObject *entry = set->runs() ? Py_BuildValue("(isO)", n, set->name, set->of_float->fuses ? Py_True : Py_False) : NULL;
+        if (set->runs() && (entry == NULL || PyList_Append(found, entry) < 0))
+            Py_CLEAR(found);
+        Py_XDECREF(entry);
+    }
+    return found;
+}
+
 static PyMethodDef methods[] = {
+    {"instructions", instructions, METH_NOARGS,
+     PyDoc_STR("instructions(): the instruction sets that this processor has, the best first: for each its number, which "
+               "the others take as `set`, its name, and whether it rounds a multiplication and an addition once.")},
     {"gemm", (PyCFunction)(void (*)(void))gemm, METH_FASTCALL,
-     PyDoc_STR("gemm(a, b, out, accumulate, threads): out = a @ b, or added to; False where that does not fit.")},
+     PyDoc_STR("gemm(a, b, out, accumulate, threads, set): out = a @ b, or added to; False where that does not fit.")},
     {"gather_rows", (PyCFunction)(void (*)(void))gather_rows, METH_FASTCALL,
      PyDoc_STR("gather_rows(table, row, out): out[i] = table[row[i]]; False where that does not fit.")},
     {"add_rows", (PyCFunction)(void (*)(void))add_rows, METH_FASTCALL,
-     PyDoc_STR("add_rows(source, row, out, threads): out = 0, then out[row[i]] += source[i] for each i in turn; False "
+     PyDoc_STR("add_rows(source, row, out, threads, set): out = 0, then out[row[i]] += source[i] for each i in turn; False "
                "where that does not fit.")},
     {"mask", mask, METH_VARARGS,
-     PyDoc_STR("mask(out, window, seed, layer, p, scale, threads): see Backend.dropout_mask; False where that does not "
+     PyDoc_STR("mask(out, window, seed, layer, p, scale, threads, set): see Backend.dropout_mask; False where that does not "
                "fit.")},
     {"loop", make_loop, METH_VARARGS,
-     PyDoc_STR("loop(name, takes, backward, steps, lanes, itemsize, threads, W, (x, y), arguments, before, errors, "
+     PyDoc_STR("loop(name, takes, set, backward, steps, lanes, itemsize, threads, W, (x, y), arguments, before, errors, "
                "refuse): see loop.h; `refuse` gets calls that do not fit; "
                "None where there is no such body.")},
     {"has", has, METH_VARARGS,
-     PyDoc_STR("has(name, takes): whether there is an exported body `name` that was written for such arguments.")},
+     PyDoc_STR("has(name, takes, set): whether there is an exported body `name` that was written for such arguments.")},
     {"bind", bind, METH_VARARGS,
-     PyDoc_STR("bind(name, takes, run, refuse, rows_at, most_rows, threads, dims, expected): a callable that runs that "
+     PyDoc_STR("bind(name, takes, set, run, refuse, rows_at, most_rows, threads, dims, expected): a callable that runs that "
                "body, or `run` without one, on arrays that are as expected, and hands all others to `refuse`.\n\n"
                "rows_at: the dimension that threads share, or -1; most_rows: see Bound; expected: for each array "
                "(formats, itemsize, written, by_row, below, hazards, extents), see Expected.")},

@@ -133,19 +133,23 @@ static void *exported(const char *name) {
     return found;
 }
 
-Body find(const char *name, const char *takes) {
-    char what[256];
-    if ((size_t)snprintf(what, sizeof what, "%s_takes", name) >= sizeof what)
+Body find(const char *name, const InstructionSet *set, const char *takes) {
+    char body[128], what[256];
+    if ((size_t)snprintf(body, sizeof body, "%s_%s", name, set->suffix) >= sizeof body)
         return NULL;
+    snprintf(what, sizeof what, "%s_takes", body);
     const char *const *its_own = exported(what);
-    return its_own != NULL && strcmp(*its_own, takes) == 0 ? (Body)exported(name) : NULL;
+    return its_own != NULL && strcmp(*its_own, takes) == 0 ? (Body)exported(body) : NULL;
 }
 
+/* has(name, takes, set) */
 PyObject *has(PyObject *module, PyObject *args) {
     const char *name, *takes;
-    if (!PyArg_ParseTuple(args, "ss", &name, &takes))
+    int number;
+    if (!PyArg_ParseTuple(args, "ssi", &name, &takes, &number))
         return NULL;
-    return PyBool_FromLong(find(name, takes) != NULL);
+    const InstructionSet *set = set_number(number);
+    return set == NULL ? NULL : PyBool_FromLong(find(name, set, takes) != NULL);
 }
 
 int parse_expected(PyObject *given, Expected *want) {
@@ -184,16 +188,19 @@ static int fill(Bound *bound, PyObject *dims, PyObject *expected) {
 PyObject *bind(PyObject *module, PyObject *args) {
     const char *name, *takes;
     PyObject *run, *refuse, *dims, *expected;
-    int rows_at, threads;
+    int rows_at, threads, number;
     long long most_rows;
-    if (!PyArg_ParseTuple(args, "ssOOiLiO!O!", &name, &takes, &run, &refuse, &rows_at, &most_rows, &threads, &PyTuple_Type,
-                          &dims, &PyTuple_Type, &expected))
+    if (!PyArg_ParseTuple(args, "ssiOOiLiO!O!", &name, &takes, &number, &run, &refuse, &rows_at, &most_rows, &threads,
+                          &PyTuple_Type, &dims, &PyTuple_Type, &expected))
+        return NULL;
+    const InstructionSet *set = set_number(number);
+    if (set == NULL)
         return NULL;
     Py_ssize_t arguments = PyTuple_GET_SIZE(expected);
     if (arguments < 1 || arguments > MOST_ARGUMENTS || PyTuple_GET_SIZE(dims) > FIRST_ROW ||
         rows_at >= PyTuple_GET_SIZE(dims))
         return PyErr_Format(PyExc_ValueError, "%s: too many arguments or dimensions", name);
-    Body body = find(name, takes);
+    Body body = find(name, set, takes);
     if (body == NULL && !PyCallable_Check(run))
         return PyErr_Format(PyExc_ValueError, "%s: there is no such body", name);
     Bound *bound = PyObject_New(Bound, &BoundType);

@@ -3,31 +3,39 @@
 
 #include <stdatomic.h>
 
-#include "gemm.h"
+#include "kernels.h"
 #include "parallel.h"
 
 typedef struct {
     Gemm gemm;
+    const Kernels *kernels;
     int64_t item;
     char *scratch;
 } Product;
+
+static int64_t tiles_in(int64_t count, int64_t of_a_tile) { return (count + of_a_tile - 1) / of_a_tile; }
+
+/* Where a part of the tiles ends, in rows or columns. */
+static int64_t end_of_part(int64_t count, int64_t of_a_tile, int part, int parts) {
+    int64_t end = tiles_in(count, of_a_tile) * (part + 1) / parts * of_a_tile;
+    return end < count ? end : count;
+}
 
 /* Some of the columns of a product, or where those are few some of its rows. */
 static void part_of_product(void *given, int part, int parts) {
     const Product *product = given;
     Gemm gemm = product->gemm;
-    int64_t first = 0, end = gemm.columns, panels = (gemm.columns + 15) / 16, tiles = (gemm.rows + 5) / 6;
-    if (panels >= 8 * parts || tiles < parts) {
-        first = panels * part / parts * 16;
-        end = part + 1 == parts ? gemm.columns : panels * (part + 1) / parts * 16;
+    int64_t height = product->kernels->tile_rows, width = product->kernels->tile_columns, first = 0, end = gemm.columns;
+    if (gemm.few || tiles_in(gemm.columns, width) >= 8 * parts || tiles_in(gemm.rows, height) < parts) {
+        first = end_of_part(gemm.columns, width, part - 1, parts);
+        end = end_of_part(gemm.columns, width, part, parts);
     } else {
-        int64_t top = tiles * part / parts * 6, bottom = part + 1 == parts ? gemm.rows : tiles * (part + 1) / parts * 6;
-        gemm.rows = bottom - top;
+        int64_t top = end_of_part(gemm.rows, height, part - 1, parts);
+        gemm.rows = end_of_part(gemm.rows, height, part, parts) - top;
         gemm.a = (const char *)gemm.a + top * gemm.a_down * product->item;
         gemm.out = (char *)gemm.out + top * gemm.out_down * product->item;
     }
-    (product->item == sizeof(float) ? run_gemm_float : run_gemm_double)(&gemm, first, end,
-                                                                        product->scratch + part * GEMM_SCRATCH);
+    product->kernels->run_gemm(&gemm, first, end, product->scratch + part * GEMM_SCRATCH);
 }
 
 /* The scratch of the last product, kept for the next one: taken and put back whole, so that no two products share it. */
@@ -51,14 +59,15 @@ static Scratch *take_scratch(int threads) {
 }
 
 /* 0; -1 where there is no memory for what the threads need. */
-static int run_gemm(const Gemm *gemm, int64_t item, int threads) {
+static int run_gemm(Gemm *gemm, const Kernels *kernels, int64_t item, int threads) {
     double work = 2.0 * (double)gemm->rows * (double)gemm->depth * (double)gemm->columns;
-    int64_t panels = (gemm->columns + 15) / 16, tiles = (gemm->rows + 5) / 6, most = panels > tiles ? panels : tiles;
-    threads = threads_for(work, most, threads);
+    gemm->few = gemm->rows < 4 && gemm->b_right == 1;
+    int64_t across = tiles_in(gemm->columns, kernels->tile_columns), down = tiles_in(gemm->rows, kernels->tile_rows);
+    threads = threads_for(work, across > down ? across : down, threads);
     Scratch *scratch = take_scratch(threads);
     if (scratch == NULL)
         return -1;
-    Product product = {*gemm, item, scratch->bytes};
+    Product product = {*gemm, kernels, item, scratch->bytes};
     in_parallel(threads, part_of_product, &product);
     free(atomic_exchange(&spare, scratch));
     return 0;
@@ -119,22 +128,25 @@ static int fit_together(const Matrix *a, const Matrix *b, const Matrix *out) {
 
 PyObject *gemm(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     Matrix matrix[3], *a = &matrix[0], *b = &matrix[1], *out = &matrix[2];
-    if (n != 5)
-        return PyErr_Format(PyExc_TypeError, "gemm: expected a, b, out, accumulate, threads");
+    if (n != 6)
+        return PyErr_Format(PyExc_TypeError, "gemm: expected a, b, out, accumulate, threads, set");
     int add = PyObject_IsTrue(args[3]), failed = 0;
     long threads = PyLong_AsLong(args[4]);
     if (add < 0 || (threads == -1 && PyErr_Occurred()))
         return NULL;
+    const InstructionSet *set = set_number(PyLong_AsLong(args[5]));
+    if (set == NULL)
+        return NULL;
     int got = take_matrices(args, matrix), fits = got == 3 && fit_together(a, b, out);
     if (fits) {
         Gemm g = {a->rows, a->columns, b->columns, a->view.buf, b->view.buf, out->view.buf,
-                  a->down, a->right, b->down, b->right, out->down, add};
+                  a->down, a->right, b->down, b->right, out->down, add, 0};
         if (!out->by_rows) /* out stands column by column: out^T = b^T a^T */
             g = (Gemm){b->columns, a->columns, a->rows, b->view.buf, a->view.buf, out->view.buf,
-                       b->right, b->down, a->right, a->down, out->right, add};
+                       b->right, b->down, a->right, a->down, out->right, add, 0};
         int64_t item = out->view.itemsize;
         Py_BEGIN_ALLOW_THREADS;
-        failed = run_gemm(&g, item, (int)threads);
+        failed = run_gemm(&g, kernels_for(set, item), item, (int)threads);
         Py_END_ALLOW_THREADS;
     }
     while (got > 0)
@@ -143,6 +155,7 @@ PyObject *gemm(PyObject *module, PyObject *const *args, Py_ssize_t n) {
 }
 
 typedef struct {
+    const Kernels *kernels;
     int64_t n, width, rows, item;
     const char *from;
     const intptr_t *row;
@@ -152,12 +165,11 @@ typedef struct {
 /* Some columns of sums of rows: every element is summed in the order of the rows. */
 static void part_of_rows(void *given, int part, int parts) {
     const Rows *r = given;
-    int64_t panels = (r->width + 15) / 16, first = panels * part / parts * 16;
-    int64_t end = part + 1 == parts ? r->width : panels * (part + 1) / parts * 16;
+    int64_t columns = r->kernels->tile_columns, first = end_of_part(r->width, columns, part - 1, parts);
+    int64_t end = end_of_part(r->width, columns, part, parts);
     for (int64_t i = 0; i < r->rows; i++)
         memset(r->to + (i * r->width + first) * r->item, 0, (size_t)((end - first) * r->item));
-    (r->item == sizeof(float) ? add_rows_float : add_rows_double)(
-        r->n, end - first, r->width, r->from + first * r->item, r->row, r->to + first * r->item);
+    r->kernels->add_rows(r->n, end - first, r->width, r->from + first * r->item, r->row, r->to + first * r->item);
 }
 
 /* Takes hold of real numbers (n, width), row numbers (n,) and real numbers (rows, width) of one dtype, the row numbers
@@ -201,17 +213,21 @@ PyObject *gather_rows(PyObject *module, PyObject *const *args, Py_ssize_t n) {
 
 PyObject *add_rows(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     Py_buffer view[3], *from = &view[0], *row = &view[1], *to = &view[2];
-    if (n != 4)
-        return PyErr_Format(PyExc_TypeError, "add_rows: expected source, row, out, threads");
+    if (n != 5)
+        return PyErr_Format(PyExc_TypeError, "add_rows: expected source, row, out, threads, set");
     long threads = PyLong_AsLong(args[3]);
     if (threads == -1 && PyErr_Occurred())
         return NULL;
+    const InstructionSet *set = set_number(PyLong_AsLong(args[4]));
+    if (set == NULL)
+        return NULL;
     if (!take_rows(args[0], args[1], args[2], 0, view))
         Py_RETURN_FALSE;
-    Rows rows = {from->shape[0], from->shape[1], to->shape[0], to->itemsize, from->buf, row->buf, to->buf};
+    const Kernels *kernels = kernels_for(set, to->itemsize);
+    Rows rows = {kernels, from->shape[0], from->shape[1], to->shape[0], to->itemsize, from->buf, row->buf, to->buf};
     double work = 8.0 * (double)rows.width * (double)(rows.n + rows.rows);
     Py_BEGIN_ALLOW_THREADS;
-    in_parallel(threads_for(work, (rows.width + 15) / 16, (int)threads), part_of_rows, &rows);
+    in_parallel(threads_for(work, tiles_in(rows.width, kernels->tile_columns), (int)threads), part_of_rows, &rows);
     Py_END_ALLOW_THREADS;
     release(view);
     Py_RETURN_TRUE;

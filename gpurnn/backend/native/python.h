@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "loop.h"
+#include "kernels.h"
 
 extern PyTypeObject BoundType, BoundLoopType;
 
@@ -38,9 +38,13 @@ int all_apart(int count, const Expected *want, const Py_buffer *view);
 int parse_expected(PyObject *given, Expected *want); /* from a tuple, see module.c; -1 with an exception set */
 int find_array_type(void); /* once, before the others; -1 with an exception set */
 
-/* The exported body of that name, if it was written for arguments that are described so; NULL without one. */
-Body find(const char *name, const char *takes);
+/* The instruction set of that number, see `instructions`; NULL with an exception set where there is none. */
+const InstructionSet *set_number(long number);
 
+/* The exported body of that name, if it was written for arguments that are described so; NULL without one. */
+Body find(const char *name, const InstructionSet *set, const char *takes);
+
+PyObject *instructions(PyObject *module, PyObject *nothing);
 PyObject *bind(PyObject *module, PyObject *args);
 PyObject *has(PyObject *module, PyObject *args);
 PyObject *mask(PyObject *module, PyObject *args);

@@ -1,16 +1,14 @@
 /* What every compiled body of a fused operation needs.
 
-A body is written once and compiled for float and for double:
+A body is written once and compiled for each instruction set of sets.h, for float and for double:
 
-    BODY(name, takes)   void name_float(void *const *arg, const int64_t *dim), and name_double
+    BODY(name, takes)   void name_float_SET(void *const *arg, const int64_t *dim), and name_double_SET
 
 takes: the arrays that it was written for, such as "*(B,4H) (4H) (N)index": the shape of each, behind a * where it is
 written, before its kind where that is not "real". An operation of that name with other arguments does without it.
 arg: the operation's arrays in the order of its arguments, C-contiguous. dim: its dimensions, by their letters in
-alphabetical order. Where the first array's rows are called N or P (FusedOp in base.py), several threads may share them:
-N or P is then what one of them does, and dim[FIRST_ROW] the number of the first row.
-
-Where the compiler can, each body is compiled for several instruction sets and the processor's best is taken at run time.
+alphabetical order. Where the first array's rows are called N or P (FusedOp in declared.py), several threads may share
+them: N or P is then what one of them does, and dim[FIRST_ROW] the number of the first row.
 */
 #ifndef GPURNN_REAL_H
 #define GPURNN_REAL_H
@@ -19,23 +17,19 @@ Where the compiler can, each body is compiled for several instruction sets and t
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
-#define FASTEST __attribute__((target_clones("arch=x86-64-v3", "default")))
-#else
-#define FASTEST
-#endif
 #define INLINE static inline __attribute__((always_inline))
 #define EXPORT __attribute__((visibility("default")))
 
 /* Places in `dim`. */
 enum { FIRST_ROW = 4, DIMENSIONS };
 
-/* Names of the bodies of a file that is included once for each REAL. */
-#define PASTE_(name, real) name##_##real
-#define PASTE(name, real) PASTE_(name, real)
+#define PASTE_(name, end) name##_##end
+#define PASTE(name, end) PASTE_(name, end)
+#define OF_REAL(name) PASTE(name, REAL)
+#define NAME(name) PASTE(OF_REAL(name), SET) /* of what is compiled for each REAL and instruction set */
 #define BODY(name, what)                                                                                               \
-    EXPORT const char *const PASTE(PASTE(name, REAL), takes) = what;                                                   \
-    EXPORT FASTEST void PASTE(name, REAL)(void *const *arg, const int64_t *dim)
+    EXPORT const char *const PASTE(NAME(name), takes) = what;                                                          \
+    EXPORT void NAME(name)(void *const *arg, const int64_t *dim)
 
 /* exp(x) - 1 for x <= 0, to about 1 unit in the last place; exp(x) = 2^k exp(r) with |r| <= ln(2)/2, a Taylor series in
    r. NaN gives NaN: the comparison is false for it. */
@@ -78,8 +72,14 @@ INLINE float root_float(float x) { return sqrtf(x); }
 
 INLINE double root_double(double x) { return sqrt(x); }
 
-#define TANH PASTE(tanh, REAL)
-#define SIGMOID PASTE(sigmoid, REAL)
-#define EXPM1_NEGATIVE PASTE(expm1_negative, REAL)
+INLINE float fused_float(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+
+INLINE double fused_double(double a, double b, double c) { return __builtin_fma(a, b, c); }
+
+#define FMA(a, b, c) (FUSES ? OF_REAL(fused)(a, b, c) : (a) * (b) + (c)) /* a b + c, rounded once where the set fuses */
+#define TANH OF_REAL(tanh)
+#define SIGMOID OF_REAL(sigmoid)
+#define EXPM1_NEGATIVE OF_REAL(expm1_negative)
+#define ROOT OF_REAL(root)
 
 #endif

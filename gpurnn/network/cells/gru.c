@@ -1,14 +1,10 @@
 /* Compiled bodies of the GRU cell; what they compute stands in gru.py. */
 #ifndef REAL
 #include "real.h"
-#define REAL float
-#include "gru.c"
-#undef REAL
-#define REAL double
-#include "gru.c"
+#include "sets.h"
 #else
 
-INLINE void PASTE(gru_state, REAL)(
+INLINE void NAME(gru_state)(
     int64_t H, const REAL *restrict rz, REAL *restrict n, REAL *restrict r_n, const REAL *restrict b_n,
     const REAL *restrict b_h, const REAL *restrict h_prev, REAL *restrict h) {
     for (int64_t j = 0; j < H; j++) {
@@ -28,12 +24,12 @@ BODY(gru_forward, "*(B,3H) *(B,3H) (3H) (H) (B,H) *(B,H)") {
     for (int64_t lane = 0; lane < B; lane++, a += 3 * H, r += 3 * H, h_prev += H, h += H) {
         for (int64_t j = 0; j < 2 * H; j++)
             a[j] = SIGMOID(a[j] + r[j] + b[j]); /* r and z stand side by side */
-        PASTE(gru_state, REAL)(H, a, a + 2 * H, r + 2 * H, b + 2 * H, b_h, h_prev, h);
+        NAME(gru_state)(H, a, a + 2 * H, r + 2 * H, b + 2 * H, b_h, h_prev, h);
     }
 }
 
 /* reset, z, n: gates, overwritten with their errors; r_n: its recurrent part, likewise. */
-INLINE void PASTE(gru_errors, REAL)(
+INLINE void NAME(gru_errors)(
     int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, REAL *restrict e, const REAL *restrict h_prev,
     REAL *restrict reset, REAL *restrict z, REAL *restrict n, REAL *restrict r_n) {
     for (int64_t j = 0; j < H; j++) {
@@ -55,7 +51,7 @@ BODY(gru_backward, "(B,H) (B,H) *(B,H) (B,H) *(B,3H) *(B,3H)") {
     REAL *restrict a = arg[4], *restrict r = arg[5];
     int64_t B = dim[0], H = dim[1];
     for (int64_t lane = 0; lane < B; lane++, dh_out += H, dh_rec += H, e += H, h_prev += H, a += 3 * H, r += 3 * H) {
-        PASTE(gru_errors, REAL)(H, dh_out, dh_rec, e, h_prev, a, a + H, a + 2 * H, r + 2 * H);
+        NAME(gru_errors)(H, dh_out, dh_rec, e, h_prev, a, a + H, a + 2 * H, r + 2 * H);
         memcpy(r, a, 2 * H * sizeof(REAL));
     }
 }

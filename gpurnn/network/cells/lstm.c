@@ -1,14 +1,10 @@
 /* Compiled bodies of the LSTM cell; what they compute stands in lstm.py. */
 #ifndef REAL
 #include "real.h"
-#define REAL float
-#include "lstm.c"
-#undef REAL
-#define REAL double
-#include "lstm.c"
+#include "sets.h"
 #else
 
-INLINE void PASTE(lstm_state, REAL)(
+INLINE void NAME(lstm_state)(
     int64_t H, const REAL *restrict a, const REAL *restrict c_prev, REAL *restrict c, REAL *restrict tc, REAL *restrict h) {
     for (int64_t j = 0; j < H; j++) {
         REAL state = a[H + j] * c_prev[j] + a[j] * a[2 * H + j], squashed = TANH(state);
@@ -30,12 +26,12 @@ BODY(lstm_forward, "*(B,4H) (B,4H) (4H) (B,H) *(B,H) *(B,H) *(B,H)") {
             a[j] = TANH(a[j] + r[j] + b[j]);
         for (int64_t j = 3 * H; j < 4 * H; j++)
             a[j] = SIGMOID(a[j] + r[j] + b[j]);
-        PASTE(lstm_state, REAL)(H, a, c_prev, c, tc, h);
+        NAME(lstm_state)(H, a, c_prev, c, tc, h);
     }
 }
 
 /* i, f, g, o: gates, overwritten with their errors. */
-INLINE void PASTE(lstm_errors, REAL)(
+INLINE void NAME(lstm_errors)(
     int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, REAL *restrict e, const REAL *restrict c_prev,
     const REAL *restrict tc, REAL *restrict i, REAL *restrict f, REAL *restrict g, REAL *restrict o) {
     for (int64_t j = 0; j < H; j++) {
@@ -57,7 +53,7 @@ BODY(lstm_backward, "(B,H) (B,H) *(B,H) (B,H) (B,H) *(B,4H)") {
     REAL *restrict a = arg[5];
     int64_t B = dim[0], H = dim[1];
     for (int64_t lane = 0; lane < B; lane++, dh_out += H, dh_rec += H, e += H, c_prev += H, tc += H, a += 4 * H)
-        PASTE(lstm_errors, REAL)(H, dh_out, dh_rec, e, c_prev, tc, a, a + H, a + 2 * H, a + 3 * H);
+        NAME(lstm_errors)(H, dh_out, dh_rec, e, c_prev, tc, a, a + H, a + 2 * H, a + 3 * H);
 }
 
 #endif

@@ -1,11 +1,7 @@
 /* Compiled bodies of the simple cells; what they compute stands in simple.py. */
 #ifndef REAL
 #include "real.h"
-#define REAL float
-#include "simple.c"
-#undef REAL
-#define REAL double
-#include "simple.c"
+#include "sets.h"
 #else
 
 BODY(simple_forward, "(B,H) (B,H) (H) *(B,H)") {

@@ -1,15 +1,11 @@
 /* Compiled bodies of softmax and cross-entropy; what they compute stands in softmax_xent.py. */
 #ifndef REAL
 #include "real.h"
-#define REAL float
-#include "softmax_xent.c"
-#undef REAL
-#define REAL double
-#include "softmax_xent.c"
+#include "sets.h"
 #else
 
 /* o: overwritten with exp(o - max o); returns the sum of that. nats: -log softmax(o)[target]. */
-INLINE REAL PASTE(shifted_exp, REAL)(REAL *restrict o, int64_t K, int64_t target, REAL *nats) {
+INLINE REAL NAME(shifted_exp)(REAL *restrict o, int64_t K, int64_t target, REAL *nats) {
     REAL part[16], top, total = 0; /* 16 sums at a time: an order that does not depend on the processor */
     int64_t whole = K - K % 16;
     top = o[0];
@@ -37,7 +33,7 @@ BODY(softmax_xent, "*(N,K) (N)index<K (N) (1) *(N)") {
     REAL *restrict nats = arg[4];
     int64_t K = dim[0], N = dim[1];
     for (int64_t row = 0; row < N; row++, o += K) {
-        REAL total = PASTE(shifted_exp, REAL)(o, K, target[row], &nats[row]);
+        REAL total = NAME(shifted_exp)(o, K, target[row], &nats[row]);
         REAL factor = weight[row] * scale[0], share = factor / total;
         for (int64_t k = 0; k < K; k++)
             o[k] *= share;
@@ -51,7 +47,7 @@ BODY(xent, "*(N,K) (N)index<K *(N)") {
     REAL *restrict nats = arg[2];
     int64_t K = dim[0], N = dim[1];
     for (int64_t row = 0; row < N; row++, o += K)
-        PASTE(shifted_exp, REAL)(o, K, target[row], &nats[row]);
+        NAME(shifted_exp)(o, K, target[row], &nats[row]);
 }
 
 #endif

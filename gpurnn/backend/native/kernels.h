@@ -1,0 +1,55 @@
+/* What is compiled for each instruction set besides the bodies of operations: one table of functions for each REAL. */
+#ifndef GPURNN_KERNELS_H
+#define GPURNN_KERNELS_H
+
+#include "gemm.h"
+#include "loop.h"
+
+/* The columns from first to end; first is a multiple of tile_columns. scratch: GEMM_SCRATCH bytes. */
+typedef void RunGemm(const Gemm *gemm, int64_t first, int64_t end, void *scratch);
+
+/* Adds row i of `from`, (n, width), to row `row[i]` of `to`, for each i in turn; rows are `down` elements apart. */
+typedef void AddRows(int64_t n, int64_t width, int64_t down, const void *from, const intptr_t *row, void *to);
+
+/* All steps, in the lanes from first to end. */
+typedef void RunLoop(const Loop *loop, int64_t first, int64_t end);
+
+/* Of a packed (rows, columns) matrix. */
+typedef int64_t PackedBytes(int64_t rows, int64_t columns);
+
+/* packed: overwritten with the (rows, columns) matrix whose element (k, j) is w[k * down + j * right]. */
+typedef void PackMatrix(int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed);
+
+typedef struct {
+    int fuses; /* whether a multiplication and an addition are rounded once */
+    int64_t tile_rows, tile_columns; /* of a product: threads share whole tiles */
+    RunGemm *run_gemm;
+    AddRows *add_rows;
+    RunLoop *run_loop;
+    PackedBytes *packed_bytes;
+    PackMatrix *pack_matrix;
+    Body dropout_mask;
+} Kernels;
+
+/* An instruction set that this library was compiled for. */
+typedef struct {
+    const char *name, *suffix; /* for people; of the names of its functions */
+    int (*runs)(void); /* whether this processor has it */
+    const Kernels *of_float, *of_double;
+} InstructionSet;
+
+extern const InstructionSet instruction_sets[]; /* the best one first; one without a name is the end */
+
+static inline const Kernels *kernels_for(const InstructionSet *set, int64_t item) {
+    return item == sizeof(float) ? set->of_float : set->of_double;
+}
+
+#endif
+#ifdef REAL
+RunGemm NAME(run_gemm);
+AddRows NAME(add_rows);
+RunLoop NAME(run_loop);
+PackedBytes NAME(packed_bytes);
+PackMatrix NAME(pack_matrix);
+void NAME(dropout_mask)(void *const *arg, const int64_t *dim);
+#endif

@@ -1,0 +1,54 @@
+/* The instruction sets: the file that includes this one is included again for each of them, with REAL as float and as
+double. It looks like this:
+
+    #ifndef REAL
+    #include "real.h"
+    #include "sets.h"
+    #else
+    ... whatever is compiled for each: functions called NAME(...)
+    #endif
+
+A set has a name, what the compiler may use for it, whether it rounds a multiplication and the addition after it once
+(FUSES), and the shape of a product's tile: TILE_ROWS rows of two vectors of VECTOR_BYTES each. A tile's sums, two
+vectors of the matrix and one of x fit the set's registers: 32 of them with AVX-512 and NEON, 16 otherwise. Which sets
+there are, and which one runs, is kernels.c's.
+
+Every element of a product is summed in one order, whatever the tile, so that all sets that fuse give the same bits.
+*/
+#ifndef GPURNN_SETS_H
+#define GPURNN_SETS_H
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
+#define SETS_OF_X86_64
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,prefer-vector-width=512")
+#define SET v4
+#define FUSES 1
+#define TILE_ROWS 12
+#define VECTOR_BYTES 64
+#include "reals.h"
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,bmi,bmi2")
+#define SET v3
+#define FUSES 1
+#define TILE_ROWS 6
+#define VECTOR_BYTES 32
+#include "reals.h"
+#pragma GCC pop_options
+#endif
+
+#define SET base
+#ifdef __aarch64__
+#define FUSES 1
+#define TILE_ROWS 12
+#else
+#define FUSES 0
+#define TILE_ROWS 6
+#endif
+#define VECTOR_BYTES 16
+#include "reals.h"
+
+#endif
