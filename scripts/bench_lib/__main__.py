@@ -8,20 +8,22 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench_lib import cases, report
 from bench_lib.cases import Case
 from bench_lib.check import check
-from bench_lib.gemm import GemmRate
 from bench_lib.measure import as_json, measure
 from bench_lib.outputs import output_file
 from bench_lib.process import THREADS, Process, ProgramError
-from bench_lib.programs import PROGRAMS
+from bench_lib.processor import processor
+from bench_lib.products import Products
+from bench_lib.programs import PEERS, PRODUCTS, PROGRAMS
 from gpurnn.files.durable import write_durably
 from gpurnn.files.errors import explain
 
@@ -71,7 +73,7 @@ def _start(stack: ExitStack, name: str) -> Process | None:
     try:
         process = Process(name)
     except ProgramError as error:
-        if name == "gpurnn":
+        if name not in PEERS:
             raise
         print(f"{error}; left out", flush=True)
         return None
@@ -79,10 +81,11 @@ def _start(stack: ExitStack, name: str) -> Process | None:
     return process
 
 
-def _start_all(stack: ExitStack) -> dict[str, Process]:
-    """The programs that can be started, by name."""
+def _start_all(stack: ExitStack, names: Iterable[str]) -> dict[str, Process]:
+    """Those of the programs that can be started, by name; says what runs where."""
     started = {}
-    for name in PROGRAMS:
+    print(f"processor: {processor()}")
+    for name in names:
         process = _start(stack, name)
         if process:
             started[name] = process
@@ -97,39 +100,49 @@ def _timing(chosen: list[Case], arguments: argparse.Namespace) -> int:
     if load > _BUSY:
         print(f"the load average is {load:.1f}: where other programs run, these numbers do not repeat themselves")
     with ExitStack() as stack:
-        processes = _start_all(stack)
-        peers = [name for name in processes if name != "gpurnn"]
-        ours = processes["gpurnn"]
-        gemm = GemmRate(lambda size, times: ours.ask("gemm", size=size, times=times)["gflops"])
+        started = _start_all(stack, [*PROGRAMS, "numpy"])
+        processes = {name: process for name, process in started.items() if name in PROGRAMS}
+        peers = [name for name in processes if name in PEERS]
+        products = Products({name: partial(_rates, started[name]) for name in PRODUCTS if name in started})
         results = []
-        for result in measure(processes, chosen, gemm, 0.4 if arguments.quick else 0.7):
+        for result in measure(processes, chosen, products, 0.4 if arguments.quick else 0.7):
             results.append(result)
             if sys.stderr.isatty():
                 print(f"{len(results)} of {len(chosen)} cases are done", file=sys.stderr)
-    rate = gemm.gflops
-    print(f"one large GEMM ({gemm.size} x {gemm.size}): {rate:.1f} GFLOP/s\n")
-    _print(report.main_table(results, peers, rate))
+    best = products.gflops[products.best]
+    _print([report.products_line(products)])
+    _print(report.main_table(results, peers, best))
     _print(report.summary(results, peers))
     _print(report.stage_table(results))
     try:
-        report.plot(results, peers, rate, _PLOT)
+        report.plot(results, peers, best, _PLOT)
         print(f"plot: {_PLOT}")
     except ImportError as error:
         print(f"no plot: {error}")
     except OSError as error:
         print(f"no plot: {error.filename}: {explain(error)}")
     if arguments.json:
-        about = {"versions": {name: process.versions for name, process in processes.items()}, "threads": THREADS}
-        write_durably(arguments.json, [json.dumps(as_json(results, rate, about), indent=1).encode(), b"\n"])
+        about = {
+            "versions": {name: process.versions for name, process in started.items()},
+            "threads": THREADS,
+            "processor": processor().to_json(),
+        }
+        write_durably(arguments.json, [json.dumps(as_json(results, products, about), indent=1).encode(), b"\n"])
         print(f"results: {arguments.json}")
     print(f"{time.monotonic() - start:.0f} s")
     return 0
 
 
+def _rates(library: Process, size: int, times: int) -> list[float]:
+    """GFLOP/s of so many large products."""
+    rates: list[float] = library.ask("product", size=size, times=times)["gflops"]
+    return rates
+
+
 def _check() -> int:
     agrees = True
     with ExitStack() as stack:
-        processes = _start_all(stack)
+        processes = _start_all(stack, PROGRAMS)
         if len(processes) == 1:
             raise ProgramError("no peer to compare with")
         for ok, line in check(processes):

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench_lib.cases import Case, window_flops
-from bench_lib.gemm import GemmRate
 from bench_lib.process import Process
+from bench_lib.products import Products
 from bench_lib.stats import Ratio, ratio, warm_up, windows_in
 
 ROUNDS = 11
@@ -40,7 +40,7 @@ class Result:
 
 
 def measure(
-    processes: Mapping[str, Process], cases: list[Case], gemm: GemmRate, slice_seconds: float
+    processes: Mapping[str, Process], cases: list[Case], products: Products, slice_seconds: float
 ) -> Iterator[Result]:
     """A result for each case as soon as it is there.
 
@@ -48,7 +48,7 @@ def measure(
     """
     for case in cases:
         times, ways = _alternate(processes, case, slice_seconds)
-        gemm.again()
+        products.again()
         ours = times.pop("gpurnn")
         stages = processes["gpurnn"].ask("stages", case=asdict(case))["stages"]
         peers = {peer: ratio(ours, theirs) for peer, theirs in times.items()}
@@ -70,8 +70,12 @@ def _alternate(
     return times, {name: reply["way"] for name, reply in ready.items()}
 
 
-def as_json(results: list[Result], gemm_gflops: float, about: Mapping[str, Any]) -> dict[str, Any]:
-    """What `--json` writes: `gemm_gflops`, `rows` (one a case and peer), `stages` (one a case), and `about`."""
+def as_json(results: list[Result], products: Products, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--json` writes: the rates of large products, `rows` (one a case and peer), `stages` (one a case), `about`.
+
+    products: NumPy's among them.
+    """
+    rates, best = products.gflops, products.best
     rows, stages = [], []
     for result in results:
         described = asdict(result.case)
@@ -85,9 +89,17 @@ def as_json(results: list[Result], gemm_gflops: float, about: Mapping[str, Any])
                     "ratio_high": found.high,
                     "tokens_per_second": result.tokens_per_second,
                     "gflops": result.gflops,
-                    "share_of_gemm": result.gflops / gemm_gflops,
+                    "share_of_gemm": result.gflops / rates["numpy"],
+                    "share_of_best": result.gflops / rates[best],
                     "way": result.ways[peer],
                 }
             )
         stages.append(described | {"seconds": result.stages})
-    return {"gemm_gflops": gemm_gflops, "rows": rows, "stages": stages, **about}
+    return {
+        "gemm_gflops": rates["numpy"],
+        "products": rates,
+        "best_product": {"gflops": rates[best], "by": best},
+        "rows": rows,
+        "stages": stages,
+        **about,
+    }

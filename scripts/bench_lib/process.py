@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 THREADS = 2
+_PINNED_KERNEL = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 class ProgramError(Exception):
@@ -82,10 +83,14 @@ class Process:
 
 
 def environment(program: str, inherited: dict[str, str]) -> dict[str, str]:
-    """The user's environment with the number of threads; a peer's NumPy gets one, which computes nothing."""
-    blas = 1 if program != "gpurnn" else THREADS
+    """The user's environment with the number of threads; a peer's NumPy gets one, which computes nothing.
+
+    The program "numpy" shows what the machine can do: its BLAS chooses the kernel, whatever the user pinned.
+    """
+    blas = THREADS if program.startswith(("gpurnn", "numpy")) else 1
     here = str(Path(__file__).resolve().parent.parent)
-    return inherited | {
+    pinned = _PINNED_KERNEL if program == "numpy" else ()
+    return {name: value for name, value in inherited.items() if name not in pinned} | {
         "PYTHONPATH": os.pathsep.join(filter(None, (here, inherited.get("PYTHONPATH", "")))),
         "OPENBLAS_NUM_THREADS": str(blas),
         "OMP_NUM_THREADS": str(THREADS),

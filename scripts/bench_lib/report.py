@@ -8,21 +8,33 @@ from pathlib import Path
 
 from bench_lib.cases import GATES
 from bench_lib.measure import Result
+from bench_lib.products import Products
 from bench_lib.stats import Ratio, geometric_mean
 from gpurnn.files.durable import make_folder, write_durably
 from gpurnn.files.output import find_folder
 
 
-def main_table(results: Sequence[Result], peers: Sequence[str], gemm_gflops: float) -> Iterator[str]:
-    """One line a case: our time and rates, and how many times as long each peer takes."""
-    columns = "".join(f"  {peer + ' / gpurnn':>18}" for peer in peers)
-    yield f"{'':<39}{'ms/window':>10}{'tokens/s':>11}{'GFLOP/s':>9}{'of GEMM':>9}{columns}"
+def products_line(products: Products) -> str:
+    """Each library's rate of one large product, and whose is the best."""
+    rates = products.gflops
+    told = (f"{name} {rate:.1f} ({products.sizes[name]} x {products.sizes[name]})" for name, rate in rates.items())
+    return f"one large product in float32, GFLOP/s: {', '.join(told)}; the best: {products.best}"
+
+
+def main_table(results: Sequence[Result], peers: Sequence[str], best_gflops: float) -> Iterator[str]:
+    """One line a case: our time and rates, and how many times as long each peer takes.
+
+    best_gflops: the best rate of one large product.
+    """
+    heads = {peer: f"{peer + ' / gpurnn':>18}" for peer in peers}
+    columns = "".join(f"  {head}" for head in heads.values())
+    yield f"{'':<39}{'ms/window':>10}{'tokens/s':>11}{'GFLOP/s':>9}{'of best':>9}{columns}"
     for result in results:
-        share = result.gflops / gemm_gflops
+        share = result.gflops / best_gflops
         line = f"{result.case!s:<39}{1e3 * result.seconds:>10.2f}{result.tokens_per_second:>11.0f}"
         line += f"{result.gflops:>9.1f}{share:>9.0%}"
-        for peer in peers:
-            line += f"  {_spread(result.peers[peer]):>18}"
+        for peer, head in heads.items():
+            line += f"  {_spread(result.peers[peer]):>{len(head)}}"
         yield line + "".join(f"  {peer}: {way}" for peer, way in result.ways.items() if way)
 
 
@@ -53,8 +65,8 @@ def stage_table(results: Sequence[Result]) -> Iterator[str]:
         yield f"{result.case!s:<39}" + "".join(f"{s:>{w}.1%}" for s, w in zip(shares, widths, strict=True))
 
 
-def plot(results: Sequence[Result], peers: Sequence[str], gemm_gflops: float, path: Path) -> None:
-    """A PNG: how many times as long the peers take, and our share of the GEMM rate. Raises ImportError, OSError."""
+def plot(results: Sequence[Result], peers: Sequence[str], best_gflops: float, path: Path) -> None:
+    """A PNG: how many times as long the peers take, and our share of the best rate. Raises ImportError, OSError."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -63,18 +75,19 @@ def plot(results: Sequence[Result], peers: Sequence[str], gemm_gflops: float, pa
     width = max(6.0, 0.6 * len(results) + 2)
     figure, (above, below) = plt.subplots(2, 1, figsize=(width, 8), sharex=True, layout="constrained")
     places = range(len(results))
+    room = 0.8 / max(1, len(peers))
     for number, peer in enumerate(peers):
         found = [r.peers[peer] for r in results]
         spread = [[f.median - f.low for f in found], [f.high - f.median for f in found]]
-        at = [place + (number - (len(peers) - 1) / 2) * 0.4 for place in places]
-        above.bar(at, [f.median for f in found], 0.38, yerr=spread, capsize=2, label=peer)
+        at = [place + (number - (len(peers) - 1) / 2) * room for place in places]
+        above.bar(at, [f.median for f in found], 0.95 * room, yerr=spread, capsize=2, label=peer)
     above.axhline(1, color="black", linewidth=1)
     above.set_ylabel("time of the peer / time of gpurnn")
     if peers:
         above.legend()
-    below.bar(places, [r.gflops / gemm_gflops for r in results], 0.6, color="tab:green")
+    below.bar(places, [r.gflops / best_gflops for r in results], 0.6, color="tab:gray")
     below.axhline(1, color="black", linewidth=1)
-    below.set_ylabel(f"gpurnn, share of one large GEMM ({gemm_gflops:.0f} GFLOP/s)")
+    below.set_ylabel(f"gpurnn, share of the best\nlarge product ({best_gflops:.0f} GFLOP/s)")
     below.set_xticks(places, [str(r.case) for r in results], rotation=60, ha="right", fontsize=8)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=120)

@@ -17,6 +17,7 @@ from typing import Any
 
 from bench_lib import programs
 from bench_lib.cases import LOG_EVERY, Case
+from bench_lib.products import square_product
 from bench_lib.programs import Program
 
 _RACE_SECONDS = 0.3
@@ -96,11 +97,9 @@ class Worker:
                 second = _peak_mib()
         return {"before": before, "second_window": second, "peak": _peak_mib()}
 
-    def gemm(self, size: int, times: int) -> dict[str, Any]:
+    def product(self, size: int, times: int) -> dict[str, Any]:
         """GFLOP/s of float32 products of square matrices."""
-        from bench_lib.gemm import square_product
-
-        return {"gflops": square_product(size, times)}
+        return {"gflops": square_product(self._module.product, size, times)}
 
     def stages(self, case: dict[str, Any]) -> dict[str, Any]:
         """Seconds of a window by stage."""

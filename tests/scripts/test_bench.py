@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from itertools import islice
+from types import ModuleType
 
 import numpy as np
 import pytest
 from bench_lib import cases, inputs, report
 from bench_lib.cases import Case, window_flops
 from bench_lib.check import difference
-from bench_lib.gemm import SIZES, GemmRate, square_product
 from bench_lib.measure import Result, as_json, measure
+from bench_lib.processor import Processor, parse, processor
+from bench_lib.products import SIZES, Products, square_product
+from bench_lib.programs import numpy_product, ours
 from bench_lib.programs.ours import stream
 from bench_lib.stages import STAGES, Clock
 from bench_lib.stages import measure as measure_stages
@@ -103,27 +107,57 @@ def test_windows_for_gpurnn_come_with_their_plan_where_it_is_read():
         assert window.weight_sum == SMALL.tokens
 
 
-def test_large_products_are_measured_in_gflops():
-    rates = square_product(64, 3)
-    assert len(rates) == 3 and all(rate > 0 for rate in rates)
+def test_a_large_product_counts_two_operations_for_each_of_n_cubed(monkeypatch: pytest.MonkeyPatch):
+    now = iter([0.0, 9.0, 10.0, 10.5, 20.0, 20.25])
+    monkeypatch.setattr("bench_lib.products.time.perf_counter", lambda: next(now))
+    seen = []
+
+    def make(a: np.ndarray, b: np.ndarray) -> partial[None]:
+        assert a.shape == b.shape == (100, 100) and a.dtype == b.dtype == np.float32
+        return partial(seen.append, "multiplied")
+
+    assert square_product(make, 100, 2) == pytest.approx([4e-3, 8e-3])  # the first one does not count
+    assert seen == ["multiplied"] * 3
 
 
-def test_gemm_rate_is_the_median_at_the_fastest_size():
-    later = iter([[50.0], [20.0]])
+@pytest.mark.parametrize("library", [numpy_product, ours])
+def test_what_is_measured_is_the_product(library: ModuleType):
+    a, b = (np.random.default_rng(seed).random((40, 40), np.float32) for seed in (1, 2))
+    multiply = library.product(a, b)
+    multiply()
+    out = multiply.keywords.get("out", multiply.args[-1])
+    assert out is not b
+    np.testing.assert_allclose(out, a @ b, rtol=1e-5)
 
-    def fake(size: int, times: int) -> list[float]:
-        return (
-            {SIZES[0]: [1.0, 9.0, 2.0], SIZES[1]: [30.0, 10.0, 40.0], SIZES[2]: [3.0] * 3}[size]
-            if times > 1
-            else next(later)
-        )
 
-    gemm = GemmRate(fake)
-    assert gemm.size == SIZES[1] and gemm.gflops == 30.0
-    gemm.again()
-    assert gemm.gflops == 35.0
-    gemm.again()
-    assert gemm.gflops == 30.0
+class FakeLibrary:
+    """Has a rate at each size, then others one by one; notes what it was asked for."""
+
+    def __init__(self, first: dict[int, list[float]], later: list[float]) -> None:
+        self.first, self.later, self.asked = first, iter(later), []
+
+    def __call__(self, size: int, times: int) -> list[float]:
+        self.asked.append((size, times))
+        return self.first[size] if times > 1 else [next(self.later)]
+
+
+def test_each_library_has_the_median_rate_at_its_fastest_size():
+    small, middle, large = SIZES
+    one = FakeLibrary({small: [1.0, 9.0, 2.0], middle: [30.0, 10.0, 40.0], large: [3.0] * 3}, [50.0, 20.0])
+    other = FakeLibrary({small: [2.0] * 3, middle: [31.0] * 3, large: [32.0] * 3}, [32.0, 32.0])
+    products = Products({"numpy": one, "pytorch": other})
+    assert products.sizes == {"numpy": middle, "pytorch": large}
+    assert products.gflops == {"numpy": 30.0, "pytorch": 32.0} and products.best == "pytorch"
+    products.again()
+    assert products.gflops == {"numpy": 35.0, "pytorch": 32.0} and products.best == "numpy"
+    products.again()
+    assert products.gflops == {"numpy": 30.0, "pytorch": 32.0} and products.best == "pytorch"
+    assert [times for _, times in one.asked] == [times for _, times in other.asked]
+
+
+def rates(**gflops: float) -> Products:
+    """Products of libraries with these rates at every size."""
+    return Products({name: lambda size, times, rate=rate: [rate] * times for name, rate in gflops.items()})
 
 
 class FakeProcess:
@@ -146,8 +180,7 @@ def measured() -> tuple[list[Result], list[str]]:
     """One case, timed on two fakes."""
     order: list[str] = []
     fakes = {"gpurnn": FakeProcess("gpurnn", 0.5, order), "pytorch": FakeProcess("pytorch", 1.0, order)}
-    gemm = GemmRate(lambda size, times: [100.0] * times)
-    return list(measure(fakes, [SMALL], gemm, 0.5)), order
+    return list(measure(fakes, [SMALL], rates(numpy=100.0), 0.5)), order
 
 
 def test_programs_work_in_turn(measured: tuple[list[Result], list[str]]):
@@ -156,8 +189,11 @@ def test_programs_work_in_turn(measured: tuple[list[Result], list[str]]):
 
 
 def test_json_holds_a_row_for_each_case_and_peer(measured: tuple[list[Result], list[str]]):
-    written = json.loads(json.dumps(as_json(measured[0], 100.0, {"threads": 2})))
+    products = rates(numpy=100.0, pytorch=125.0, gpurnn=80.0)
+    written = json.loads(json.dumps(as_json(measured[0], products, {"threads": 2})))
     assert written["gemm_gflops"] == 100.0 and written["threads"] == 2
+    assert written["products"] == {"numpy": 100.0, "pytorch": 125.0, "gpurnn": 80.0}
+    assert written["best_product"] == {"gflops": 125.0, "by": "pytorch"}
     gflops = window_flops(SMALL) / 0.5 / 1e9
     assert written["rows"] == [
         {
@@ -174,6 +210,7 @@ def test_json_holds_a_row_for_each_case_and_peer(measured: tuple[list[Result], l
             "tokens_per_second": 12.0,
             "gflops": pytest.approx(gflops),
             "share_of_gemm": pytest.approx(gflops / 100),
+            "share_of_best": pytest.approx(gflops / 125),
             "way": "one-hot",
         }
     ]
@@ -182,13 +219,14 @@ def test_json_holds_a_row_for_each_case_and_peer(measured: tuple[list[Result], l
 
 def test_tables_say_what_was_measured(measured: tuple[list[Result], list[str]]):
     results = measured[0]
-    row = list(report.main_table(results, ["pytorch"], 100.0))[1]
+    head, row = report.main_table(results, ["pytorch"], 2 * results[0].gflops)
+    assert head.split("  ")[-1] == "pytorch / gpurnn" and "of best" in head
     assert row.split() == [
         *str(SMALL).split(),
         "500.00",
         "12",
         "0.0",
-        "0%",
+        "50%",
         "2.00",
         "(2.00-2.00)",
         "pytorch:",
@@ -197,6 +235,39 @@ def test_tables_say_what_was_measured(measured: tuple[list[Result], list[str]]):
     assert list(report.summary(results, ["pytorch"])) == ["pytorch / gpurnn: geometric mean 2.00; at least: lstm 2.00"]
     head, stages = report.stage_table(results)
     assert head.split() == ["output", "softmax"] and stages.split()[-2:] == ["25.0%", "75.0%"]
+
+
+def test_the_best_product_is_named_beside_the_rates_of_all():
+    told = report.products_line(rates(numpy=100.0, pytorch=125.04, gpurnn=80.0))
+    n = SIZES[0]
+    assert told == (
+        f"one large product in float32, GFLOP/s: numpy 100.0 ({n} x {n}), pytorch 125.0 ({n} x {n}), "
+        f"gpurnn 80.0 ({n} x {n}); the best: pytorch"
+    )
+
+
+XEON = """processor\t: 0
+model name\t: Some Xeon
+flags\t\t: fpu avx avx2 avx512f avx512_bf16 amx_bf16
+
+processor\t: 1
+model name\t: Another
+flags\t\t: fpu
+"""
+ARM = "processor\t: 0\nFeatures\t: fp asimd evtstrm\nCPU part\t: 0xd0c\n"
+
+
+def test_a_processor_is_told_by_its_name_its_vectors_and_its_instructions():
+    xeon = parse(XEON, "x86_64")
+    assert xeon == Processor("Some Xeon", ("avx2", "avx512f", "avx512_bf16", "amx_bf16"))
+    assert str(xeon) == "Some Xeon, vectors of 512 bits: avx2, avx512f, avx512_bf16, amx_bf16"
+    assert str(parse(ARM, "aarch64")) == "aarch64, vectors of 128 bits: asimd"
+    assert str(parse("", "arm")) == "arm"
+    assert parse("", "arm").to_json() == {"name": "arm", "vector_bits": None, "instructions": []}
+
+
+def test_this_processor_has_a_name():
+    assert processor().name
 
 
 def test_a_stage_lasts_until_the_next_begins():

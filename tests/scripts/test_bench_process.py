@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bench_lib.cases import Case
 from bench_lib.check import difference
@@ -37,7 +38,7 @@ def test_gpurnn_answers_every_request(ours: Process):
     assert "numpy" in ours.versions and ours.ways == [""]
     assert ours.ask("prepare", case=asdict(CASE))["seconds"] > 0
     assert ours.ask("run", windows=120, warm=2)["seconds"] > 0
-    assert len(ours.ask("gemm", size=16, times=2)["gflops"]) == 2
+    assert len(ours.ask("product", size=16, times=2)["gflops"]) == 2
     drawn = ours.ask("sample", hidden=8, symbols=20, seconds=0.02)
     assert drawn["symbols_per_second"][""] > 0 and drawn["growth"] < 8
     memory = ours.ask("memory", case=asdict(CASE), way="")
@@ -98,3 +99,20 @@ def test_the_users_environment_is_kept_but_for_the_threads():
     assert made["OMP_NUM_THREADS"] == made["OPENBLAS_NUM_THREADS"] == str(THREADS)
     assert made["PYTHONPATH"].endswith(":/mine") and made["PYTHONPATH"].startswith(str(ROOT / "scripts"))
     assert "OPENBLAS_CORETYPE" not in environment("jax", {})
+
+
+def test_numpy_chooses_its_kernel_and_has_all_threads():
+    pinned = {"HOME": "/h", "OPENBLAS_CORETYPE": "Zen", "OPENBLAS_L2_SIZE": "512", "OPENBLAS_VERBOSE": "0"}
+    made = environment("numpy", pinned)
+    assert "OPENBLAS_CORETYPE" not in made and "OPENBLAS_L2_SIZE" not in made
+    assert made["HOME"] == "/h" and made["OPENBLAS_VERBOSE"] == "0"
+    assert made["OPENBLAS_NUM_THREADS"] == str(THREADS)
+
+
+def test_numpy_answers_with_its_kernel_and_rates():
+    process = Process("numpy")
+    try:
+        assert process.versions.startswith(f"numpy {np.__version__}; ") and "kernel" in process.versions
+        assert process.ways == [] and all(rate > 0 for rate in process.ask("product", size=16, times=2)["gflops"])
+    finally:
+        process.close()

@@ -1,4 +1,4 @@
-"""The three programs. Each module has `WAYS`, the ways it can do the same work, and `Program`.
+"""The programs that are compared. Each module has `WAYS`, the ways it can do the same work, and `Program`.
 
 A program trains one model from the same parameters on the same windows: loss of each window's mean cross-entropy,
 gradients clipped by their global norm, Adam, the state carried from window to window. Nothing but its own library is
@@ -19,6 +19,9 @@ PROGRAMS = {"gpurnn": "ours", "pytorch": "torch_peer", "jax": "jax_peer"}
 """The programs by name, gpurnn first, and the module of each."""
 
 PEERS = [name for name in PROGRAMS if name != "gpurnn"]
+
+PRODUCTS = {"numpy": "numpy_product"} | {name: PROGRAMS[name] for name in ("pytorch", "gpurnn")}
+"""Whose large float32 product is measured, and the module of each, which has `product`. "numpy" trains nothing."""
 
 
 class Program(Protocol):
@@ -41,4 +44,4 @@ class Program(Protocol):
 
 def load(name: str) -> ModuleType:
     """The module of a program. Raises ImportError where its library is missing."""
-    return importlib.import_module(f"bench_lib.programs.{PROGRAMS[name]}")
+    return importlib.import_module(f"bench_lib.programs.{(PROGRAMS | PRODUCTS)[name]}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 
 import numpy as np
 
 from bench_lib import inputs
 from bench_lib.cases import BETA1, BETA2, CLIP, EPSILON, RATE, Case
+from bench_lib.products import Multiply
 from gpurnn import backend
 from gpurnn.backend import Backend
 from gpurnn.data.plan import Planner
@@ -24,6 +26,11 @@ WAYS = ("",)
 def versions() -> str:
     """Libraries and what the matrix products run on, for people."""
     return ", ".join(f"{name} {value}" for name, value in backend.get("cpu").describe().items())
+
+
+def product(a: np.ndarray, b: np.ndarray) -> Multiply:
+    """See `bench_lib.products.square_product`."""
+    return partial(backend.get("cpu").gemm, a, b, np.empty_like(a))
 
 
 class Program:

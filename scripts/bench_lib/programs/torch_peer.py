@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 
 from bench_lib import inputs
 from bench_lib.cases import BETA1, BETA2, CLIP, EPSILON, RATE, Case
+from bench_lib.products import Multiply
 
 WAYS = ("one-hot", "rows", "loop")
 
@@ -29,7 +31,12 @@ State = Any
 
 def versions() -> str:
     """The library, for people."""
-    return f"torch {torch.__version__}"
+    return f"torch {torch.__version__}, CPU capability {torch.backends.cpu.get_cpu_capability()}"
+
+
+def product(a: np.ndarray, b: np.ndarray) -> Multiply:
+    """See `bench_lib.products.square_product`."""
+    return partial(torch.mm, torch.from_numpy(a), torch.from_numpy(b), out=torch.empty(a.shape))
 
 
 class Program:
