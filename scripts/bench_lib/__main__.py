@@ -23,7 +23,7 @@ from bench_lib.outputs import output_file
 from bench_lib.process import THREADS, Process, ProgramError
 from bench_lib.processor import processor
 from bench_lib.products import Products
-from bench_lib.programs import PEERS, PRODUCTS, PROGRAMS
+from bench_lib.programs import PEERS, PRODUCTS, PROGRAMS, ROUNDED
 from gpurnn.files.durable import write_durably
 from gpurnn.files.errors import explain
 
@@ -90,8 +90,14 @@ def _start_all(stack: ExitStack, names: Iterable[str]) -> dict[str, Process]:
         if process:
             started[name] = process
             print(f"{name}: {process.versions}")
-    print(f"{THREADS} threads each, float32\n", flush=True)
+    print(f"{THREADS} threads each, float32 where nothing else is said\n", flush=True)
     return started
+
+
+def _offered() -> list[str]:
+    """The programs that are of use on this processor."""
+    bf16 = processor().multiplies_bf16
+    return [name for name in PROGRAMS if bf16 or name not in ROUNDED]
 
 
 def _timing(chosen: list[Case], arguments: argparse.Namespace) -> int:
@@ -100,7 +106,7 @@ def _timing(chosen: list[Case], arguments: argparse.Namespace) -> int:
     if load > _BUSY:
         print(f"the load average is {load:.1f}: where other programs run, these numbers do not repeat themselves")
     with ExitStack() as stack:
-        started = _start_all(stack, [*PROGRAMS, "numpy"])
+        started = _start_all(stack, [*_offered(), "numpy"])
         processes = {name: process for name, process in started.items() if name in PROGRAMS}
         peers = [name for name in processes if name in PEERS]
         products = Products({name: partial(_rates, started[name]) for name in PRODUCTS if name in started})
@@ -142,7 +148,7 @@ def _rates(library: Process, size: int, times: int) -> list[float]:
 def _check() -> int:
     agrees = True
     with ExitStack() as stack:
-        processes = _start_all(stack, PROGRAMS)
+        processes = _start_all(stack, _offered())
         if len(processes) == 1:
             raise ProgramError("no peer to compare with")
         for ok, line in check(processes):
@@ -154,7 +160,7 @@ def _check() -> int:
 def _memory() -> int:
     """Every way in a process of its own, one after the other."""
     peaks: dict[str, list[float]] = {}
-    for name, way in [(program, way) for program in PROGRAMS for way in _ways(program)]:
+    for name, way in [(program, way) for program in _offered() for way in _ways(program)]:
         with ExitStack() as stack:
             process = Process(name)
             stack.callback(process.close)

@@ -10,6 +10,7 @@ from typing import Any
 _CPUINFO = Path("/proc/cpuinfo")
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "neon", "asimd")
 _VECTOR_BITS = {"avx2": 256, "avx512f": 512, "neon": 128, "asimd": 128}
+_BF16 = {"avx512_bf16", "amx_bf16"}
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Processor:
     def vector_bits(self) -> int | None:
         """Of its widest vectors, where that is known."""
         return max((_VECTOR_BITS[each] for each in self.instructions if each in _VECTOR_BITS), default=None)
+
+    @property
+    def multiplies_bf16(self) -> bool:
+        """Whether it has instructions for products of bf16 factors."""
+        return not _BF16.isdisjoint(self.instructions)
 
     def to_json(self) -> dict[str, Any]:
         """What `--json` writes."""

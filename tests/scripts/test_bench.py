@@ -10,9 +10,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from bench_lib import cases, inputs, report
+from bench_lib import __main__, cases, inputs, report
 from bench_lib.cases import Case, window_flops
-from bench_lib.check import difference
+from bench_lib.check import check, difference
 from bench_lib.measure import Result, as_json, measure
 from bench_lib.processor import Processor, parse, processor
 from bench_lib.products import SIZES, Products, square_product
@@ -266,6 +266,15 @@ def test_a_processor_is_told_by_its_name_its_vectors_and_its_instructions():
     assert parse("", "arm").to_json() == {"name": "arm", "vector_bits": None, "instructions": []}
 
 
+@pytest.mark.parametrize(
+    ("flags", "multiplies"),
+    [("avx512f avx512_bf16", True), ("avx2 amx_bf16", True), ("avx2 avx512f", False), ("", False)],
+)
+def test_bf16_is_timed_where_the_processor_multiplies_it(flags: str, multiplies: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(__main__, "processor", lambda: parse(f"flags: {flags}", "some"))
+    assert __main__._offered() == ["gpurnn", "pytorch", "jax"] + multiplies * ["pytorch-bf16"]
+
+
 def test_this_processor_has_a_name():
     assert processor().name
 
@@ -308,3 +317,19 @@ def test_difference_is_relative_to_the_largest_element():
 )
 def test_difference_of_what_cannot_be_compared_is_infinite(found: dict):
     assert difference({"gradients": {"W": [1.0]}, "losses": [1.0]}, found) == math.inf
+
+
+class Tracing:
+    """Traces a program whose only gradient has this value."""
+
+    def __init__(self, value: float) -> None:
+        self.ways, self.value = [""], value
+
+    def ask(self, do: str, **fields: object) -> dict[str, object]:
+        return {"gradients": {"W": [self.value]}, "losses": [1.0]}
+
+
+def test_a_check_allows_for_rounded_factors_where_they_are_rounded():
+    found = list(check({"gpurnn": Tracing(1.0), "pytorch": Tracing(1.01), "pytorch-bf16": Tracing(1.01)}))
+    assert {line.split(": ")[1].strip(): ok for ok, line in found} == {"pytorch": False, "pytorch-bf16": True}
+    assert not any(ok for ok, _ in check({"gpurnn": Tracing(1.0), "pytorch-bf16": Tracing(1.1)}))

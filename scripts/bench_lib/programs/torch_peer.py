@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import cycle
 from typing import Any
@@ -42,9 +43,12 @@ def product(a: np.ndarray, b: np.ndarray) -> Multiply:
 class Program:
     """See `bench_lib.programs.Program`."""
 
-    def __init__(self, case: Case, way: str, device: str = "cpu") -> None:
-        """device: of PyTorch's; on "cuda" each window comes from pinned memory, as in training."""
-        self._device = torch.device(device)
+    def __init__(self, case: Case, way: str, device: str = "cpu", factors: torch.dtype = torch.float32) -> None:
+        """device: of PyTorch's; on "cuda" each window comes from pinned memory, as in training.
+
+        factors: of products, rounded by autocast where that is not float32.
+        """
+        self._device, self._factors = torch.device(device), factors
         with self._device:
             self._make(case, way)
 
@@ -71,13 +75,18 @@ class Program:
 
     def _forward_backward(self, tokens: Tensor, targets: Tensor) -> State:
         tokens, targets = (host.to(self._device, non_blocking=True) for host in (tokens, targets))
-        h, state = self._body(tokens, self._state)
-        o = F.linear(h.reshape(len(targets), -1), self._V, self._c)
-        loss = F.cross_entropy(o, targets)
+        with self._autocast():
+            h, state = self._body(tokens, self._state)
+            o = F.linear(h.reshape(len(targets), -1), self._V, self._c)
+            loss = F.cross_entropy(o, targets)
         loss.backward()
         self._body.after_backward()
         self._loss = loss.detach()
         return state
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        rounded = self._factors != torch.float32
+        return torch.autocast(self._device.type, self._factors) if rounded else nullcontext()
 
     def read_loss(self) -> float:
         return self._loss.item()
