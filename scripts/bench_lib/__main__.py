@@ -38,7 +38,7 @@ def main() -> int:
     """Run what the arguments ask for; returns the exit code."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--quick", action="store_true", help="one shape for each cell, within two minutes")
+    what.add_argument("--quick", action="store_true", help="one shape for each cell, within three minutes")
     what.add_argument("--check", action="store_true", help="compare losses and gradients of the programs; no timing")
     what.add_argument("--memory", action="store_true", help=f"peak memory of a training process at {_MEMORY_CASE}")
     what.add_argument("--sampling", action="store_true", help="symbols a second, LSTM H=512, one stream")
