@@ -35,7 +35,7 @@ INLINE void NAME(multiply_block)(
             REAL *to = out + i * out_down + j;
             const REAL *from = a + i * (a_down ? a_down : depth);
             int64_t down = a_down ? a_down : 1, right = a_down ? 1 : height;
-            NAME(any_tile)(height, depth, from, down, right, block, next, to, out_down, width, add);
+            NAME(run_tile)(height, 1, depth, from, down, right, block, next, to, out_down, width, add);
         }
     }
 }

@@ -10,20 +10,39 @@ Included once for each REAL.
 #ifndef GPURNN_MATRIX_H
 #define GPURNN_MATRIX_H
 #define DEPTH 256
-#define VECTOR NAME(vector)
 #define LANES ((int64_t)(VECTOR_BYTES / sizeof(REAL)))
 #define WIDTH (2 * LANES)
-#define MOST_PANELS 4 /* side by side, in a tile of few rows: one vector of sums would wait for itself at each k */
-#if defined(__GNUC__)
-#define FETCH(address) __builtin_prefetch(address, 0, 2)
-#define FETCH_TO_WRITE(address) __builtin_prefetch(address, 1)
-#else
-#define FETCH(address) (void)(address)
-#define FETCH_TO_WRITE(address) (void)(address)
-#endif
 #endif
 
-typedef REAL VECTOR __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+/* y: overwritten with x times the panels of the matrix that the tile has, or added to. The element (r, k) of x is
+   x[r * down + k * right]; rows of y are y_row apart. next: what is fetched into the cache meanwhile. */
+typedef void NAME(Tile)(
+    int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel, const REAL *next, REAL *y, int64_t y_row,
+    int add);
+
+/* By their number of rows: tiles of one panel, and of as many side by side as the registers hold (panels_for). */
+extern NAME(Tile) *const NAME(tiles)[TILE_ROWS + 1], *const NAME(wide_tiles)[TILE_ROWS / 2 + 1];
+
+/* How many panels the sums of so many rows leave room for. */
+INLINE int NAME(panels_for)(int64_t rows) { return 4 * rows <= TILE_ROWS ? 4 : 2 * rows <= TILE_ROWS ? 2 : 1; }
+
+/* A tile of `rows` rows and `panels` panels, whose last columns y may lack. */
+static inline void NAME(run_tile)(
+    int64_t rows, int64_t panels, int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel,
+    const REAL *next, REAL *y, int64_t y_row, int64_t columns, int add) {
+    NAME(Tile) *tile = (panels == 1 ? NAME(tiles) : NAME(wide_tiles))[rows];
+    int64_t width = panels * WIDTH;
+    if (columns == width) {
+        tile(depth, x, down, right, panel, next, y, y_row, add);
+        return;
+    }
+    REAL whole[TILE_ROWS * WIDTH]; /* no tile has more sums */
+    for (int64_t r = 0; r < rows && add; r++)
+        memcpy(whole + r * width, y + r * y_row, (size_t)columns * sizeof(REAL));
+    tile(depth, x, down, right, panel, next, whole, width, add);
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(y + r * y_row, whole + r * width, (size_t)columns * sizeof(REAL));
+}
 
 INLINE int64_t NAME(packed_size)(int64_t rows, int64_t columns) {
     return rows * ((columns + WIDTH - 1) / WIDTH) * WIDTH;
@@ -57,100 +76,18 @@ static inline void NAME(pack)(
     }
 }
 
-/* y (rows, up to `panels` times WIDTH columns): overwritten with x (rows, depth) times so many panels of the matrix, or
-   added to. The element (r, k) of x is x[r * down + k * right]. next: what is fetched into the cache meanwhile, a line
-   for each k. rows and panels are constants where this is called, so that the sums stay in registers. */
-INLINE void NAME(tile)(
-    int rows, int panels, int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel, const REAL *next,
-    REAL *y, int64_t y_row, int64_t columns, int add) {
-    VECTOR sum[TILE_ROWS][2 * MOST_PANELS];
-    int64_t apart = depth * WIDTH;
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 8
-        for (int v = 0; v < 2 * panels; v++)
-            sum[r][v] = (VECTOR){0};
-        FETCH_TO_WRITE(y + r * y_row);
-    }
-    for (int64_t k = 0; k < depth; k++, panel += WIDTH, next += WIDTH) {
-        VECTOR w[2 * MOST_PANELS];
-#pragma GCC unroll 8
-        for (int v = 0; v < 2 * panels; v++)
-            w[v] = *(const VECTOR *)(panel + v / 2 * apart + v % 2 * LANES);
-        FETCH(next);
-#pragma GCC unroll 16
-        for (int r = 0; r < rows; r++) {
-            REAL xk = x[r * down + k * right];
-#pragma GCC unroll 8
-            for (int v = 0; v < 2 * panels; v++)
-                sum[r][v] += xk * w[v];
-        }
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) {
-        REAL *to = y + r * y_row;
-        if (columns == panels * WIDTH) {
-#pragma GCC unroll 8
-            for (int v = 0; v < 2 * panels; v++) {
-                VECTOR *whole = (VECTOR *)(to + v * LANES);
-                if (add)
-                    sum[r][v] += *whole;
-                *whole = sum[r][v];
-            }
-        } else {
-            REAL row[MOST_PANELS * WIDTH];
-            memcpy(row, sum[r], (size_t)(panels * WIDTH) * sizeof(REAL));
-            for (int64_t j = 0; j < columns; j++)
-                to[j] = add ? to[j] + row[j] : row[j];
-        }
-    }
-}
-
-/* How many panels a tile of so many rows has. */
-INLINE int NAME(panels_for)(int64_t rows) {
-    int panels = MOST_PANELS;
-    while (panels > 1 && rows * panels > TILE_ROWS)
-        panels /= 2;
-    return panels;
-}
-
-/* The same for 1 to TILE_ROWS rows. */
-INLINE void NAME(any_tile)(
-    int64_t rows, int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel, const REAL *next, REAL *y,
-    int64_t y_row, int64_t columns, int add) {
-#define TILE(n)                                                                                                        \
-    case n:                                                                                                            \
-        if (n <= TILE_ROWS)                                                                                            \
-            NAME(tile)(n, 1, depth, x, down, right, panel, next, y, y_row, columns, add);                              \
-        break
-    switch (rows) {
-        TILE(12);
-        TILE(11);
-        TILE(10);
-        TILE(9);
-        TILE(8);
-        TILE(7);
-        TILE(6);
-        TILE(5);
-        TILE(4);
-        TILE(3);
-        TILE(2);
-        TILE(1);
-    }
-#undef TILE
-}
-
 /* y (B, columns): overwritten with x (B, rows) times the packed (rows, columns) matrix. x and y have no gaps. */
 INLINE void NAME(product)(int64_t B, int64_t rows, int64_t columns, const REAL *x, const REAL *packed, REAL *y) {
-    int64_t tiles = (B + TILE_ROWS - 1) / TILE_ROWS;
+    int64_t tiles = (B + TILE_ROWS - 1) / TILE_ROWS, panels = tiles == 1 ? NAME(panels_for)(B) : 1;
     for (int64_t k0 = 0; k0 < rows; k0 += DEPTH) {
-        int64_t depth = rows - k0 < DEPTH ? rows - k0 : DEPTH;
-        for (int64_t j0 = 0; j0 < columns; j0 += WIDTH, packed += depth * WIDTH) {
-            int64_t width = columns - j0 < WIDTH ? columns - j0 : WIDTH;
+        int64_t depth = rows - k0 < DEPTH ? rows - k0 : DEPTH, side = 1;
+        for (int64_t j0 = 0; j0 < columns; j0 += side * WIDTH, packed += side * depth * WIDTH) {
+            side = columns - j0 > (panels - 1) * WIDTH ? panels : 1;
+            int64_t width = columns - j0 < side * WIDTH ? columns - j0 : side * WIDTH;
             for (int64_t n = 0; n < tiles; n++) {
                 int64_t b = B * n / tiles;
-                const REAL *next = packed + (n + 1 == tiles ? depth * WIDTH : 0);
-                NAME(any_tile)(B * (n + 1) / tiles - b, depth, x + b * rows + k0, rows, 1, packed, next,
+                const REAL *next = packed + (n + 1 == tiles ? side * depth * WIDTH : 0);
+                NAME(run_tile)(B * (n + 1) / tiles - b, side, depth, x + b * rows + k0, rows, 1, packed, next,
                                y + b * columns + j0, columns, width, k0 > 0);
             }
         }
