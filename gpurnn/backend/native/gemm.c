@@ -22,24 +22,6 @@ INLINE void NAME(pack_tiles)(
     }
 }
 
-/* out (rows, columns) from a few rows of a, packed or, where a_down is given, as they stand, and a packed block of b: one
-   panel of it at a time stays in the first cache, all the rows of a in the second. */
-INLINE void NAME(multiply_block)(
-    int64_t rows, int64_t tiles, int64_t depth, int64_t columns, const REAL *a, int64_t a_down, const REAL *block,
-    REAL *out, int64_t out_down, int add) {
-    for (int64_t j = 0; j < columns; j += WIDTH, block += depth * WIDTH) {
-        int64_t width = columns - j < WIDTH ? columns - j : WIDTH;
-        for (int64_t n = 0; n < tiles; n++) {
-            int64_t i = rows * n / tiles, height = rows * (n + 1) / tiles - i;
-            const REAL *next = block + (n + 1 == tiles ? depth * WIDTH : 0);
-            REAL *to = out + i * out_down + j;
-            const REAL *from = a + i * (a_down ? a_down : depth);
-            int64_t down = a_down ? a_down : 1, right = a_down ? 1 : height;
-            NAME(run_tile)(height, 1, depth, from, down, right, block, next, to, out_down, width, add);
-        }
-    }
-}
-
 /* A product with few rows, where packing b would cost more than it saves: rows of b are added up as they stand, several
    at a time, since one alone does not use all of the memory's bandwidth. Elements are summed in another order than
    elsewhere, so all of a product is done in this way, or nothing. */
@@ -92,9 +74,12 @@ void NAME(run_gemm)(const Gemm *g, int64_t first, int64_t end, void *scratch) {
                 const REAL *a = (const REAL *)g->a + i0 * g->a_down + k0 * g->a_right;
                 if (!as_it_stands)
                     NAME(pack_tiles)(rows, tiles, depth, a, g->a_down, g->a_right, few);
-                NAME(multiply_block)(rows, tiles, depth, columns, as_it_stands ? a : few,
-                                            as_it_stands ? g->a_down : 0, block,
-                                            (REAL *)g->out + i0 * g->out_down + j0, g->out_down, g->add || k0 > 0);
+                REAL *out = (REAL *)g->out + i0 * g->out_down + j0;
+                int add = g->add || k0 > 0;
+                if (as_it_stands)
+                    NAME(multiply_block)(rows, depth, columns, a, g->a_down, g->a_down, 1, block, out, g->out_down, add);
+                else
+                    NAME(multiply_block)(rows, depth, columns, few, depth, 1, 0, block, out, g->out_down, add);
             }
         }
     }

@@ -40,7 +40,7 @@ const InstructionSet instruction_sets[] = {
 #include "matrix.h"
 
 static const Kernels NAME(kernels) = {
-    FUSES, TILE_ROWS, WIDTH, NAME(run_gemm), NAME(add_rows), NAME(run_loop), NAME(packed_bytes), NAME(pack_matrix),
+    FUSES, TILE_ROWS, TILE_PANELS * WIDTH, NAME(run_gemm), NAME(add_rows), NAME(run_loop), NAME(packed_bytes), NAME(pack_matrix),
     NAME(dropout_mask),
 };
 

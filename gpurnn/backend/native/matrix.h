@@ -15,33 +15,52 @@ Included once for each REAL.
 #endif
 
 /* y: overwritten with x times the panels of the matrix that the tile has, or added to. The element (r, k) of x is
-   x[r * down + k * right]; rows of y are y_row apart. next: what is fetched into the cache meanwhile. */
+   x[r * down + k * right]; rows of y are y_row apart. next: what is fetched into the cache meanwhile, of each panel the
+   elements from there on, `ahead` of them for each k. */
 typedef void NAME(Tile)(
-    int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel, const REAL *next, REAL *y, int64_t y_row,
-    int add);
+    int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel, const REAL *next, int64_t ahead, REAL *y,
+    int64_t y_row, int add);
 
-/* By their number of rows: tiles of one panel, and of as many side by side as the registers hold (panels_for). */
-extern NAME(Tile) *const NAME(tiles)[TILE_ROWS + 1], *const NAME(wide_tiles)[TILE_ROWS / 2 + 1];
+/* By panels (1, 2, 4) / 2 and rows: all whose sums fit the registers. */
+extern NAME(Tile) *const NAME(tiles)[3][TILE_ROWS + 1];
 
-/* How many panels the sums of so many rows leave room for. */
-INLINE int NAME(panels_for)(int64_t rows) { return 4 * rows <= TILE_ROWS ? 4 : 2 * rows <= TILE_ROWS ? 2 : 1; }
+/* How many panels side by side, up to `most`, the sums of so many rows leave room for. */
+INLINE int64_t NAME(panels_for)(int64_t rows, int64_t most) {
+    int64_t panels = 4;
+    while (panels > 1 && (panels > most || panels * rows > TILE_PANELS * TILE_ROWS))
+        panels /= 2;
+    return panels;
+}
 
-/* A tile of `rows` rows and `panels` panels, whose last columns y may lack. */
-static inline void NAME(run_tile)(
-    int64_t rows, int64_t panels, int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel,
-    const REAL *next, REAL *y, int64_t y_row, int64_t columns, int add) {
-    NAME(Tile) *tile = (panels == 1 ? NAME(tiles) : NAME(wide_tiles))[rows];
-    int64_t width = panels * WIDTH;
-    if (columns == width) {
-        tile(depth, x, down, right, panel, next, y, y_row, add);
-        return;
+/* y (rows, columns): overwritten with x (rows, depth) times a packed block of the matrix, or added to; rows of y are
+   y_row apart. x stands in tiles: of `tiles` even shares of its rows, one begins at x + its first row * share, and its
+   element (r, k) is at r * down + k * right from there; right 0: as many as the tile has rows. */
+static inline void NAME(multiply_block)(
+    int64_t rows, int64_t depth, int64_t columns, const REAL *x, int64_t share, int64_t down, int64_t right,
+    const REAL *block, REAL *y, int64_t y_row, int add) {
+    int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS, most = tiles == 1 ? rows : TILE_ROWS, panels;
+    int64_t ahead = (WIDTH + tiles - 1) / tiles; /* all tiles together fetch the next panels */
+    for (int64_t j = 0; j < columns; j += panels * WIDTH, block += panels * depth * WIDTH) {
+        panels = NAME(panels_for)(most, (columns - j + WIDTH - 1) / WIDTH);
+        int64_t whole = panels * WIDTH, width = columns - j < whole ? columns - j : whole;
+        for (int64_t n = 0; n < tiles; n++) {
+            int64_t first = rows * n / tiles, height = rows * (n + 1) / tiles - first;
+            const REAL *next = block + (whole + n * ahead) * depth;
+            NAME(Tile) *tile = NAME(tiles)[panels / 2][height];
+            REAL *to = y + first * y_row + j, rest[TILE_ROWS * TILE_PANELS * WIDTH]; /* no tile has more sums */
+            if (width == whole) {
+                tile(depth, x + first * share, down, right ? right : height, block, next, ahead, to,
+                     y_row, add);
+                continue;
+            }
+            for (int64_t r = 0; r < height && add; r++)
+                memcpy(rest + r * whole, to + r * y_row, (size_t)width * sizeof(REAL));
+            tile(depth, x + first * share, down, right ? right : height, block, next, ahead, rest,
+                 whole, add);
+            for (int64_t r = 0; r < height; r++)
+                memcpy(to + r * y_row, rest + r * whole, (size_t)width * sizeof(REAL));
+        }
     }
-    REAL whole[TILE_ROWS * WIDTH]; /* no tile has more sums */
-    for (int64_t r = 0; r < rows && add; r++)
-        memcpy(whole + r * width, y + r * y_row, (size_t)columns * sizeof(REAL));
-    tile(depth, x, down, right, panel, next, whole, width, add);
-    for (int64_t r = 0; r < rows; r++)
-        memcpy(y + r * y_row, whole + r * width, (size_t)columns * sizeof(REAL));
 }
 
 INLINE int64_t NAME(packed_size)(int64_t rows, int64_t columns) {
@@ -78,18 +97,9 @@ static inline void NAME(pack)(
 
 /* y (B, columns): overwritten with x (B, rows) times the packed (rows, columns) matrix. x and y have no gaps. */
 INLINE void NAME(product)(int64_t B, int64_t rows, int64_t columns, const REAL *x, const REAL *packed, REAL *y) {
-    int64_t tiles = (B + TILE_ROWS - 1) / TILE_ROWS, panels = tiles == 1 ? NAME(panels_for)(B) : 1;
     for (int64_t k0 = 0; k0 < rows; k0 += DEPTH) {
-        int64_t depth = rows - k0 < DEPTH ? rows - k0 : DEPTH, side = 1;
-        for (int64_t j0 = 0; j0 < columns; j0 += side * WIDTH, packed += side * depth * WIDTH) {
-            side = columns - j0 > (panels - 1) * WIDTH ? panels : 1;
-            int64_t width = columns - j0 < side * WIDTH ? columns - j0 : side * WIDTH;
-            for (int64_t n = 0; n < tiles; n++) {
-                int64_t b = B * n / tiles;
-                const REAL *next = packed + (n + 1 == tiles ? side * depth * WIDTH : 0);
-                NAME(run_tile)(B * (n + 1) / tiles - b, side, depth, x + b * rows + k0, rows, 1, packed, next,
-                               y + b * columns + j0, columns, width, k0 > 0);
-            }
-        }
+        int64_t depth = rows - k0 < DEPTH ? rows - k0 : DEPTH;
+        const REAL *block = packed + k0 * NAME(packed_size)(1, columns);
+        NAME(multiply_block)(B, depth, columns, x + k0, rows, rows, 1, block, y, columns, k0 > 0);
     }
 }

@@ -8,4 +8,5 @@
 #undef SET
 #undef FUSES
 #undef TILE_ROWS
+#undef TILE_PANELS
 #undef VECTOR_BYTES

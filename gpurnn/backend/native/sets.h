@@ -9,9 +9,9 @@ double. It looks like this:
     #endif
 
 A set has a name, what the compiler may use for it, whether it rounds a multiplication and the addition after it once
-(FUSES), and the shape of a product's tile: TILE_ROWS rows of two vectors of VECTOR_BYTES each. A tile's sums, two
-vectors of the matrix and one of x fit the set's registers: 32 of them with AVX-512 and NEON, 16 otherwise. Which sets
-there are, and which one runs, is kernels.c's.
+(FUSES), and the shape of a product's tile: TILE_ROWS rows and TILE_PANELS panels of two vectors of VECTOR_BYTES each. A
+tile's sums, the vectors of the matrix and one of x fit the set's registers: 32 of them with AVX-512 and NEON, otherwise
+16. Which sets there are, and which one runs, is kernels.c's.
 
 Every element of a product is summed in one order, whatever the tile, so that all sets that fuse give the same bits.
 */
@@ -25,7 +25,8 @@ Every element of a product is summed in one order, whatever the tile, so that al
 #pragma GCC target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,prefer-vector-width=512")
 #define SET v4
 #define FUSES 1
-#define TILE_ROWS 12
+#define TILE_ROWS 6
+#define TILE_PANELS 2
 #define VECTOR_BYTES 64
 #include "reals.h"
 #pragma GCC pop_options
@@ -35,6 +36,7 @@ Every element of a product is summed in one order, whatever the tile, so that al
 #define SET v3
 #define FUSES 1
 #define TILE_ROWS 6
+#define TILE_PANELS 1
 #define VECTOR_BYTES 32
 #include "reals.h"
 #pragma GCC pop_options
@@ -43,11 +45,12 @@ Every element of a product is summed in one order, whatever the tile, so that al
 #define SET base
 #ifdef __aarch64__
 #define FUSES 1
-#define TILE_ROWS 12
+#define TILE_PANELS 2
 #else
 #define FUSES 0
-#define TILE_ROWS 6
+#define TILE_PANELS 1
 #endif
+#define TILE_ROWS 6
 #define VECTOR_BYTES 16
 #include "reals.h"
 
