@@ -16,11 +16,20 @@ import importlib.util
 import sys
 from typing import Any
 
-from gpurnn.backend.base import Array, Backend, RowGradient, RowPlan, Staging
+from gpurnn.backend.base import (
+    PRECISIONS,
+    Array,
+    Backend,
+    RowGradient,
+    RowPlan,
+    Staging,
+    checked_precision,
+)
 from gpurnn.backend.declared import Argument, FusedOp, WindowOp, extent
 from gpurnn.exceptions import BackendError, UsageError
 
 __all__ = [
+    "PRECISIONS",
     "Argument",
     "Array",
     "Backend",
@@ -38,30 +47,35 @@ __all__ = [
 _INSTALL = "install the GPU extra: pip install 'gpurnn[cuda12]' or 'gpurnn[cuda13]', to fit your driver"
 
 
-def get(device: str = "auto", *, tf32: bool = False, graphs: bool = True) -> Backend:
+def get(device: str = "auto", *, precision: str = "float32", tf32: bool = False, graphs: bool = True) -> Backend:
     """The backend for a device.
 
     device: "cpu"; "cuda" or "cuda:N" for a GPU; "auto" for the first GPU where CuPy and a device are there, else the
     CPU. `Backend.reason` says why it was chosen.
-    tf32: whether a GPU may round the operands of float32 products to TF32, which is faster; a CPU never does.
+    precision: to what the factors of float32 products are rounded, for speed: "float32", not at all; "tf32", to 11
+    significant bits on a GPU, on a CPU not at all; "bf16", to the 8 of bfloat16, on a CPU with such instructions. Sums
+    and all other numbers stay float32; float64 is never rounded. tf32: True is precision="tf32".
     graphs: whether `Backend.capture` may make CUDA graphs; without, it gives the work back as it is.
 
-    Raises BackendError where a GPU is asked for and CuPy or the device is missing, UsageError for any other name.
+    Raises BackendError where a GPU is asked for and CuPy or the device is missing, or a precision that the device does
+    not have; UsageError for any other name.
     """
     from gpurnn.backend.cpu import CpuBackend
 
+    precision = checked_precision(precision, tf32)
     if device == "cpu":
-        return CpuBackend()
+        return CpuBackend(precision=precision)
     if device == "auto":
         missing = _why_no_cuda()
-        return CpuBackend(missing) if missing else _cuda(0, "a GPU was found", tf32, graphs)
+        found = "a GPU was found"
+        return CpuBackend(missing, precision=precision) if missing else _cuda(0, found, precision, graphs)
     name, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
     if name != "cuda" or (number and not (number.isascii() and number.isdecimal())) or device.endswith(":"):
         raise UsageError(f"device {device!r}: expected auto, cpu, cuda or cuda:N")
     missing = _why_no_cuda()
     if missing:
         raise BackendError(f"device {device!r}: {missing}; {_INSTALL}")
-    return _cuda(int(number or 0), f"{device} was asked for", tf32, graphs)
+    return _cuda(int(number or 0), f"{device} was asked for", precision, graphs)
 
 
 def available() -> tuple[str, ...]:
@@ -88,7 +102,7 @@ def _why_no_cuda() -> str:
     return why
 
 
-def _cuda(number: int, reason: str, tf32: bool, graphs: bool) -> Backend:
+def _cuda(number: int, reason: str, precision: str, graphs: bool) -> Backend:
     cuda = importlib.import_module("gpurnn.backend.cuda")
-    backend: Backend = cuda.CudaBackend(number, reason, tf32=tf32, graphs=graphs)
+    backend: Backend = cuda.CudaBackend(number, reason, precision=precision, graphs=graphs)
     return backend

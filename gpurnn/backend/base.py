@@ -22,11 +22,13 @@ from typing import Any
 import numpy as np
 
 from gpurnn.backend.declared import Argument, FusedOp, WindowOp, extent
-from gpurnn.exceptions import BackendError
+from gpurnn.exceptions import BackendError, UsageError
 
 Array = Any
 """An array of the backend's library: numpy.ndarray or cupy.ndarray."""
 
+PRECISIONS = ("float32", "tf32", "bf16")
+"""To what the factors of float32 products can be rounded, see `gpurnn.backend.get`; the first is float32 itself."""
 _MOST_AXES = 32  # that both libraries have
 STAGED_AHEAD = 2
 """How many sets of arrays a `Staging` holds: the one in use and the one on its way."""
@@ -84,6 +86,8 @@ class Backend(ABC):
     """Integer dtype that row gathers index with."""
     plans_rows: bool = True
     """Whether row gradients here read their plan."""
+    precision: str = PRECISIONS[0]
+    """To what factors of float32 products are rounded here: one of PRECISIONS."""
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """An uninitialised C-contiguous array."""
@@ -126,6 +130,8 @@ class Backend(ABC):
 
         a: (M, K), b: (K, N), out: (M, N); each at least 1, float32 or float64, all alike. Each is contiguous along one
         axis, with room for that between two steps along the other: transposes are fine, and parts of wider arrays.
+
+        Factors of float32 are rounded to `precision` first; they are summed in float32, in any order.
         """
 
     @abstractmethod
@@ -233,6 +239,15 @@ class Backend(ABC):
     def arithmetic(self) -> dict[str, str]:
         """What of `describe` decides the bits of a result."""
         return self.describe()
+
+
+def checked_precision(precision: str, tf32: bool = False) -> str:
+    """One of PRECISIONS. tf32: True: "tf32", unless `precision` is neither that nor left out. Raises UsageError."""
+    if precision not in PRECISIONS:
+        raise UsageError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if tf32 and precision not in (PRECISIONS[0], "tf32"):
+        raise UsageError(f"precision {precision!r} contradicts tf32; give one of them")
+    return "tf32" if tf32 else precision
 
 
 def allocate_scratch(be: Backend, argument: Argument, dtype: Any, dims: Mapping[str, int]) -> Array:

@@ -13,7 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from gpurnn.backend.base import STAGED_AHEAD, Array, Backend, RowGradient, RowPlan, Staging, allocate_scratch
+from gpurnn.backend.base import (
+    PRECISIONS,
+    STAGED_AHEAD,
+    Array,
+    Backend,
+    RowGradient,
+    RowPlan,
+    Staging,
+    allocate_scratch,
+    checked_precision,
+)
+from gpurnn.backend.bf16 import rounded
 from gpurnn.backend.checks import (
     HOST,
     expect_chance,
@@ -84,14 +95,24 @@ class CpuBackend(Backend):
     index_dtype = np.intp
 
     def __init__(
-        self, reason: str = "the CPU was asked for", *, compiled: bool = True, instructions: str | None = None
+        self,
+        reason: str = "the CPU was asked for",
+        *,
+        precision: str = "float32",
+        compiled: bool = True,
+        instructions: str | None = None,
     ) -> None:
-        """compiled: whether fused operations use their compiled bodies, where this installation has them.
+        """precision: "tf32" is float32 here. compiled: whether operations use their compiled bodies, where this
+        installation has them; without, NumPy rounds the factors of products where `precision` asks for that.
 
         instructions: the instruction set of compiled bodies, such as "x86-64-v3"; without it what the environment
         variable GPURNN_INSTRUCTIONS names, or else the best that the processor has. Raises BackendError where there
-        is none of that name.
+        is none of that name, or no compiled products of that precision.
         """
+        if checked_precision(precision) == "bf16":
+            if compiled:
+                raise BackendError("cpu: precision bf16: there are no compiled products for it here; use float32")
+            self.precision = precision
         self.reason = reason
         self._native = _native if compiled else None
         if self._native is not None:
@@ -118,6 +139,8 @@ class CpuBackend(Backend):
         if self._native is not None and self._native.gemm(a, b, out, accumulate, self._threads, self._set):
             return
         expect_product(HOST, a, b, out)
+        if self.precision == "bf16" and out.dtype == np.float32:
+            a, b = rounded(a), rounded(b)
         if accumulate:
             np.add(out, a @ b, out=out)
         else:
@@ -275,6 +298,8 @@ class CpuBackend(Backend):
             described["instructions"] = self._instructions.name
             if not self._instructions.fuses:
                 described["rounding"] = "products before sums"
+        if self.precision != PRECISIONS[0]:
+            described["precision"] = self.precision
         return described
 
     def arithmetic(self) -> dict[str, str]:
@@ -336,7 +361,7 @@ def _one_hot_gradient(be: CpuBackend, signature: Signature) -> RowGradient:
         where = np.add(first[:m], index, out=position[:m])
         flat = one_hot.reshape(-1)
         flat[where] = 1
-        be.gemm(one_hot[:m].T, d_out, d_table)
+        np.matmul(one_hot[:m].T, d_out, out=d_table)  # a sum of rows: never of rounded ones
         flat[where] = 0
 
     return gradient

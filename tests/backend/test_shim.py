@@ -131,11 +131,6 @@ def test_a_gpu_that_is_not_there_is_named(cuda: Backend) -> None:
         backend.get(f"cuda:{count}")
 
 
-def test_tf32_is_off_unless_asked_for(cuda: Backend) -> None:
-    assert cuda.describe()["tf32"] == "off"
-    assert backend.get("cuda", tf32=True).describe()["tf32"] == "on"
-
-
 def test_what_decides_the_bits_is_described(cuda: Backend) -> None:
     described = cuda.describe()
     assert {

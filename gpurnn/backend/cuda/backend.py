@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import cupy
 import numpy as np
 
-from gpurnn.backend.base import Array, Backend, RowGradient, Staging, allocate_scratch
+from gpurnn.backend.base import Array, Backend, RowGradient, Staging, allocate_scratch, checked_precision
 from gpurnn.backend.checks import expect_chance, expect_mask, expect_product, owners_differ
 from gpurnn.backend.copies import expect_copy, host_array
 from gpurnn.backend.cuda import graphs, window
@@ -36,8 +36,10 @@ class CudaBackend(Backend):
     """CuPy arrays in the memory of one CUDA device.
 
     number: the device's; every use makes it the current device of the calling thread, as the arrays' own operators
-    need it. tf32: whether float32 products may use
-    TF32 tensor cores, which round their operands to 11 bits. graphs: whether `capture` makes CUDA graphs.
+    need it. precision: "float32", or "tf32" for TF32 tensor cores, which round the factors of float32 products to 11
+    bits. tf32: True is precision="tf32". graphs: whether `capture` makes CUDA graphs.
+
+    Raises BackendError for a device that is missing or out of memory, and for another precision.
     """
 
     name = "cuda"
@@ -45,16 +47,25 @@ class CudaBackend(Backend):
     index_dtype = INDEX.type
 
     def __init__(
-        self, number: int = 0, reason: str = "a GPU was asked for", *, tf32: bool = False, graphs: bool = True
+        self,
+        number: int = 0,
+        reason: str = "a GPU was asked for",
+        *,
+        precision: str = "float32",
+        tf32: bool = False,
+        graphs: bool = True,
     ) -> None:
         self.device = f"cuda:{checked_number(number)}"
         self.reason = reason
-        self._tf32, self._graphs = tf32, graphs
+        self.precision = checked_precision(precision, tf32)
+        if self.precision not in ("float32", "tf32"):
+            raise BackendError(f"{self.device}: precision {self.precision} is not there for a GPU yet; use tf32")
+        self._graphs = graphs
         self._device = cupy.cuda.Device(number)
         self._device.use()
         self.number = number
         self._kernels = Kernels()
-        self._blas = self._within_memory(lambda: Blas(tf32))
+        self._blas = self._within_memory(lambda: Blas(self.precision == "tf32"))
         self._rows = Rows(self._kernels)
 
     def _allocate(self, make: Callable[..., Array], shape: tuple[int, ...], dtype: Any) -> Array:
@@ -161,7 +172,7 @@ class CudaBackend(Backend):
             "cublas": self._blas.version(),
             "device": properties["name"].decode(),
             "compute_capability": self._device.compute_capability,
-            "tf32": "on" if self._tf32 else "off",
+            "tf32": "on" if self.precision == "tf32" else "off",
         }
 
     def _within_memory(self, make: Callable[[], _T]) -> _T:
