@@ -12,6 +12,7 @@ import click
 from threadpoolctl import threadpool_limits
 
 from gpurnn import backend
+from gpurnn.backend import PRECISIONS
 from gpurnn.cli.console import message, warn
 from gpurnn.cli.options import PATH, SectionedCommand, flag_of, is_given, settings_of
 from gpurnn.cli.progress import LiveLine, stuck_lanes
@@ -33,7 +34,7 @@ from gpurnn.training.snapshot import load_config
 from gpurnn.training.trainer import Outcome, Trainer
 
 _MAY_CHANGE = (
-    *("corpus", "resume", "device", "tf32", "no_graph", "threads", "allow_inexact"),
+    *("corpus", "resume", "device", "precision", "tf32", "no_graph", "threads", "allow_inexact"),
     *("epochs", "windows", "minutes", "log_every", "validate_every", "checkpoint_minutes"),
 )
 """Parameters that may be given beside --resume."""
@@ -66,16 +67,20 @@ def train(ctx: click.Context, /, **given: Any) -> None:
 def _start(ctx: click.Context, given: dict[str, Any]) -> Trainer:
     if given["corpus"] is None or given["output"] is None:
         raise UsageError("train: expected a corpus and -o RUN, or --resume RUN; see gpurnn train --help")
+    precision = _precision(ctx, given) or PRECISIONS[0]
     corpus = Corpus.open(given["corpus"])
-    be = _backend(given)
     begun = load_checkpoint(given["init_from"], "best", warn) if given["init_from"] else None
     config = _config(ctx, given, corpus, begun)
-    trainer = new_run(be, corpus, config, given["output"], warn, begun)
     model = config.model
+    if precision == "bf16" and model.dtype != "float32":
+        raise UsageError(f"train: --precision bf16 is for float32 and the numbers are {model.dtype}; leave it out")
+    be = _backend(given, precision)
+    _tell_of_short_text(given, corpus, config)
+    trainer = new_run(be, corpus, config, given["output"], warn, begun)
     message(
         f"{model.cell}, {model.layers} x {model.hidden}, {trainer.model.params.count:,} parameters, "
         f"{config.lanes} lanes x {config.steps} steps, {trainer.windows_per_epoch:,} windows an epoch, "
-        f"on {be.device} ({be.reason})"
+        f"on {be.device} ({be.reason}){_rounding(be)}"
     )
     return trainer
 
@@ -85,8 +90,9 @@ def _resume(ctx: click.Context, given: dict[str, Any]) -> Trainer:
         if name not in _MAY_CHANGE and is_given(ctx, name):
             option = "-o" if name == "output" else "--" + name.replace("_", "-")
             raise UsageError(f"train: {option} does not go with --resume; a resumed run keeps its settings")
+    asked = _precision(ctx, given)
     trainer = resumed_run(
-        _backend(given),
+        lambda own: _backend(given, asked or own),
         given["resume"],
         warn,
         Corpus.open(given["corpus"]) if given["corpus"] else None,
@@ -94,15 +100,29 @@ def _resume(ctx: click.Context, given: dict[str, Any]) -> Trainer:
         validate_every=given["validate_every"],
         allow_inexact=given["allow_inexact"],
     )
+    rounding = _rounding(trainer.model.be)
     if trainer.run_directory.begun:
-        message(f"going on after window {trainer.progress.windows}")
+        message(f"going on after window {trainer.progress.windows}{rounding}")
     else:
-        message(f"{shell_word(given['resume'])} has no checkpoint yet: beginning at its first window")
+        message(f"{shell_word(given['resume'])} has no checkpoint yet: beginning at its first window{rounding}")
     return trainer
 
 
-def _backend(given: dict[str, Any]) -> backend.Backend:
-    return backend.get(given["device"], tf32=given["tf32"], graphs=not given["no_graph"])
+def _precision(ctx: click.Context, given: dict[str, Any]) -> str | None:
+    """The precision that is asked for; None: none."""
+    asked: str | None = given["precision"] if is_given(ctx, "precision") else None
+    if given["tf32"] and asked not in (None, "tf32"):
+        raise UsageError(f"train: --tf32 contradicts --precision {asked}; give one of them")
+    return "tf32" if given["tf32"] else asked
+
+
+def _backend(given: dict[str, Any], precision: str) -> backend.Backend:
+    return backend.get(given["device"], precision=precision, graphs=not given["no_graph"])
+
+
+def _rounding(be: backend.Backend) -> str:
+    """What is said of products that are not float32's own."""
+    return "" if be.precision == PRECISIONS[0] else f", precision {be.precision}"
 
 
 def _config(ctx: click.Context, given: dict[str, Any], corpus: Corpus, begun: Checkpoint | None) -> TrainConfig:
@@ -112,7 +132,6 @@ def _config(ctx: click.Context, given: dict[str, Any], corpus: Corpus, begun: Ch
     plain = settings_of(ctx, TrainConfig) | {"lanes": lanes, "steps": steps}
     config = TrainConfig(model, OptimizerConfig(**settings_of(ctx, OptimizerConfig)), **plain)
     epoch = windows_per_epoch(corpus, config)
-    _tell_of_short_text(given, corpus, config)
     every = min(epoch, config.validate_every) if given["validate_every"] is None else config.validate_every
     return replace(config, schedule=_schedule(ctx, given, epoch), validate_every=every)
 
@@ -174,7 +193,6 @@ def _live_line(limits: Limits, trainer: Trainer) -> Iterator[LiveLine]:
 def _tell_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None:
     """How it went, and how to go on to the same bits: on the same device, with as many threads."""
     same = "".join(f" --{name} {given[name]}" for name in ("device", "threads") if given[name] not in (None, "auto"))
-    same += " --tf32" if given["tf32"] else ""
     run, best = shell_word(trainer.run_directory.path), trainer.progress.best
     message(f"{outcome.reason}; wrote {shell_word(outcome.checkpoint)}")
     if outcome.skipped:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
 
-from gpurnn.cli.options import PATH, as_declared, device_help, section, setting
+from gpurnn.backend import PRECISIONS
+from gpurnn.cli.options import PATH, TableChoice, as_declared, device_help, section, setting
 from gpurnn.network import ModelConfig
 from gpurnn.settings import NotNegative, Rule
 from gpurnn.training.config import Limits, TrainConfig
@@ -131,7 +132,14 @@ _OPTIONS = (
         callback=as_declared(_Threads),
         help="Threads of matrix products on a CPU.  [default: every core]",
     ),
-    _device("--tf32", is_flag=True, help="Let a GPU round factors of float32 products to TF32: faster, less exact."),
+    _device(
+        "--precision",
+        type=TableChoice(PRECISIONS),
+        default=PRECISIONS[0],
+        help="Round factors of float32 products, which is faster and less exact: tf32 on a GPU (on a CPU it changes "
+        "nothing), bf16 on a CPU that has such instructions.",
+    ),
+    _device("--tf32", is_flag=True, help="The same as --precision tf32."),
     _device("--no-graph", is_flag=True, help="Do not launch a window as one CUDA graph; the bits are the same."),
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from gpurnn.backend import Backend
+from gpurnn.backend import PRECISIONS, Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import CheckpointError, DataError, RunError, shell_word
 from gpurnn.training.checkpoint import Checkpoint
@@ -19,6 +19,7 @@ from gpurnn.training.trainer import Trainer
 
 Warn = Callable[[str], None]
 
+_UNSAID: dict[str, Json] = {"precision": PRECISIONS[0]}  # what a backend does not name
 _WINDOWS_PER_LANE = 16  # a lane shorter than this many windows gives too few updates an epoch
 
 
@@ -87,7 +88,7 @@ def _tell_of_no_validation(trainer: Trainer) -> None:
 
 
 def resumed_run(
-    be: Backend,
+    be: Backend | Callable[[str], Backend],
     path: Path,
     on_warning: Warn,
     corpus: Corpus | None = None,
@@ -98,6 +99,7 @@ def resumed_run(
 ) -> Trainer:
     """A trainer that goes on exactly where the last checkpoint of a run stood, or begins a run that has none yet.
 
+    be: or what makes it, given the run's own precision, see `gpurnn.backend.get`.
     corpus: where it has moved; the run's own path otherwise. log_every, validate_every: cadences from now on.
     Raises RunError where the bits would not be the same as without the stop, naming what differs; `allow_inexact` turns
     that into a warning.
@@ -111,9 +113,12 @@ def resumed_run(
         config, header, source = load_config(checkpoint), checkpoint.header, checkpoint.path or path
     differences = [f"{d} (checkpoint, config.json)" for d in config.differences(wanted)]
     was = header.get("versions")
-    now = versions(be)
     if not isinstance(was, dict):
         raise CheckpointError(f"{source}: versions are missing; was it written by gpurnn?")
+    was = _UNSAID | was
+    if not isinstance(be, Backend):
+        be = be("tf32" if was.get("tf32") == "on" else str(was["precision"]))
+    now = _UNSAID | versions(be)
     differences += [f"{k}: was {was.get(k)}, is {now.get(k)}" for k in sorted({*was, *now}) if was.get(k) != now.get(k)]
     corpus = corpus_of(header, source) if corpus is None else corpus
     described = header.get("corpus")

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from trained import documents, make_corpus
 
+from gpurnn.backend.cpu import CpuBackend
 from gpurnn.cli.main import COMMANDS, main
 from gpurnn.network.cells import CELLS
 from gpurnn.training.checkpoint import read_checkpoint
@@ -47,6 +48,23 @@ BAD = [
     (["text.h5", "-o", "r", "--decay-epochs", "1e308"], 2, "--decay-epochs: expected a finite number, found inf"),
     (["text.h5", "-o", "r", "--layers", "1" + "0" * 18], 2, "--layers: expected at most 512, found 1"),
     (["text.h5", "-o", "r", "--forget-bias=-1e39"], 2, "forget_bias: expected a number that float32 can hold"),
+    (["text.h5", "-o", "r", "--precision", "fp8"], 2, "'fp8' is not one of 'float32', 'tf32', 'bf16'"),
+    (
+        ["text.h5", "-o", "r", "--precision", "bf16"],
+        1,
+        "cpu: precision bf16: there are no compiled products for it here",
+    ),
+    (
+        ["text.h5", "-o", "r", "--precision", "bf16", "--dtype", "float64"],
+        2,
+        "--precision bf16 is for float32 and the ",
+    ),
+    (
+        ["text.h5", "-o", "r", "--precision", "bf16", "--tf32"],
+        2,
+        "train: --tf32 contradicts --precision bf16; give one",
+    ),
+    (["text.h5", "-o", "r", "--precision", "float32", "--tf32"], 2, "--tf32 contradicts --precision float32; give one"),
     (["--resume", "empty"], 1, "empty is not a run directory"),
     (["--resume", "gone"], 1, "no run directory at gone"),
     (["--resume", "text.h5"], 1, "no run directory at text.h5"),
@@ -86,6 +104,48 @@ def test_the_command_to_go_on_with_goes_on(folder: Path, tmp_path: Path):
     done = CliRunner().invoke(main, [*told.split()[3:], "--windows", "3"])
     assert done.exit_code == 0, done.stderr
     assert done.stderr.startswith("going on after window 2\n3 windows are done; ")
+
+
+def test_a_run_keeps_its_precision(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In bfloat16 by NumPy, which any processor can do."""
+
+    def get(device: str, *, precision: str, graphs: bool) -> CpuBackend:
+        return CpuBackend("for the test", precision=precision, compiled=False)
+
+    def train(*arguments: str, code: int = 0) -> list[str]:
+        done = CliRunner().invoke(main, ["train", *arguments])
+        assert done.exit_code == code, done.stderr
+        return done.stderr.splitlines()
+
+    monkeypatch.setattr("gpurnn.cli.train.backend.get", get)
+    run, size = str(tmp_path / "r"), ("--hidden", "5", "--lanes", "2", "--bptt", "8")
+    told = train(str(folder / "text.h5"), "-o", run, *size, "--windows", "2", "--precision", "bf16")
+    assert told[0].endswith(" on cpu (for the test), precision bf16")
+    assert f"go on:    gpurnn train --resume {run}" in told
+    assert train("--resume", run, "--windows", "3")[0] == "going on after window 2, precision bf16"
+    assert "precision       bf16" in CliRunner().invoke(main, ["info", run]).stdout
+    for other in ("float32", "tf32"):  # which is float32 here
+        (refused,) = train("--resume", run, "--precision", other, code=1)
+        assert "not the same bits as before: precision: was bf16, is float32; go on all the same" in refused
+    told = train("--resume", run, "--windows", "4", "--precision", "float32", "--allow-inexact")
+    assert told[1] == "going on after window 3"
+    assert train("--resume", run, "--windows", "5")[0] == "going on after window 4"
+
+
+@pytest.mark.parametrize("asked", [("--tf32",), ("--precision", "tf32"), ("--precision", "tf32", "--tf32")])
+def test_tf32_changes_nothing_on_a_cpu(folder: Path, tmp_path: Path, asked: tuple[str, ...]):
+    size = ("--hidden", "5", "--lanes", "2", "--bptt", "8", "--windows", "2", "--device", "cpu")
+    for name, options in (("plain", ()), ("asked", asked)):
+        command = ["train", str(folder / "text.h5"), "-o", str(tmp_path / name), *size, *options]
+        done = CliRunner().invoke(main, command)
+        assert done.exit_code == 0, done.stderr
+    plain, found = (
+        read_checkpoint(tmp_path / name / "checkpoints" / "window-0000000002.safetensors")
+        for name in ("plain", "asked")
+    )
+    assert found.header["versions"] == plain.header["versions"]
+    for name, array in plain.tensors.items():
+        np.testing.assert_array_equal(found.tensors[name], array, err_msg=name)
 
 
 def test_a_cell_that_a_program_adds_is_one_of_the_commands(

@@ -172,6 +172,40 @@ def test_other_versions_refuse_an_exact_resume(
     assert len(warnings) == 1 and "0.0.1" in warnings[0]
 
 
+def test_a_run_of_another_precision_resumes_exactly_in_that_one_only(corpus: Corpus, tmp_path: Path):
+    def get(precision: str) -> CpuBackend:
+        return CpuBackend(precision=precision, compiled=False)
+
+    bf16, run = get("bf16"), tmp_path / "parts"
+    train(bf16, corpus, settings(corpus), tmp_path / "whole", 20)
+    train(bf16, corpus, settings(corpus), run, 9)
+    for other in (get("float32"), lambda own: get("tf32")):  # which is float32 here
+        with pytest.raises(RunError, match=r": precision: was bf16, is float32; go on"):
+            resumed_run(other, run, refuse_warnings)
+    trainer = resumed_run(get, run, refuse_warnings)
+    assert trainer.model.be.precision == "bf16"
+    trainer.run(Limits(windows=20))
+    assert_same_run(tmp_path / "whole", run, 20)
+    train(get("float32"), corpus, settings(corpus), tmp_path / "plain", 20)
+    plain, found = tensors(tmp_path / "plain", 20), tensors(run, 20)
+    assert not np.array_equal(plain["layers.0.W"], found["layers.0.W"])
+    names = [
+        json.loads((tmp_path / name / "config.json").read_text())["versions"].keys() for name in ("plain", "whole")
+    ]
+    assert names[1] - names[0] == {"precision"}
+
+
+def test_a_gpu_run_resumes_with_tf32_where_it_had_it(cuda: Backend, corpus: Corpus, tmp_path: Path):
+    from gpurnn import backend
+
+    for precision in ("tf32", "float32"):
+        train(backend.get("cuda", precision=precision), corpus, settings(corpus), tmp_path / precision, 2)
+        trainer = resumed_run(lambda own: backend.get("cuda", precision=own), tmp_path / precision, refuse_warnings)
+        assert trainer.model.be.precision == precision
+    with pytest.raises(RunError, match=r": tf32: was off, is on; go on"):
+        resumed_run(backend.get("cuda", tf32=True), tmp_path / "float32", refuse_warnings)
+
+
 def test_a_corpus_may_move_but_not_change(be: Backend, corpus: Corpus, tmp_path: Path, small_corpus: Path):
     moved, run = tmp_path / "moved.h5", tmp_path / "run"
     moved.write_bytes(small_corpus.read_bytes())
