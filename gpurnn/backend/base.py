@@ -134,6 +134,18 @@ class Backend(ABC):
         Factors of float32 are rounded to `precision` first; they are summed in float32, in any order.
         """
 
+    def bind_row(self, matrix: Array) -> Callable[[Array, Array], None]:
+        """A callable `(x, out)` that sets `out = x @ matrix` for one row, with the bits of `gemm`.
+
+        matrix: (K, N), in C order; it may be kept in another form, so a change to it later is not seen. x: (1, K),
+        out: (1, N). For what is multiplied with the same matrix again and again.
+        """
+
+        def product(x: Array, out: Array) -> None:
+            self.gemm(x, matrix, out)
+
+        return product
+
     @abstractmethod
     def gather_rows(self, table: Array, index: Array, out: Array) -> None:
         """`out[i] = table[index[i]]`. table: (K, E), real; index: (n,) in 0..K-1; out: (n, E), overwritten."""

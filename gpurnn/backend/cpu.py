@@ -27,6 +27,8 @@ from gpurnn.backend.base import (
 from gpurnn.backend.bf16 import rounded
 from gpurnn.backend.checks import (
     HOST,
+    expect,
+    expect_apart,
     expect_chance,
     expect_mask,
     expect_plan,
@@ -145,6 +147,20 @@ class CpuBackend(Backend):
             np.add(out, a @ b, out=out)
         else:
             np.matmul(a, b, out=out)
+
+    def bind_row(self, matrix: Array) -> Callable[[Array, Array], None]:
+        plain = super().bind_row(matrix)
+        if self._native is None:
+            return plain
+
+        def refuse(x: Array, out: Array) -> None:
+            expect(HOST, "row product", "x", x, matrix.dtype, (1, len(matrix)))
+            expect(HOST, "row product", "out", out, matrix.dtype, (1, matrix.shape[1]), written=True)
+            expect_apart(HOST, "row product", "out", out, {"x": x})
+
+        bound: Callable[[Array, Array], None] | None
+        bound = self._native.bind_product(matrix, self._threads, self._set, refuse)
+        return bound or plain
 
     def gather_rows(self, table: Array, index: Array, out: Array) -> None:
         if self._native is not None and self._native.gather_rows(table, index, out):

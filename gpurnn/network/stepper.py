@@ -69,10 +69,10 @@ class Stepper:
         for number in range(config.layers):
             a = be.empty((1, CELLS[config.cell].gates * config.hidden), real)
             U = value[f"layers.{number}.U"]
-            calls.append((be.gather_rows, (U, self._token, a)) if x is None else (be.gemm, (x, U, a)))
+            calls.append((be.gather_rows, (U, self._token, a)) if x is None else (be.bind_row(U), (x, a)))
             calls += self._layer(number, a)
             x = self._after.layers[number]["h"]
-        calls.append((be.gemm, (x, value["output.V"], self.o)))
+        calls.append((be.bind_row(value["output.V"]), (x, self.o)))
         calls.append((be.xp.add, (self.o, value["output.c"], self.o)))
         return calls
 
@@ -90,6 +90,6 @@ class Stepper:
         forward = be.bind(cell.forward, config.real, B=1, H=config.hidden)
         return [
             *((be.xp.copyto, (before[name], after[name])) for name in cell.states),
-            (be.gemm, (before["h"], W, named["r"])),
+            (be.bind_row(W), (before["h"], named["r"])),
             (forward, tuple(named[name] for name in cell.forward.arguments)),
         ]

@@ -78,7 +78,7 @@ static void loop_dealloc(PyObject *self) {
     for (int i = 0; i < bound->holding; i++)
         PyBuffer_Release(&bound->held[i]);
     Py_XDECREF(bound->refuse);
-    PyMem_RawFree(bound->loop.packed);
+    free(bound->loop.packed);
     PyMem_RawFree(bound->loop.masked);
     PyObject_Free(self);
 }
@@ -132,7 +132,7 @@ static int fill_loop(BoundLoop *bound, PyObject *w, PyObject *ends, PyObject *ar
         masked += loop->before >> i & 1;
     }
     int64_t packed = bound->kernels->packed_bytes(loop->rows, loop->columns);
-    loop->packed = PyMem_RawMalloc((size_t)packed);
+    loop->packed = allocate(packed);
     loop->masked = PyMem_RawMalloc((size_t)(masked * loop->lanes * loop->hidden * bound->item));
     if (loop->packed == NULL || loop->masked == NULL) {
         PyErr_NoMemory();

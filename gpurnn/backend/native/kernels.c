@@ -40,8 +40,9 @@ const InstructionSet instruction_sets[] = {
 #include "matrix.h"
 
 static const Kernels NAME(kernels) = {
-    FUSES, TILE_ROWS, TILE_PANELS * WIDTH, NAME(run_gemm), NAME(add_rows), NAME(run_loop), NAME(packed_bytes), NAME(pack_matrix),
-    NAME(dropout_mask),
+    FUSES,             TILE_ROWS,         TILE_PANELS * WIDTH, STRIP,
+    NAME(run_gemm),    NAME(add_rows),    NAME(run_loop),      NAME(packed_bytes),
+    NAME(pack_matrix), NAME(pack_strips), NAME(row_product),   NAME(dropout_mask),
 };
 
 #endif

@@ -20,14 +20,25 @@ typedef int64_t PackedBytes(int64_t rows, int64_t columns);
 /* packed: overwritten with the (rows, columns) matrix whose element (k, j) is w[k * down + j * right]. */
 typedef void PackMatrix(int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed);
 
+/* packed: overwritten with the strips of a (rows, columns) matrix without gaps, each filled up with zeros and row by row. */
+typedef void PackStrips(int64_t rows, int64_t columns, const void *matrix, void *packed);
+
+/* y (1, columns): the strips from first to end overwritten with x (1, rows) times a matrix that was packed in strips, the
+   last one first where `backwards` says so. Every element is summed in the order of the rows, as `few_rows` does. */
+typedef void RowProduct(
+    int64_t rows, int64_t columns, const void *x, const void *packed, void *y, int64_t first, int64_t end, int backwards);
+
 typedef struct {
     int fuses; /* whether a multiplication and an addition are rounded once */
     int64_t tile_rows, tile_columns; /* of a product: threads share whole tiles */
+    int64_t strip; /* columns of a row's product */
     RunGemm *run_gemm;
     AddRows *add_rows;
     RunLoop *run_loop;
     PackedBytes *packed_bytes;
     PackMatrix *pack_matrix;
+    PackStrips *pack_strips;
+    RowProduct *row_product;
     Body dropout_mask;
 } Kernels;
 
@@ -51,5 +62,7 @@ AddRows NAME(add_rows);
 RunLoop NAME(run_loop);
 PackedBytes NAME(packed_bytes);
 PackMatrix NAME(pack_matrix);
+PackStrips NAME(pack_strips);
+RowProduct NAME(row_product);
 void NAME(dropout_mask)(void *const *arg, const int64_t *dim);
 #endif

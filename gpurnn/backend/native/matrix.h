@@ -12,6 +12,7 @@ Included once for each REAL.
 #define DEPTH 256
 #define LANES ((int64_t)(VECTOR_BYTES / sizeof(REAL)))
 #define WIDTH (2 * LANES)
+#define STRIP (4 * WIDTH) /* columns of one row's product with a matrix that is kept: so many sums hide each other's wait */
 #endif
 
 /* y: overwritten with x times the panels of the matrix that the tile has, or added to. The element (r, k) of x is

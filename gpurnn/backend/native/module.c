@@ -39,6 +39,9 @@ static PyMethodDef methods[] = {
     {"mask", mask, METH_VARARGS,
      PyDoc_STR("mask(out, window, seed, layer, p, scale, threads, set): see Backend.dropout_mask; False where that does not "
                "fit.")},
+    {"bind_product", bind_product, METH_VARARGS,
+     PyDoc_STR("bind_product(matrix, threads, set, refuse): a callable (x, out): out = x @ matrix for one row, with the "
+               "matrix as it stands now; `refuse` gets calls that do not fit; None for a matrix that does not.")},
     {"loop", make_loop, METH_VARARGS,
      PyDoc_STR("loop(name, takes, set, backward, steps, lanes, itemsize, threads, W, (x, y), arguments, before, errors, "
                "refuse): see loop.h; `refuse` gets calls that do not fit; "
@@ -58,7 +61,8 @@ static struct PyModuleDef definition = {
 };
 
 PyMODINIT_FUNC PyInit__native(void) {
-    if (find_array_type() < 0 || PyType_Ready(&BoundType) < 0 || PyType_Ready(&BoundLoopType) < 0)
+    if (find_array_type() < 0 || PyType_Ready(&BoundType) < 0 || PyType_Ready(&BoundLoopType) < 0 ||
+        PyType_Ready(&BoundProductType) < 0)
         return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (module != NULL && (PyModule_AddIntConstant(module, "MOST_ARGUMENTS", MOST_ARGUMENTS) < 0 ||

@@ -51,8 +51,7 @@ static Scratch *take_scratch(int threads) {
     if (scratch != NULL && scratch->threads >= threads)
         return scratch;
     free(scratch);
-    size_t size = sizeof(Scratch) + (size_t)threads * GEMM_SCRATCH;
-    scratch = aligned_alloc(64, (size + 63) / 64 * 64);
+    scratch = allocate((int64_t)sizeof(Scratch) + threads * (int64_t)GEMM_SCRATCH);
     if (scratch != NULL)
         scratch->threads = threads;
     return scratch;

@@ -12,7 +12,7 @@
 
 #include "kernels.h"
 
-extern PyTypeObject BoundType, BoundLoopType;
+extern PyTypeObject BoundType, BoundLoopType, BoundProductType;
 
 #define MOST_AXES 4
 
@@ -44,10 +44,14 @@ const InstructionSet *set_number(long number);
 /* The exported body of that name, if it was written for arguments that are described so; NULL without one. */
 Body find(const char *name, const InstructionSet *set, const char *takes);
 
+/* Memory for a packed matrix, given back by `free`: a vector that crosses a line of the cache is read twice. */
+static inline void *allocate(int64_t bytes) { return aligned_alloc(64, ((size_t)bytes + 63) / 64 * 64); }
+
 PyObject *instructions(PyObject *module, PyObject *nothing);
 PyObject *bind(PyObject *module, PyObject *args);
 PyObject *has(PyObject *module, PyObject *args);
 PyObject *mask(PyObject *module, PyObject *args);
+PyObject *bind_product(PyObject *module, PyObject *args);
 PyObject *make_loop(PyObject *module, PyObject *args);
 PyObject *gemm(PyObject *module, PyObject *const *args, Py_ssize_t n);
 PyObject *gather_rows(PyObject *module, PyObject *const *args, Py_ssize_t n);

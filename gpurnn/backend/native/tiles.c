@@ -16,6 +16,7 @@
 #include "sets.h"
 #else
 
+#include "kernels.h"
 #include "matrix.h"
 
 #define VECTOR NAME(vector)
@@ -90,6 +91,40 @@ NAME(Tile) *const NAME(tiles)[3][TILE_ROWS + 1] = {
     OF(2, 4), OF(2, 5), OF(2, 6), OF(4, 2), OF(4, 3),
 #endif
 };
+
+void NAME(pack_strips)(int64_t rows, int64_t columns, const void *matrix, void *to) {
+    const REAL *w = matrix;
+    REAL *packed = to;
+    for (int64_t j = 0; j < columns; j += STRIP) {
+        int64_t width = columns - j < STRIP ? columns - j : STRIP;
+        for (int64_t k = 0; k < rows; k++, packed += STRIP) {
+            memcpy(packed, w + k * columns + j, (size_t)width * sizeof(REAL));
+            memset(packed + width, 0, (size_t)(STRIP - width) * sizeof(REAL));
+        }
+    }
+}
+
+void NAME(row_product)(
+    int64_t rows, int64_t columns, const void *row, const void *packed, void *product, int64_t first,
+    int64_t end, int backwards) {
+    const REAL *x = row;
+    REAL *y = product;
+    enum { VECTORS = STRIP / LANES };
+    for (int64_t n = first; n < end; n++) {
+        int64_t j = (backwards ? first + end - 1 - n : n) * STRIP, width = columns - j < STRIP ? columns - j : STRIP;
+        const REAL *strip = (const REAL *)packed + j * rows;
+        VECTOR sum[VECTORS];
+#pragma GCC unroll 8
+        for (int v = 0; v < VECTORS; v++)
+            sum[v] = (VECTOR){0};
+        for (int64_t k = 0; k < rows; k++, strip += STRIP) {
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS; v++)
+                sum[v] += x[k] * *(const VECTOR *)(strip + v * LANES);
+        }
+        memcpy(y + j, sum, (size_t)width * sizeof(REAL));
+    }
+}
 
 #undef VECTOR
 #undef TILE
