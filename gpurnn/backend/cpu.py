@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import resource
 import sys
@@ -50,6 +51,7 @@ except ImportError:  # installed without a C compiler: NumPy does the same work,
 FORCED = "GPURNN_INSTRUCTIONS"
 """The environment variable that names the instruction set of compiled bodies."""
 _C_NAMES = {"f": "float", "d": "double"}  # of the dtypes that compiled bodies are there for
+_LINE = 64  # bytes of a line of the cache
 _MASK_BLOCK = 1 << 16  # uniforms drawn at a time
 _ONE_HOT_ROWS = 256  # up to this size of table the gradient of a row gather is a product with one-hot rows
 
@@ -136,6 +138,19 @@ class CpuBackend(Backend):
 
     def staging(self, buffers: Mapping[str, Array]) -> Staging:
         return _HostStaging(buffers)
+
+    def _allocate(self, make: Callable[..., Array], shape: tuple[int, ...], dtype: Any) -> Array:
+        """At a line of the cache: vectors that cross one are read twice."""
+
+        def aligned(shape: tuple[int, ...], dtype: Any) -> Array:
+            if min(shape, default=0) < 0:
+                raise ValueError
+            size = math.prod(shape) * np.dtype(dtype).itemsize
+            memory = make(size + _LINE, dtype=np.uint8)
+            first = -memory.ctypes.data % _LINE
+            return memory[first : first + size].view(dtype).reshape(shape)
+
+        return super()._allocate(aligned, shape, dtype)
 
     def gemm(self, a: Array, b: Array, out: Array, accumulate: bool = False) -> None:
         if self._native is not None and self._native.gemm(a, b, out, accumulate, self._threads, self._set):

@@ -47,6 +47,23 @@ def test_gemm(be: Backend, dtype: str, m: int, k: int, n: int, accumulate: bool)
         assert np.isnan(be.to_host(whole)).sum() == margin, f"{layouts}: wrote beside out"
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("k", "n"), [(1, 1), (5, 31), (300, 130), (64, 1030), (257, 512)])
+def test_a_row_that_is_bound_to_a_matrix_gives_the_bits_of_gemm(be: Backend, dtype: str, k: int, n: int) -> None:
+    rng = np.random.default_rng(0)
+    matrix = be.from_host(rng.standard_normal((k, n)).astype(dtype))
+    product, expected, found = be.bind_row(matrix), be.empty((1, n), dtype), be.empty((1, n), dtype)
+    for _ in range(3):  # it is read to and fro
+        host = rng.standard_normal((1, k)).astype(dtype)
+        x = be.from_host(host)
+        be.gemm(x, matrix, expected)
+        found.fill(np.nan)
+        product(x, found)
+        np.testing.assert_array_equal(be.to_host(found), be.to_host(expected))
+        exact = host.astype(float) @ be.to_host(matrix).astype(float)
+        np.testing.assert_allclose(be.to_host(found), exact, rtol=0, atol=k * TOLERANCE[dtype])
+
+
 def plan_of(be: Backend, index: np.ndarray, room: int) -> RowPlan:
     """The plan of a window that may be shorter than its buffers; what is not used must not be read."""
     order = np.argsort(index, kind="stable")

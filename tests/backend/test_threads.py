@@ -55,6 +55,17 @@ def test_products_have_the_same_bits_with_any_number_of_threads(rows: int, colum
             assert all((one == alone).all() for one in found)
 
 
+def test_a_bound_row_has_the_same_bits_with_any_number_of_threads() -> None:
+    x, matrix = operands(1, 512, 2050)
+    alone = product(cpu(1), x, matrix)
+    for threads in (2, 3, 5):
+        bound = cpu(threads).bind_row(matrix)
+        for _ in range(50):
+            out = np.full_like(alone, np.nan)
+            bound(x, out)
+            np.testing.assert_array_equal(out, alone)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_window_has_the_same_bits_with_any_number_of_threads(cell: str, dtype: str) -> None:

@@ -98,7 +98,13 @@ def operations(dtype: str) -> list[Operation]:
     made = [_fused(be, plain, op, dtype) for op in OPERATIONS.values()]
     loops = [_loop(be, plain, cell.forward, dtype) for cell in CELLS.values()]
     made += [loop for loop in loops if loop is not None]
-    return [*made, _gemm(be, plain, dtype), _gather(be, plain, dtype), _gradient(be, plain, dtype)]
+    return [
+        *made,
+        _gemm(be, plain, dtype),
+        _row(be, plain, dtype),
+        _gather(be, plain, dtype),
+        _gradient(be, plain, dtype),
+    ]
 
 
 def _fused(be: CpuBackend, plain: CpuBackend, op: FusedOp, dtype: str) -> Operation:
@@ -129,6 +135,18 @@ def _gemm(be: CpuBackend, plain: CpuBackend, dtype: str) -> Operation:
         be.gemm(a, b, out)
 
     return Operation("gemm", arguments, dtype, {}, run, plain.gemm, make, in_order=False)
+
+
+def _row(be: CpuBackend, plain: CpuBackend, dtype: str) -> Operation:
+    """A row times a matrix that it was bound to."""
+    arguments = {"x": Argument(("M", "K")), "out": Argument(("M", "N"), written=True)}
+    matrix = _real(np.random.default_rng(0), dtype, 5, 70)
+
+    def make(rng: np.random.Generator) -> list[np.ndarray]:
+        return [_real(rng, dtype, 1, 5), _real(rng, dtype, 1, 70)]
+
+    dims = {"M": 1, "K": 5, "N": 70}
+    return Operation("row product", arguments, dtype, dims, be.bind_row(matrix), plain.bind_row(matrix), make)
 
 
 def _gather(be: CpuBackend, plain: CpuBackend, dtype: str) -> Operation:
