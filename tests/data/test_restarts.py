@@ -45,6 +45,14 @@ def test_these_draws_stay_what_they_are():
     ]
 
 
+def test_a_draw_does_not_depend_on_the_one_before():
+    restarts = Restarts(0.25, 3, 22)
+    for window in (4, 1, 4, 2**40, 0):
+        carry = np.ones(22, np.float32)
+        restarts.cut(window, carry)
+        assert np.flatnonzero(carry == 0).tolist() == chosen(0.25, 3, 22, window)
+
+
 def test_every_lane_begins_anew_as_often_as_asked_for():
     restarts, counts = Restarts(0.05, 3, 16), np.zeros(16)
     for window in range(4000):
