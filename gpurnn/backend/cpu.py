@@ -87,7 +87,7 @@ class _HostStaging(Staging):
         if not self._pushed:
             raise BackendError("staging: nothing was pushed")
         for name, source in self._pushed.pop(0).items():
-            np.copyto(self._buffers[name][: len(source)], source, casting="same_kind")
+            self._buffers[name][: len(source)] = source
 
 
 class CpuBackend(Backend):
@@ -234,10 +234,11 @@ class CpuBackend(Backend):
     def _compiled(
         self, signature: Signature, run: Callable[..., None] | None, name: str, takes: str
     ) -> Callable[..., None]:
-        """Threads share the rows of a compiled body that are called N or P."""
+        """Threads share the rows of a compiled body that are called N or P, where all that it writes has such rows."""
         assert self._native is not None
         letters = sorted(signature.dims)
         row = next((letter for letter in letters if letter in "NP"), None)
+        shared = all(want.leading == row for want in signature.expected if want.written)
         call: Callable[..., None] = self._native.bind(
             name,
             takes,
@@ -246,7 +247,7 @@ class CpuBackend(Backend):
             signature.check,
             letters.index(row) if row and run is None else -1,
             signature.rows,
-            self._threads,
+            self._threads if shared else 1,
             tuple(signature.dims[letter] for letter in letters) if run is None else (),
             tuple(_in_c(want, row) for want in signature.expected),
         )

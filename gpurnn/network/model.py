@@ -48,7 +48,9 @@ class Model:
         """
         x = self._through_layers(ws, state)
         value = self.params.value
-        linear_forward(self.be, x, value["output.V"], value["output.c"], ws.o[: len(x)])
+        o = ws.o[: len(x)]
+        linear_forward(self.be, x, value["output.V"], o)
+        ws.add_bias(o, value["output.c"])
         ws.holds = "logits"
 
     def advance(self, ws: Workspace, state: State) -> None:
@@ -76,7 +78,7 @@ class Model:
             if x is None:
                 one_hot_forward(be, tokens, U, xU)
             else:
-                linear_forward(be, x, U, None, xU)
+                linear_forward(be, x, U, xU)
             layer.forward(batch.steps, batch.carry, batch.boundary)
             x = self._dropped(ws, number, layer.states["h"][1 : batch.steps + 1]).reshape(n, -1)
         assert x is not None

@@ -12,7 +12,7 @@ from gpurnn.backend import Array, Backend, RowPlan
 from gpurnn.network.cells import CELLS
 from gpurnn.network.config import ModelConfig
 from gpurnn.network.heads import SOFTMAX_XENT, WEIGHTED_LOSS, XENT
-from gpurnn.network.layers import RecurrentBuffers
+from gpurnn.network.layers import ADD_BIAS, RecurrentBuffers
 from gpurnn.network.params import Params
 from gpurnn.settings import Count, Seed, checked
 
@@ -153,6 +153,7 @@ class Workspace:
         self.nats = be.zeros((n,), real)
         self.loss = be.zeros((1,), np.float64)
         self.x = be.empty((n, config.embedding), real) if config.embedding else None
+        self.add_bias = be.bind(ADD_BIAS, real, N=n, K=symbols)
         self.xent = be.bind(XENT, real, N=n, K=symbols)
         self.masks: list[Array] = []
         if not train:

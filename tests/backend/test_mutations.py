@@ -94,6 +94,7 @@ MUTANTS = {
         "gru_window.cu", "(state - n) * gates[H + j]", "(state - n) * gates[j]", window("gru")
     ),
     "loss: half of a reduction": Mutant("loss.cu", "half = 128;", "half = 64;", parity("weighted_loss", 2)),
+    "linear: the bias of another row": Mutant("linear.cu", "i % K", "i / K % K", parity("add_bias")),
     "softmax: no barrier before the row is overwritten": Mutant(
         "softmax_xent.cu", "__syncwarp();", "", parity("softmax_xent")
     ),

@@ -16,6 +16,7 @@ from gpurnn.backend import Backend
 from gpurnn.backend.cpu import CpuBackend
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
+from gpurnn.network.heads import WEIGHTED_LOSS
 
 pytestmark = pytest.mark.skipif(
     CpuBackend().describe()["pointwise"] != "compiled",
@@ -78,6 +79,20 @@ def test_a_window_has_the_same_bits_with_any_number_of_threads(cell: str, dtype:
             assert window.keys() == one.keys()
             for name, array in one.items():
                 np.testing.assert_array_equal(window[name], array, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("targets", [7, 130, 8192])
+def test_the_loss_is_summed_in_one_order(targets: int, dtype: str) -> None:
+    rng = np.random.default_rng(targets)
+    nats, weight = (10 ** rng.uniform(-6, 1, targets)).astype(dtype), rng.integers(0, 2, targets).astype(dtype)
+    scale, expected = np.array([1 / 3], dtype), np.zeros(1)
+    CpuBackend(compiled=False).bind(WEIGHTED_LOSS, dtype, N=targets)(nats, weight, scale, expected)
+    for threads in (1, 3):  # it is no sum of its own for each thread
+        be, loss = cpu(threads), np.zeros(1)
+        be.gemm(*operands(256, 256, 256), np.empty((256, 256), np.float32))  # wakes them up
+        be.bind(WEIGHTED_LOSS, dtype, N=targets)(nats, weight, scale, loss)
+        assert loss == expected
 
 
 def test_products_at_the_same_time_do_not_disturb_each_other() -> None:

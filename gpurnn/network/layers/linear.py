@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from gpurnn.backend import Array, Backend
+from pathlib import Path
+from typing import Any
+
+from gpurnn.backend import Argument, Array, Backend, FusedOp
 
 
-def linear_forward(be: Backend, x: Array, W: Array, b: Array | None, y: Array) -> None:
-    """y: (N, M), overwritten with x W + b. x: (N, E); W: (E, M); b: (M,), or None where the reader of y adds it."""
+def add_bias(xp: Any, y: Array, b: Array) -> None:
+    """y: (N, K), b is added to each of its rows. b: (K,)."""
+    xp.add(y, b, out=y)
+
+
+ADD_BIAS = FusedOp(
+    "add_bias",
+    {"y": Argument(("N", "K"), written=True), "b": Argument(("K",))},
+    add_bias,
+    source=Path(__file__).with_name("linear.cu"),
+    threads="NK",
+)
+
+
+def linear_forward(be: Backend, x: Array, W: Array, y: Array) -> None:
+    """y: (N, M), overwritten with x W; whoever reads y adds the bias, see `ADD_BIAS`. x: (N, E); W: (E, M)."""
     be.gemm(x, W, y)
-    if b is not None:
-        be.xp.add(y, b, out=y)
 
 
 def linear_backward(

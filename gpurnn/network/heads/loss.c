@@ -1,0 +1,35 @@
+/* The compiled body of the loss of a window; what it computes stands in loss.py. */
+#ifndef REAL
+#include "real.h"
+#include "sets.h"
+#else
+
+enum { NAME(MOST) = 128 }; /* numbers that are added up in one go */
+
+/* The sum of weight * nats * scale over n targets, in the order of NumPy's sum: halves, down to a few at a time, and of
+   those every eighth together. */
+static double NAME(sum)(int64_t n, const REAL *restrict nats, const REAL *restrict weight, REAL scale) {
+    if (n > NAME(MOST)) {
+        int64_t half = n / 2 - n / 2 % 8;
+        return NAME(sum)(half, nats, weight, scale) + NAME(sum)(n - half, nats + half, weight + half, scale);
+    }
+    REAL product[NAME(MOST)];
+    double part[8] = {0}, total;
+    for (int64_t i = 0; i < n; i++)
+        product[i] = nats[i] * weight[i] * scale;
+    for (int64_t i = 0; i < n - n % 8; i += 8)
+        for (int lane = 0; lane < 8; lane++)
+            part[lane] += product[i + lane];
+    total = ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+    for (int64_t i = n - n % 8; i < n; i++)
+        total += product[i];
+    return total;
+}
+
+BODY(weighted_loss, "(N) (N) (1) *(1)double") {
+    const REAL *nats = arg[0], *weight = arg[1], *scale = arg[2];
+    double *loss = arg[3];
+    loss[0] = NAME(sum)(dim[0], nats, weight, scale[0]);
+}
+
+#endif
