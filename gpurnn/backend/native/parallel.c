@@ -13,7 +13,7 @@
 #include <time.h>
 
 #define AWAKE 100e-6 /* seconds without work before a thread sleeps */
-#define LEAST_WORK 1.5e5 /* operations of a thread: fewer are done sooner than handed over */
+#define LEAST_WORK 1e6 /* operations of a thread: fewer are done sooner than handed over */
 #define WORTH_WAKING 8e6 /* operations for which sleeping threads are woken though nothing may follow soon */
 
 enum { NOTHING, WANTED, TAKEN }; /* what a thread has to do */
