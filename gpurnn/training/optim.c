@@ -28,8 +28,8 @@ INLINE COMMON NAME(common)(const double *settings, const double *ctl, int matric
     double decay = matrices ? settings[DECAY] : 0, apart = settings[DECOUPLED], reach = settings[REACH];
     double clip = settings[CLIP_VALUE] > 0 ? settings[CLIP_VALUE] : INFINITY;
     return (COMMON){(REAL)ctl[SCALE], (REAL)clip, (REAL)(apart ? 0 : decay),
-                    (REAL)(apart ? 1 - ctl[RATE] * decay : 1),
-                    (REAL)(reach > 0 ? 1 / (1 + reach * (ctl[UPDATES] - 1)) : 0)};
+                    (REAL)(apart ? fma_double(FUSES, -ctl[RATE], decay, 1) : 1),
+                    (REAL)(reach > 0 ? 1 / fma_double(FUSES, reach, ctl[UPDATES] - 1, 1) : 0)};
 }
 
 /* The gradient as the update sees it: clipped, with weight decay. */
@@ -43,13 +43,13 @@ INLINE REAL NAME(prepared)(REAL g, REAL p, COMMON c) {
    would not be made into vectors, and take five times as long. */
 #define EACH_ELEMENT(...)                                                                                              \
     for (int part = 0; part < 2 && ctl[OK] == LEARNT; part++) {                                                        \
-        COMMON c = NAME(common)(settings, ctl, part == 0);                                                      \
-        int64_t matrices = NAME(matrices_of)(settings, dim);                                                    \
+        COMMON c = NAME(common)(settings, ctl, part == 0);                                                             \
+        int64_t matrices = NAME(matrices_of)(settings, dim);                                                           \
         int64_t first = part ? matrices : 0, end = part ? dim[0] : matrices;                                           \
         if (c.share > 0)                                                                                               \
             for (int64_t k = first; k < end; k++) {                                                                    \
                 __VA_ARGS__                                                                                            \
-                w[k] += c.share * (p[k] - w[k]);                                                                       \
+                w[k] = FMA(c.share, p[k] - w[k], w[k]);                                                                \
             }                                                                                                          \
         else                                                                                                           \
             for (int64_t k = first; k < end; k++) {                                                                    \
@@ -75,8 +75,8 @@ BODY(rmsprop, "*(P) (P) *(P) *(P) (9)double (10)double") {
     REAL rate = (REAL)ctl[RATE], fresh = (REAL)(1 - settings[BETA2]), epsilon = (REAL)settings[EPSILON];
     EACH_ELEMENT(
         REAL x = NAME(prepared)(g[k], p[k], c);
-        v[k] += fresh * (x * x - v[k]);
-        p[k] = c.kept * p[k] - rate * x / (ROOT(v[k]) + epsilon);
+        v[k] = FMA(fresh, FMA(x, x, -v[k]), v[k]);
+        p[k] = FMA(c.kept, p[k], -(rate * x / (ROOT(v[k]) + epsilon)));
     )
 }
 
@@ -89,9 +89,9 @@ BODY(adam, "*(P) (P) *(P) *(P) *(P) (9)double (10)double") {
     REAL fresh1 = (REAL)(1 - beta1), fresh2 = (REAL)(1 - beta2), epsilon = (REAL)settings[EPSILON];
     EACH_ELEMENT(
         REAL x = NAME(prepared)(g[k], p[k], c);
-        m[k] += fresh1 * (x - m[k]);
-        v[k] += fresh2 * (x * x - v[k]);
-        p[k] = c.kept * p[k] - rate * m[k] / (ROOT(v[k]) * unbias + epsilon);
+        m[k] = FMA(fresh1, x - m[k], m[k]);
+        v[k] = FMA(fresh2, FMA(x, x, -v[k]), v[k]);
+        p[k] = FMA(c.kept, p[k], -(rate * m[k] / FMA(ROOT(v[k]), unbias, epsilon)));
     )
 }
 

@@ -6,17 +6,20 @@ What a processor lacks is not run here: the tests of this file say which sets th
 from __future__ import annotations
 
 import numpy as np
+import outside_cell
 import pytest
 import test_fused_parity as fused
 from backend.backend_windows import Runner, made_up
 from backend.processes import python
 from threadpoolctl import threadpool_limits
 
-from gpurnn.backend import Backend, get
+from gpurnn.backend import Backend, FusedOp, get
 from gpurnn.backend.cpu import FORCED, CpuBackend, instructions
 from gpurnn.exceptions import BackendError
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
+from gpurnn.network.heads import SOFTMAX_XENT, XENT
+from gpurnn.training import optim
 
 SETS = instructions()
 NAMES = [each.name for each in SETS]
@@ -113,6 +116,59 @@ def test_every_operation_in_every_set(operation: str, dtype: str) -> None:
         for other in others:
             for one, same in zip(first, other, strict=True):
                 np.testing.assert_array_equal(one, same, err_msg=operation)
+
+
+COMPILED = [cell for cell in CELLS.values() if cell is not outside_cell.CELL]
+ELEMENTWISE = [op.name for cell in COMPILED for op in (cell.forward, cell.backward)]
+ELEMENTWISE += [SOFTMAX_XENT.name, XENT.name, *(op.name for op in optim.OPTIMIZERS.values())]
+
+
+def along(op: FusedOp, size: int, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Views (n, size) of those arrays whose last axis is H, a multiple of it, K or P."""
+    named = zip(op.arguments.items(), arrays, strict=True)
+    return {name: array.reshape(-1, size) for (name, of), array in named if of.shape[-1][-1] in "HKP"}
+
+
+@pytest.mark.parametrize("dtype", fused.TOLERANCE)
+@pytest.mark.parametrize("operation", ELEMENTWISE)
+def test_where_an_element_stands_changes_no_bit(operation: str, dtype: str) -> None:
+    """At each size, whether it is in a loop's vectors or in its rest; and the same bits from every set that fuses."""
+    op, period = fused.OPERATIONS[operation], 3
+    for size in range(1, 71):
+        dims, again = fused.dims_of(op, {"B": 2, "H": size, "K": size, "N": 3, "P": size}), np.arange(size) % period
+        host = fused.arguments_of(op, dims, dtype, np.random.default_rng(size))
+        of = dict(zip(op.arguments, host, strict=True))
+        for values in along(op, size, host).values():
+            values[...] = values[:, again]
+        if "target" in of:
+            of["target"][...] = size - 1  # what becomes of the last element is then another computation
+        if "settings" in of:
+            of["settings"][optim.MATRICES] = size  # all elements have weight decay, or none
+        first: list[np.ndarray] = []
+        for each in SETS:
+            found = fused.outcome(cpu(each.name), op, dims, dtype, host)
+            for name, values in along(op, size, found).items():
+                np.testing.assert_array_equal(
+                    values[:, :-1], values[:, again][:, :-1], err_msg=f"{each.name}: {name}, {size}"
+                )
+            first = first or found
+            for name, one, same in zip(op.arguments, first, found, strict=True):
+                if each.fuses:
+                    np.testing.assert_array_equal(one, same, err_msg=f"{each.name}: {name}, {size}")
+
+
+@pytest.mark.parametrize("dtype", fused.TOLERANCE)
+@pytest.mark.parametrize("operation", [name for name in ELEMENTWISE if "ward" not in name])
+def test_how_many_threads_share_an_operation_changes_no_bit(operation: str, dtype: str) -> None:
+    op = fused.OPERATIONS[operation]
+    dims = fused.dims_of(op, {"K": 301, "N": 300, "P": 90_001})
+    host = fused.arguments_of(op, dims, dtype, np.random.default_rng(5))
+    for each in SETS:
+        alone = fused.outcome(cpu(each.name), op, dims, dtype, host)
+        for threads in (2, 3, 5):
+            shared = fused.outcome(cpu(each.name, threads), op, dims, dtype, host)
+            for name, one, same in zip(op.arguments, alone, shared, strict=True):
+                np.testing.assert_array_equal(one, same, err_msg=f"{each.name}: {name}, {threads} threads")
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3, 5, 12, 21])

@@ -45,13 +45,13 @@ INLINE void NAME(few_rows)(const Gemm *g, int64_t first, int64_t end) {
                         REAL sum = out[j];
 #pragma GCC unroll 8
                         for (int64_t k = 0; k < AT_ONCE; k++)
-                            sum += x[k] * b[k * down + j];
+                            sum = FMA(x[k], b[k * down + j], sum);
                         out[j] = sum;
                     }
                 else
                     for (int64_t k = 0; k < depth; k++)
                         for (int64_t j = 0; j < n; j++)
-                            out[j] += x[k] * b[k * down + j];
+                            out[j] = FMA(x[k], b[k * down + j], out[j]);
             }
         }
 }

@@ -10,3 +10,5 @@
 #undef TILE_ROWS
 #undef TILE_PANELS
 #undef VECTOR_BYTES
+#undef VECTOR_FMA_float
+#undef VECTOR_FMA_double

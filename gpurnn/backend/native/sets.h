@@ -9,9 +9,10 @@ double. It looks like this:
     #endif
 
 A set has a name, what the compiler may use for it, whether it rounds a multiplication and the addition after it once
-(FUSES), and the shape of a product's tile: TILE_ROWS rows and TILE_PANELS panels of two vectors of VECTOR_BYTES each. A
-tile's sums, the vectors of the matrix and one of x fit the set's registers: 32 of them with AVX-512 and NEON, otherwise
-16. Which sets there are, and which one runs, is kernels.c's.
+(FUSES), the shape of a product's tile, TILE_ROWS rows and TILE_PANELS panels of two vectors of VECTOR_BYTES each, and
+FMA of real.h for such vectors, VECTOR_FMA_float and _double. A tile's sums, the vectors of the matrix and one of x fit
+the set's registers: 32 of them with AVX-512 and NEON, otherwise 16. Which sets there are, and which one runs, is
+kernels.c's.
 
 Every element of a product is summed in one order, whatever the tile, so that all sets that fuse give the same bits.
 */
@@ -20,6 +21,7 @@ Every element of a product is summed in one order, whatever the tile, so that al
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
 #define SETS_OF_X86_64
+#include <immintrin.h>
 
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,prefer-vector-width=512")
@@ -28,6 +30,8 @@ Every element of a product is summed in one order, whatever the tile, so that al
 #define TILE_ROWS 6
 #define TILE_PANELS 2
 #define VECTOR_BYTES 64
+#define VECTOR_FMA_float _mm512_fmadd_ps
+#define VECTOR_FMA_double _mm512_fmadd_pd
 #include "reals.h"
 #pragma GCC pop_options
 
@@ -38,20 +42,27 @@ Every element of a product is summed in one order, whatever the tile, so that al
 #define TILE_ROWS 6
 #define TILE_PANELS 1
 #define VECTOR_BYTES 32
+#define VECTOR_FMA_float _mm256_fmadd_ps
+#define VECTOR_FMA_double _mm256_fmadd_pd
 #include "reals.h"
 #pragma GCC pop_options
 #endif
 
 #define SET base
+#define TILE_ROWS 6
+#define VECTOR_BYTES 16
 #ifdef __aarch64__
+#include <arm_neon.h>
 #define FUSES 1
 #define TILE_PANELS 2
+#define VECTOR_FMA_float(a, b, c) vfmaq_f32(c, a, b)
+#define VECTOR_FMA_double(a, b, c) vfmaq_f64(c, a, b)
 #else
 #define FUSES 0
 #define TILE_PANELS 1
+#define VECTOR_FMA_float(a, b, c) ((a) * (b) + (c))
+#define VECTOR_FMA_double(a, b, c) ((a) * (b) + (c))
 #endif
-#define TILE_ROWS 6
-#define VECTOR_BYTES 16
 #include "reals.h"
 
 #endif

@@ -20,7 +20,17 @@
 #include "matrix.h"
 
 #define VECTOR NAME(vector)
-typedef REAL VECTOR __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+#define STORED NAME(stored)
+
+/* A vector in a register, and one in memory, which begins at any element: sums of that type GCC copies at each step. */
+typedef REAL VECTOR __attribute__((vector_size(VECTOR_BYTES)));
+typedef REAL STORED __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+
+/* FMA(x, y, sum) for each y of a vector. */
+INLINE VECTOR NAME(vector_fma)(REAL x, VECTOR y, VECTOR sum) {
+    VECTOR everywhere = x - (VECTOR){0}; /* x - 0 is x, even for -0 */
+    return OF_REAL(VECTOR_FMA)(everywhere, y, sum);
+}
 
 /* See Tile. rows and panels are constants where this is called, so that the sums stay in registers. Each three rows of x
    have a pointer of their own, whose neighbours an address can name: one for each row would take all registers. */
@@ -42,7 +52,7 @@ INLINE void NAME(tile)(
         VECTOR w[2 * MOST_PANELS];
 #pragma GCC unroll 8
         for (int v = 0; v < 2 * panels; v++)
-            w[v] = *(const VECTOR *)(panel + v / 2 * apart + v % 2 * LANES);
+            w[v] = *(const STORED *)(panel + v / 2 * apart + v % 2 * LANES);
 #pragma GCC unroll 4
         for (int p = 0; p < panels; p++)
             FETCH(next + p * apart);
@@ -51,7 +61,7 @@ INLINE void NAME(tile)(
             REAL xk = row[r / 3 * 3][r % 3 * down];
 #pragma GCC unroll 8
             for (int v = 0; v < 2 * panels; v++)
-                sum[r][v] += xk * w[v];
+                sum[r][v] = NAME(vector_fma)(xk, w[v], sum[r][v]);
         }
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r += 3) {
@@ -63,7 +73,7 @@ INLINE void NAME(tile)(
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 8
         for (int v = 0; v < 2 * panels; v++) {
-            VECTOR *to = (VECTOR *)(y + r * y_row + v * LANES);
+            STORED *to = (STORED *)(y + r * y_row + v * LANES);
             if (add)
                 sum[r][v] += *to;
             *to = sum[r][v];
@@ -120,13 +130,14 @@ void NAME(row_product)(
         for (int64_t k = 0; k < rows; k++, strip += STRIP) {
 #pragma GCC unroll 8
             for (int v = 0; v < VECTORS; v++)
-                sum[v] += x[k] * *(const VECTOR *)(strip + v * LANES);
+                sum[v] = NAME(vector_fma)(x[k], *(const STORED *)(strip + v * LANES), sum[v]);
         }
         memcpy(y + j, sum, (size_t)width * sizeof(REAL));
     }
 }
 
 #undef VECTOR
+#undef STORED
 #undef TILE
 #undef OF
 #endif

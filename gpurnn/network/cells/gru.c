@@ -9,10 +9,10 @@ INLINE void NAME(gru_state)(
     const REAL *restrict b_h, const REAL *restrict h_prev, REAL *restrict h) {
     for (int64_t j = 0; j < H; j++) {
         REAL recurrent = r_n[j] + b_h[j];
-        REAL candidate = TANH(n[j] + b_n[j] + rz[j] * recurrent);
+        REAL candidate = TANH(FMA(rz[j], recurrent, n[j] + b_n[j]));
         r_n[j] = recurrent;
         n[j] = candidate;
-        h[j] = candidate + rz[H + j] * (h_prev[j] - candidate);
+        h[j] = FMA(rz[H + j], h_prev[j] - candidate, candidate);
     }
 }
 
@@ -35,7 +35,7 @@ INLINE void NAME(gru_errors)(
     for (int64_t j = 0; j < H; j++) {
         REAL keep = reset[j], update = z[j], candidate = n[j];
         REAL dh = dh_out[j] + dh_rec[j] + e[j];
-        REAL da_n = dh * (1 - update) * (1 - candidate * candidate);
+        REAL da_n = dh * (1 - update) * FMA(-candidate, candidate, 1);
         reset[j] = da_n * r_n[j] * keep * (1 - keep);
         z[j] = dh * (h_prev[j] - candidate) * update * (1 - update);
         n[j] = da_n;

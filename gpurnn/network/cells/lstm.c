@@ -7,7 +7,7 @@
 INLINE void NAME(lstm_state)(
     int64_t H, const REAL *restrict a, const REAL *restrict c_prev, REAL *restrict c, REAL *restrict tc, REAL *restrict h) {
     for (int64_t j = 0; j < H; j++) {
-        REAL state = a[H + j] * c_prev[j] + a[j] * a[2 * H + j], squashed = TANH(state);
+        REAL state = FMA(a[H + j], c_prev[j], a[j] * a[2 * H + j]), squashed = TANH(state);
         c[j] = state;
         tc[j] = squashed;
         h[j] = a[3 * H + j] * squashed;
@@ -37,10 +37,10 @@ INLINE void NAME(lstm_errors)(
     for (int64_t j = 0; j < H; j++) {
         REAL in = i[j], forget = f[j], candidate = g[j], out = o[j];
         REAL dh = dh_out[j] + dh_rec[j];
-        REAL dc = e[j] + dh * out * (1 - tc[j] * tc[j]);
+        REAL dc = FMA(dh * out, FMA(-tc[j], tc[j], 1), e[j]);
         i[j] = dc * candidate * in * (1 - in);
         f[j] = dc * c_prev[j] * forget * (1 - forget);
-        g[j] = dc * in * (1 - candidate * candidate);
+        g[j] = dc * in * FMA(-candidate, candidate, 1);
         o[j] = dh * tc[j] * out * (1 - out);
         e[j] = dc * forget;
     }

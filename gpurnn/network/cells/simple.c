@@ -18,7 +18,7 @@ BODY(simple_backward, "(B,H) (B,H) (B,H) *(B,H)") {
     REAL *restrict a = arg[3];
     int64_t n = dim[0] * dim[1];
     for (int64_t j = 0; j < n; j++)
-        a[j] = (dh_out[j] + dh_rec[j]) * (1 - h[j] * h[j]);
+        a[j] = (dh_out[j] + dh_rec[j]) * FMA(-h[j], h[j], 1);
 }
 
 BODY(simple_relu_forward, "(B,H) (B,H) (H) *(B,H)") {
