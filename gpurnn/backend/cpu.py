@@ -67,9 +67,9 @@ class Instructions(NamedTuple):
     fuses: bool
 
 
-def instructions() -> list[Instructions]:
+def instructions(precision: str = PRECISIONS[0]) -> list[Instructions]:
     """All of them, the best first; none where nothing is compiled."""
-    return [] if _native is None else [Instructions(*found) for found in _native.instructions()]
+    return [] if _native is None else [Instructions(*found) for found in _native.instructions(precision == "bf16")]
 
 
 class _HostStaging(Staging):
@@ -109,18 +109,17 @@ class CpuBackend(Backend):
         """precision: "tf32" is float32 here. compiled: whether operations use their compiled bodies, where this
         installation has them; without, NumPy rounds the factors of products where `precision` asks for that.
 
-        instructions: the instruction set of compiled bodies, such as "x86-64-v3"; without it what the environment
-        variable GPURNN_INSTRUCTIONS names, or else the best that the processor has. Raises BackendError where there
-        is none of that name, or no compiled products of that precision.
+        instructions: the instruction set of compiled bodies, such as "x86-64-v3", or for precision bf16 "amx-bf16";
+        without it what the environment variable GPURNN_INSTRUCTIONS names, or else the best that the processor has.
+        Raises BackendError where there is none of that name, or none for that precision.
         """
-        if checked_precision(precision) == "bf16":
-            if compiled:
-                raise BackendError("cpu: precision bf16: there are no compiled products for it here; use float32")
-            self.precision = precision
+        self.precision = "bf16" if checked_precision(precision) == "bf16" else PRECISIONS[0]
         self.reason = reason
         self._native = _native if compiled else None
+        if compiled and self.precision == "bf16" and _native is None:
+            raise BackendError("cpu: precision bf16: gpurnn was installed without a C compiler; use float32")
         if self._native is not None:
-            self._instructions = _choose(instructions or os.environ.get(FORCED))
+            self._instructions = _choose(instructions or os.environ.get(FORCED), self.precision)
             self._set = self._instructions.number
         self.plans_rows = self._native is None
         self._threads = max((lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"), default=1)
@@ -335,7 +334,10 @@ class CpuBackend(Backend):
         return described
 
     def arithmetic(self) -> dict[str, str]:
-        return {name: what for name, what in self.describe().items() if name != "instructions"}
+        described = self.describe()
+        if self.precision == PRECISIONS[0]:  # otherwise each rounds in its own way
+            described.pop("instructions", None)
+        return described
 
     def synchronize(self) -> None:
         pass
@@ -354,14 +356,19 @@ class CpuBackend(Backend):
         return work
 
 
-def _choose(name: str | None) -> Instructions:
+def _choose(name: str | None, precision: str) -> Instructions:
     """The instruction set of that name, the best one without. Raises BackendError where it is not there."""
-    found = instructions()
+    found = instructions(precision)
+    if not found:
+        raise BackendError(
+            f"cpu: precision {precision}: this processor and this installation have neither AMX_BF16 nor AVX512_BF16; "
+            "use float32"
+        )
     for each in found:
         if name in (None, "", each.name):
             return each
     there = ", ".join(each.name for each in found)
-    raise BackendError(f"instructions {name}: this processor and this installation have {there}")
+    raise BackendError(f"instructions {name}: this processor and this installation have {there} for {precision}")
 
 
 def _takes(op: FusedOp) -> str:

@@ -80,6 +80,7 @@ static void loop_dealloc(PyObject *self) {
     Py_XDECREF(bound->refuse);
     free(bound->loop.packed);
     PyMem_RawFree(bound->loop.masked);
+    free(bound->loop.scratch);
     PyObject_Free(self);
 }
 
@@ -131,10 +132,13 @@ static int fill_loop(BoundLoop *bound, PyObject *w, PyObject *ends, PyObject *ar
             return -1;
         masked += loop->before >> i & 1;
     }
-    int64_t packed = bound->kernels->packed_bytes(loop->rows, loop->columns);
-    loop->packed = allocate(packed);
+    const Kernels *kernels = bound->kernels;
+    loop->times_packed = kernels->times_packed;
+    loop->lane_bytes = kernels->lane_bytes == NULL ? 0 : kernels->lane_bytes(loop->rows);
+    loop->packed = allocate(kernels->packed_bytes(loop->rows, loop->columns));
     loop->masked = PyMem_RawMalloc((size_t)(masked * loop->lanes * loop->hidden * bound->item));
-    if (loop->packed == NULL || loop->masked == NULL) {
+    loop->scratch = allocate(loop->lanes * loop->lane_bytes + 1);
+    if (loop->packed == NULL || loop->masked == NULL || loop->scratch == NULL) {
         PyErr_NoMemory();
         return -1;
     }

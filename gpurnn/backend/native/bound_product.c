@@ -86,7 +86,9 @@ PyObject *bind_product(PyObject *module, PyObject *args) {
         return NULL;
     if (!hold(matrix, "fd", PyBUF_C_CONTIGUOUS, &view))
         Py_RETURN_NONE;
-    BoundProduct *bound = view.ndim == 2 && view.len > 0 ? PyObject_New(BoundProduct, &BoundProductType) : NULL;
+    const Kernels *kernels = kernels_for(set, view.itemsize);
+    int fits = view.ndim == 2 && view.len > 0 && kernels->row_product != NULL;
+    BoundProduct *bound = fits ? PyObject_New(BoundProduct, &BoundProductType) : NULL;
     if (bound == NULL) {
         PyBuffer_Release(&view);
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
@@ -94,7 +96,6 @@ PyObject *bind_product(PyObject *module, PyObject *args) {
     memset((char *)bound + sizeof(PyObject), 0, sizeof(BoundProduct) - sizeof(PyObject));
     int item = (int)view.itemsize;
     char format = item == sizeof(float) ? 'f' : 'd';
-    const Kernels *kernels = kernels_for(set, item);
     bound->call = product_call;
     bound->refuse = Py_NewRef(refuse);
     bound->kernels = kernels;

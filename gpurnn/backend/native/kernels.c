@@ -1,8 +1,13 @@
 /* The instruction sets that there are. */
 #ifndef REAL
-#include "kernels.h"
+#include "bf16.h"
 #include "real.h"
 #include "sets.h"
+
+#ifdef SETS_OF_BF16
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #define OF(set) #set, .of_float = &kernels_float_##set, .of_double = &kernels_double_##set
 
@@ -20,6 +25,21 @@ static int has_v4(void) {
 }
 #endif
 
+#ifdef SETS_OF_BF16
+static int has_avx512_bf16(void) { return has_v4() && __builtin_cpu_supports("avx512bf16"); }
+
+/* Linux lets a process have its registers when it asks for them, which enlarges what a signal handler's stack has to hold:
+   only where somebody wants to use them, and once. */
+static int has_amx_bf16(void) {
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    static int has = -1;
+    if (has < 0)
+        has = has_avx512_bf16() && __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") &&
+              syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+    return has;
+}
+#endif
+
 const InstructionSet instruction_sets[] = {
 #ifdef SETS_OF_X86_64
     {"x86-64-v4", OF(v4), .runs = has_v4},
@@ -32,6 +52,10 @@ const InstructionSet instruction_sets[] = {
 #else
     {"generic", OF(base), .runs = always},
 #endif
+#ifdef SETS_OF_BF16
+    {"amx-bf16", "v4", 1, has_amx_bf16, &kernels_amx_bf16, &kernels_double_v4},
+    {"avx512-bf16", "v4", 1, has_avx512_bf16, &kernels_avx512_bf16, &kernels_double_v4},
+#endif
     {0},
 };
 #else
@@ -40,9 +64,19 @@ const InstructionSet instruction_sets[] = {
 #include "matrix.h"
 
 static const Kernels NAME(kernels) = {
-    FUSES,             TILE_ROWS,         TILE_PANELS * WIDTH, STRIP,
-    NAME(run_gemm),    NAME(add_rows),    NAME(run_loop),      NAME(packed_bytes),
-    NAME(pack_matrix), NAME(pack_strips), NAME(row_product),   NAME(dropout_mask),
+    .fuses = FUSES,
+    .tile_rows = TILE_ROWS,
+    .tile_columns = TILE_PANELS * WIDTH,
+    .strip = STRIP,
+    .run_gemm = NAME(run_gemm),
+    .add_rows = NAME(add_rows),
+    .run_loop = NAME(run_loop),
+    .packed_bytes = NAME(packed_bytes),
+    .pack_matrix = NAME(pack_matrix),
+    .times_packed = NAME(times_packed),
+    .pack_strips = NAME(pack_strips),
+    .row_product = NAME(row_product),
+    .dropout_mask = NAME(dropout_mask),
 };
 
 #endif

@@ -28,6 +28,9 @@ typedef void PackStrips(int64_t rows, int64_t columns, const void *matrix, void 
 typedef void RowProduct(
     int64_t rows, int64_t columns, const void *x, const void *packed, void *y, int64_t first, int64_t end, int backwards);
 
+/* What times_packed needs as scratch for each lane. */
+typedef int64_t LaneBytes(int64_t rows);
+
 typedef struct {
     int fuses; /* whether a multiplication and an addition are rounded once */
     int64_t tile_rows, tile_columns; /* of a product: threads share whole tiles */
@@ -37,7 +40,9 @@ typedef struct {
     RunLoop *run_loop;
     PackedBytes *packed_bytes;
     PackMatrix *pack_matrix;
-    PackStrips *pack_strips;
+    TimesPacked *times_packed;
+    LaneBytes *lane_bytes; /* NULL: none */
+    PackStrips *pack_strips; /* NULL, and so is row_product: there is none */
     RowProduct *row_product;
     Body dropout_mask;
 } Kernels;
@@ -45,7 +50,8 @@ typedef struct {
 /* An instruction set that this library was compiled for. */
 typedef struct {
     const char *name, *suffix; /* for people; of the names of its functions */
-    int (*runs)(void); /* whether this processor has it */
+    int bf16; /* whether products of float32 have factors that are rounded to bfloat16 */
+    int (*runs)(void); /* whether this processor has it, and the system lets this process use it */
     const Kernels *of_float, *of_double;
 } InstructionSet;
 
@@ -62,6 +68,7 @@ AddRows NAME(add_rows);
 RunLoop NAME(run_loop);
 PackedBytes NAME(packed_bytes);
 PackMatrix NAME(pack_matrix);
+TimesPacked NAME(times_packed);
 PackStrips NAME(pack_strips);
 RowProduct NAME(row_product);
 void NAME(dropout_mask)(void *const *arg, const int64_t *dim);

@@ -15,6 +15,12 @@ void NAME(pack_matrix)(
     NAME(pack)(rows, columns, w, down, right, packed);
 }
 
+void NAME(times_packed)(
+    int64_t lanes, int64_t rows, int64_t columns, const void *x, const void *packed, void *y, void *scratch) {
+    (void)scratch;
+    NAME(product)(lanes, rows, columns, x, packed, y);
+}
+
 /* Whether a lane from `first` to `end` begins anew at this step. */
 INLINE int NAME(begins)(const Loop *loop, int64_t t, int64_t first, int64_t end) {
     const REAL *carry = (const REAL *)loop->carry + t * loop->lanes;
@@ -56,11 +62,11 @@ INLINE void NAME(step)(const Loop *loop, int64_t t, int64_t first, int64_t end) 
                                                  : NAME(at)(&loop->arg[i], t, first);
     const char *x = begins && !loop->backward ? NAME(seen)(loop, &loop->x, place, t, first, end)
                                               : NAME(at)(&loop->x, t, first);
-    REAL *y = (REAL *)NAME(at)(&loop->y, t, first);
+    char *y = NAME(at)(&loop->y, t, first);
     int64_t dim[2] = {end - first, loop->hidden};
     if (loop->backward)
         loop->body(arg, dim);
-    NAME(product)(end - first, loop->rows, loop->columns, (const REAL *)x, (const REAL *)loop->packed, y);
+    loop->times_packed(end - first, loop->rows, loop->columns, x, loop->packed, y, loop->scratch + first * loop->lane_bytes);
     if (!loop->backward)
         loop->body(arg, dim);
     if (begins && loop->backward) {

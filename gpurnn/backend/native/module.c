@@ -13,10 +13,13 @@ const InstructionSet *set_number(long number) {
     return NULL;
 }
 
-PyObject *instructions(PyObject *module, PyObject *nothing) {
-    PyObject *found = PyList_New(0);
+PyObject *instructions(PyObject *module, PyObject *bf16) {
+    int wanted = PyObject_IsTrue(bf16);
+    PyObject *found = wanted < 0 ? NULL : PyList_New(0);
     for (int n = 0; found != NULL && instruction_sets[n].name != NULL; n++) {
         const InstructionSet *set = &instruction_sets[n];
+        if (set->bf16 != wanted)
+            continue;
         PyObject *entry = set->runs() ? Py_BuildValue("(isO)", n, set->name, set->of_float->fuses ? Py_True : Py_False) : NULL;
         if (set->runs() && (entry == NULL || PyList_Append(found, entry) < 0))
             Py_CLEAR(found);
@@ -26,9 +29,10 @@ PyObject *instructions(PyObject *module, PyObject *nothing) {
 }
 
 static PyMethodDef methods[] = {
-    {"instructions", instructions, METH_NOARGS,
-     PyDoc_STR("instructions(): the instruction sets that this processor has, the best first: for each its number, which "
-               "the others take as `set`, its name, and whether it rounds a multiplication and an addition once.")},
+    {"instructions", instructions, METH_O,
+     PyDoc_STR("instructions(bf16): the instruction sets that this processor has, the best first, those whose products of "
+               "float32 round their factors to bfloat16 or the others: for each its number, which the others take as "
+               "`set`, its name, and whether it rounds a multiplication and an addition once.")},
     {"gemm", (PyCFunction)(void (*)(void))gemm, METH_FASTCALL,
      PyDoc_STR("gemm(a, b, out, accumulate, threads, set): out = a @ b, or added to; False where that does not fit.")},
     {"gather_rows", (PyCFunction)(void (*)(void))gather_rows, METH_FASTCALL,
@@ -41,7 +45,8 @@ static PyMethodDef methods[] = {
                "fit.")},
     {"bind_product", bind_product, METH_VARARGS,
      PyDoc_STR("bind_product(matrix, threads, set, refuse): a callable (x, out): out = x @ matrix for one row, with the "
-               "matrix as it stands now; `refuse` gets calls that do not fit; None for a matrix that does not.")},
+               "matrix as it stands now; `refuse` gets calls that do not fit; None for a matrix that does not, and where "
+               "`set` has no such product.")},
     {"loop", make_loop, METH_VARARGS,
      PyDoc_STR("loop(name, takes, set, backward, steps, lanes, itemsize, threads, W, (x, y), arguments, before, errors, "
                "refuse): see loop.h; `refuse` gets calls that do not fit; "

@@ -47,7 +47,7 @@ Body find(const char *name, const InstructionSet *set, const char *takes);
 /* Memory for a packed matrix, given back by `free`: a vector that crosses a line of the cache is read twice. */
 static inline void *allocate(int64_t bytes) { return aligned_alloc(64, ((size_t)bytes + 63) / 64 * 64); }
 
-PyObject *instructions(PyObject *module, PyObject *nothing);
+PyObject *instructions(PyObject *module, PyObject *bf16);
 PyObject *bind(PyObject *module, PyObject *args);
 PyObject *has(PyObject *module, PyObject *args);
 PyObject *mask(PyObject *module, PyObject *args);
