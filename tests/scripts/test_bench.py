@@ -272,7 +272,7 @@ def test_a_processor_is_told_by_its_name_its_vectors_and_its_instructions():
 )
 def test_bf16_is_timed_where_the_processor_multiplies_it(flags: str, multiplies: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(__main__, "processor", lambda: parse(f"flags: {flags}", "some"))
-    assert __main__._offered() == ["gpurnn", "pytorch", "jax"] + multiplies * ["pytorch-bf16"]
+    assert __main__._offered() == ["gpurnn", "pytorch", "jax"] + multiplies * ["gpurnn-bf16", "pytorch-bf16"]
 
 
 def test_this_processor_has_a_name():

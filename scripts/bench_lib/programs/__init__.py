@@ -15,12 +15,18 @@ import numpy as np
 
 from bench_lib.cases import Case
 
-PROGRAMS = {"gpurnn": "ours", "pytorch": "torch_peer", "jax": "jax_peer", "pytorch-bf16": "torch_bf16_peer"}
+PROGRAMS = {
+    "gpurnn": "ours",
+    "pytorch": "torch_peer",
+    "jax": "jax_peer",
+    "gpurnn-bf16": "ours_bf16",
+    "pytorch-bf16": "torch_bf16_peer",
+}
 """The programs by name, gpurnn first, and the module of each."""
 
 PEERS = [name for name in PROGRAMS if name != "gpurnn"]
 
-ROUNDED = ("pytorch-bf16",)
+ROUNDED = ("gpurnn-bf16", "pytorch-bf16")
 """Those that round the factors of their products to bf16: other arithmetic, shown beside the rest."""
 
 PRODUCTS = {"numpy": "numpy_product"} | {name: PROGRAMS[name] for name in ("pytorch", "gpurnn")}

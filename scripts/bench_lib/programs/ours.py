@@ -25,7 +25,12 @@ WAYS = ("",)
 
 def versions() -> str:
     """Libraries and what the matrix products run on, for people."""
-    return ", ".join(f"{name} {value}" for name, value in backend.get("cpu").describe().items())
+    return described(backend.get("cpu"))
+
+
+def described(be: Backend) -> str:
+    """A backend, for people."""
+    return ", ".join(f"{name} {value}" for name, value in be.describe().items())
 
 
 def product(a: np.ndarray, b: np.ndarray) -> Multiply:
