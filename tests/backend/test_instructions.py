@@ -112,9 +112,9 @@ def test_every_operation_in_every_set(operation: str, dtype: str) -> None:
             fused.test_both_bodies_agree(cpu(name), operation, sizes, dtype)
         op, dims = fused.OPERATIONS[operation], fused.dims_of(fused.OPERATIONS[operation], sizes)
         host = fused.arguments_of(op, dims, dtype, np.random.default_rng(3))
-        first, *others = (fused.outcome(cpu(name), op, dims, dtype, host) for name in FUSING)
-        for other in others:
-            for one, same in zip(first, other, strict=True):
+        found = [fused.outcome(cpu(name), op, dims, dtype, host) for name in FUSING]
+        for other in found[1:]:
+            for one, same in zip(found[0], other, strict=True):
                 np.testing.assert_array_equal(one, same, err_msg=operation)
 
 
