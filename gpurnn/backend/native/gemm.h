@@ -14,8 +14,9 @@ typedef struct {
     int add, few; /* few: see few_rows */
 } Gemm;
 
+#define DEPTH 256 /* rows of a matrix that are packed as one block */
 #define GEMM_ROWS 96 /* rows of a packed at a time: they fit the second cache */
 #define GEMM_WIDTH 1024 /* columns of b packed at a time: they fit the third */
-#define GEMM_SCRATCH ((GEMM_ROWS + GEMM_WIDTH) * 256 * 8)
+#define GEMM_SCRATCH ((GEMM_ROWS + GEMM_WIDTH) * DEPTH * sizeof(double))
 
 #endif

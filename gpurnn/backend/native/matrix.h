@@ -4,15 +4,16 @@ A packed matrix stands in blocks of DEPTH of its rows; each block in panels of W
 zeros, and each panel row by row. Every element of a product is summed in the order of k within a block and over the
 blocks, whatever rows it is computed together with: how lanes are shared among threads changes no bit.
 
-Included once for each REAL.
+Included anew for each instruction set and each REAL, as the files are that include it; see sets.h.
 */
 
 #ifndef GPURNN_MATRIX_H
 #define GPURNN_MATRIX_H
-#define DEPTH 256
+#include "gemm.h"
+
 #define LANES ((int64_t)(VECTOR_BYTES / sizeof(REAL)))
 #define WIDTH (2 * LANES)
-#define STRIP (4 * WIDTH) /* columns of one row's product with a matrix that is kept: so many sums hide each other's wait */
+#define STRIP (MOST_PANELS * WIDTH) /* columns of one row's product with a matrix that is kept */
 #endif
 
 /* y: overwritten with x times the panels of the matrix that the tile has, or added to. The element (r, k) of x is
@@ -22,12 +23,12 @@ typedef void NAME(Tile)(
     int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel, const REAL *next, int64_t ahead, REAL *y,
     int64_t y_row, int add);
 
-/* By panels (1, 2, 4) / 2 and rows: all whose sums fit the registers. */
-extern NAME(Tile) *const NAME(tiles)[3][TILE_ROWS + 1];
+/* By panels / 2, which are 1, 2 or MOST_PANELS, and rows: all whose sums fit the registers. */
+extern NAME(Tile) *const NAME(tiles)[MOST_PANELS / 2 + 1][TILE_ROWS + 1];
 
 /* How many panels side by side, up to `most`, the sums of so many rows leave room for. */
 INLINE int64_t NAME(panels_for)(int64_t rows, int64_t most) {
-    int64_t panels = 4;
+    int64_t panels = MOST_PANELS;
     while (panels > 1 && (panels > most || panels * rows > TILE_PANELS * TILE_ROWS))
         panels /= 2;
     return panels;

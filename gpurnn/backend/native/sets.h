@@ -12,12 +12,14 @@ A set has a name, what the compiler may use for it, whether it rounds a multipli
 (FUSES), the shape of a product's tile, TILE_ROWS rows and TILE_PANELS panels of two vectors of VECTOR_BYTES each, and
 FMA of real.h for such vectors, VECTOR_FMA_float and _double. A tile's sums, the vectors of the matrix and one of x fit
 the set's registers: 32 of them with AVX-512 and NEON, otherwise 16. Which sets there are, and which one runs, is
-kernels.c's.
+kernels.c's. Tiles of few rows have more panels side by side, up to MOST_PANELS: as many sums as hide each other's wait.
 
 Every element of a product is summed in one order, whatever the tile, so that all sets that fuse give the same bits.
 */
 #ifndef GPURNN_SETS_H
 #define GPURNN_SETS_H
+
+#define MOST_PANELS 4
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
 #define SETS_OF_X86_64

@@ -11,7 +11,6 @@
 #define FETCH_TO_WRITE(address) (void)(address)
 #define OPAQUE(pointer) (void)(pointer)
 #endif
-#define MOST_PANELS 4
 
 #include "sets.h"
 #else
@@ -95,7 +94,7 @@ TILE(1, 1) TILE(1, 2) TILE(1, 3) TILE(1, 4) TILE(1, 5) TILE(1, 6) TILE(2, 1) TIL
 TILE(2, 4) TILE(2, 5) TILE(2, 6) TILE(4, 2) TILE(4, 3)
 #endif
 
-NAME(Tile) *const NAME(tiles)[3][TILE_ROWS + 1] = {
+NAME(Tile) *const NAME(tiles)[MOST_PANELS / 2 + 1][TILE_ROWS + 1] = {
     OF(1, 1), OF(1, 2), OF(1, 3), OF(1, 4), OF(1, 5), OF(1, 6), OF(2, 1), OF(2, 2), OF(2, 3), OF(4, 1),
 #if TILE_PANELS == 2
     OF(2, 4), OF(2, 5), OF(2, 6), OF(4, 2), OF(4, 3),
