@@ -14,7 +14,13 @@ Included anew for each instruction set and each REAL, as the files are that incl
 #define LANES ((int64_t)(VECTOR_BYTES / sizeof(REAL)))
 #define WIDTH (2 * LANES)
 #define STRIP (MOST_PANELS * WIDTH) /* columns of one row's product with a matrix that is kept */
+#define VECTOR NAME(vector)
+#define STORED NAME(stored)
 #endif
+
+/* A vector in a register, and one in memory, which begins at any element: sums of that type GCC copies at each step. */
+typedef REAL VECTOR __attribute__((vector_size(VECTOR_BYTES)));
+typedef REAL STORED __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
 
 /* y: overwritten with x times the panels of the matrix that the tile has, or added to. The element (r, k) of x is
    x[r * down + k * right]; rows of y are y_row apart. next: what is fetched into the cache meanwhile, of each panel the
@@ -70,23 +76,7 @@ INLINE int64_t NAME(packed_size)(int64_t rows, int64_t columns) {
 }
 
 /* packed: overwritten with one block, the (depth, columns) matrix whose element (k, j) is w[k * down + j * right]. */
-INLINE void NAME(pack_block)(
-    int64_t depth, int64_t columns, const REAL *w, int64_t down, int64_t right, REAL *packed) {
-    for (int64_t j0 = 0; j0 < columns; j0 += WIDTH, packed += depth * WIDTH, w += WIDTH * right) {
-        int64_t width = columns - j0 < WIDTH ? columns - j0 : WIDTH;
-        if (width == WIDTH && right == 1)
-            for (int64_t k = 0; k < depth; k++)
-                memcpy(packed + k * WIDTH, w + k * down, WIDTH * sizeof(REAL));
-        else if (width == WIDTH)
-            for (int64_t j = 0; j < WIDTH; j++)
-                for (int64_t k = 0; k < depth; k++)
-                    packed[k * WIDTH + j] = w[k * down + j * right];
-        else
-            for (int64_t k = 0; k < depth; k++)
-                for (int64_t j = 0; j < WIDTH; j++)
-                    packed[k * WIDTH + j] = j < width ? w[k * down + j * right] : 0;
-    }
-}
+void NAME(pack_block)(int64_t depth, int64_t columns, const REAL *w, int64_t down, int64_t right, REAL *packed);
 
 /* packed: overwritten with the whole (rows, columns) matrix. */
 static inline void NAME(pack)(

@@ -18,13 +18,6 @@
 #include "kernels.h"
 #include "matrix.h"
 
-#define VECTOR NAME(vector)
-#define STORED NAME(stored)
-
-/* A vector in a register, and one in memory, which begins at any element: sums of that type GCC copies at each step. */
-typedef REAL VECTOR __attribute__((vector_size(VECTOR_BYTES)));
-typedef REAL STORED __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-
 /* FMA(x, y, sum) for each y of a vector. */
 INLINE VECTOR NAME(vector_fma)(REAL x, VECTOR y, VECTOR sum) {
     VECTOR everywhere = x - (VECTOR){0}; /* x - 0 is x, even for -0 */
@@ -135,8 +128,6 @@ void NAME(row_product)(
     }
 }
 
-#undef VECTOR
-#undef STORED
 #undef TILE
 #undef OF
 #endif
