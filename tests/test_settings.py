@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from gpurnn.exceptions import UsageError
+from gpurnn.generation.sampler import Sampling
 from gpurnn.network import ModelConfig
-from gpurnn.sampler import Sampling
 from gpurnn.settings import base_of, choices_of, field_kinds
 from gpurnn.training.config import Limits, TrainConfig
-from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 
 CONFIGS: dict[type, dict[str, Any]] = {

@@ -13,7 +13,7 @@ from gpurnn.data.prepare import prepare
 from gpurnn.network import ModelConfig
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.load import Trained, load_trained
-from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run
 

@@ -12,9 +12,9 @@ from gpurnn.cli.console import Output, warn
 from gpurnn.cli.options import PATH, Command, checkpoint_option, device_option, run_argument
 from gpurnn.cli.progress import Bar
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.schema import SPLITS
-from gpurnn.evaluate import Evaluation
-from gpurnn.evaluate import evaluate as evaluate_split
+from gpurnn.data.corpus.schema import SPLITS
+from gpurnn.evaluation.language_model import Evaluation
+from gpurnn.evaluation.language_model import evaluate as evaluate_split
 from gpurnn.exceptions import shell_word
 from gpurnn.training.load import load_trained
 from gpurnn.training.session import open_corpus

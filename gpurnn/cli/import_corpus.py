@@ -6,7 +6,7 @@ import click
 
 from gpurnn.cli import console
 from gpurnn.cli.options import OUTPUT_FILE, PATH, Command, corpus_help, force_help
-from gpurnn.data.importing import import_corpus as copy_corpus
+from gpurnn.data.corpus.importing import import_corpus as copy_corpus
 from gpurnn.exceptions import shell_word
 from gpurnn.signals import unwinding
 

@@ -9,7 +9,7 @@ import click
 from gpurnn.cli import console
 from gpurnn.cli.options import PATH, Command
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.describe import describe_corpus
+from gpurnn.data.corpus.describe import describe_corpus
 
 
 @click.command(cls=Command)

@@ -18,7 +18,7 @@ from gpurnn.cli.options import (
 from gpurnn.cli.progress import Bar
 from gpurnn.data.prepare import PrepareReport
 from gpurnn.data.prepare import prepare as prepare_corpus
-from gpurnn.data.tokens import ERROR_MODES, KINDS, NEWLINES, NORMAL_FORMS
+from gpurnn.data.text.tokens import ERROR_MODES, KINDS, NEWLINES, NORMAL_FORMS
 from gpurnn.exceptions import shell_word
 from gpurnn.signals import unwinding
 

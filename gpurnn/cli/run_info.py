@@ -9,13 +9,13 @@ from typing import Any
 
 from gpurnn.cli.console import warn
 from gpurnn.data.stream import Cursor
-from gpurnn.data.windows import Geometry
+from gpurnn.data.stream.windows import Geometry
 from gpurnn.exceptions import GpurnnError
 from gpurnn.network import ModelConfig
-from gpurnn.training.checkpoint import Checkpoint
+from gpurnn.runs.checkpoint import Checkpoint
+from gpurnn.runs.directory import RunDirectory
+from gpurnn.runs.log import read_log
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.rundir import RunDirectory
-from gpurnn.training.runlog import read_log
 from gpurnn.training.snapshot import load_config
 
 

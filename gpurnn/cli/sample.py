@@ -21,9 +21,9 @@ from gpurnn.cli.options import (
     setting,
 )
 from gpurnn.exceptions import UsageError
-from gpurnn.generate import Generator
-from gpurnn.prompt import read_prompt
-from gpurnn.sampler import Sampling
+from gpurnn.generation.generate import Generator
+from gpurnn.generation.prompt import read_prompt
+from gpurnn.generation.sampler import Sampling
 from gpurnn.training.load import load_trained
 
 _drawing = partial(setting, section(""), Sampling)

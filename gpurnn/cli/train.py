@@ -20,13 +20,13 @@ from gpurnn.cli.train_options import DEFAULT_MINUTES, train_options
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import UsageError, shell_word
 from gpurnn.network import ModelConfig
+from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.settings import checked
 from gpurnn.signals import ending_at_once
-from gpurnn.training.checkpoint import Checkpoint
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.learner import windows_per_epoch
 from gpurnn.training.loop import skipped_in_words
-from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.origin import load_checkpoint
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import fitting_geometry, new_run, resumed_run

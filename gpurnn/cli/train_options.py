@@ -10,7 +10,7 @@ from gpurnn.network import ModelConfig
 from gpurnn.settings import NotNegative, Rule
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.divergence import FACTOR, HIGH_LINES, LIMIT
-from gpurnn.training.optim import DECAY_OF, OptimizerConfig
+from gpurnn.training.optimizer import DECAY_OF, OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.trainer import CHECKPOINT_MINUTES
 

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.decoding import PREPARE_ADVICE, Losses, as_bytes, as_text, text_decoder
-from gpurnn.data.inputs import Source, find_sources
-from gpurnn.data.packing import Packer, Progress, count_ids
-from gpurnn.data.schema import SPLITS, SplitSize
-from gpurnn.data.spool import Spool
-from gpurnn.data.text import read_pieces
-from gpurnn.data.tokenise import TOKENISERS, Tokeniser
-from gpurnn.data.tokens import Kind, TextPolicy, Vocabulary
-from gpurnn.data.writer import new_corpus
+from gpurnn.data.corpus.packing import Packer, Progress, count_ids
+from gpurnn.data.corpus.schema import SPLITS, SplitSize
+from gpurnn.data.corpus.spool import Spool
+from gpurnn.data.corpus.writer import new_corpus
+from gpurnn.data.text.decoding import PREPARE_ADVICE, Losses, as_bytes, as_text, text_decoder
+from gpurnn.data.text.inputs import Source, find_sources
+from gpurnn.data.text.text import read_pieces
+from gpurnn.data.text.tokenise import TOKENISERS, Tokeniser
+from gpurnn.data.text.tokens import Kind, TextPolicy, Vocabulary
 from gpurnn.exceptions import DataError, UsageError
 from gpurnn.files.errors import reported_as
 from gpurnn.files.output import find_output

@@ -1,1 +1,1 @@
-"""Training: optimizers, schedules, the loop, and all that lasts of a run."""
+"""Training: optimizers, schedules, the loop, and how a run begins, goes on and is kept."""

@@ -9,7 +9,7 @@ import numpy as np
 from gpurnn.backend import Backend
 from gpurnn.exceptions import BackendError
 from gpurnn.network import Model, State, Workspace
-from gpurnn.training.optim import LEARNT, OK, Optimizer
+from gpurnn.training.optimizer import LEARNT, OK, Optimizer
 
 _TRIES = 3  # at a capture
 _MOST_KINDS = 4  # of windows that are captured

@@ -10,7 +10,7 @@ from gpurnn.exceptions import RunError, UsageError
 from gpurnn.network import ModelConfig
 from gpurnn.settings import BelowOne, Count, Natural, NotNegative, OneOf, Seed, check_fields
 from gpurnn.training.divergence import CHOICES
-from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 
 CADENCES = ("log_every", "validate_every")

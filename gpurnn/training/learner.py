@@ -15,11 +15,11 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import Geometry, Window, WindowStream
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model
-from gpurnn.training.checkpoint import Checkpoint
+from gpurnn.runs.checkpoint import Checkpoint
+from gpurnn.runs.directory import RunDirectory
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.feed import Feed
-from gpurnn.training.optim import SKIPPED, Optimizer
-from gpurnn.training.rundir import RunDirectory
+from gpurnn.training.optimizer import SKIPPED, Optimizer
 from gpurnn.training.schedule import learning_rate
 from gpurnn.training.snapshot import Progress, judged_parameters, pack, unchanging, unpack
 from gpurnn.training.step import TrainingStep

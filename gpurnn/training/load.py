@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from gpurnn.backend import Backend
+from gpurnn.data.text.language import Language
 from gpurnn.exceptions import CheckpointError, DataError
 from gpurnn.network import Model
-from gpurnn.training.checkpoint import Checkpoint
+from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.origin import load_checkpoint
-from gpurnn.training.snapshot import Language, load_config, load_language, load_model
+from gpurnn.training.snapshot import load_config, load_language, load_model
 
 
 @dataclass(frozen=True)

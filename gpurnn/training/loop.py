@@ -12,11 +12,11 @@ import numpy as np
 
 from gpurnn.data.stream import Window, WindowStream
 from gpurnn.exceptions import GpurnnError, TrainingError, shell_word
+from gpurnn.runs.log import RunLog
 from gpurnn.training.config import Limits
 from gpurnn.training.divergence import FACTOR, LIMIT
 from gpurnn.training.learner import Learner
-from gpurnn.training.optim import NATS, NORM, RATE, SKIPPED, WEIGHT, WORST_ROW
-from gpurnn.training.runlog import RunLog
+from gpurnn.training.optimizer import NATS, NORM, RATE, SKIPPED, WEIGHT, WORST_ROW
 from gpurnn.training.saving import Saver
 from gpurnn.training.signals import SignalWatch
 from gpurnn.training.validation import LaneLosses

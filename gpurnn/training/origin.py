@@ -10,11 +10,11 @@ import numpy as np
 
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import CheckpointError, DataError, RunError, shell_word
-from gpurnn.training.checkpoint import Checkpoint, read_checkpoint
+from gpurnn.runs.checkpoint import Checkpoint, read_checkpoint
+from gpurnn.runs.directory import RunDirectory
+from gpurnn.runs.strictjson import Json
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.rundir import RunDirectory
 from gpurnn.training.snapshot import judged_parameters, load_config, load_language
-from gpurnn.training.strictjson import Json
 
 SHAPING = ("cell", "hidden", "layers", "embedding", "dtype")
 """Fields of ModelConfig that a run has to share with the one whose parameters it begins with."""

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from gpurnn.exceptions import CheckpointError, GpurnnError, RunError, TrainingError
+from gpurnn.runs.log import RunLog
 from gpurnn.training.learner import Learner
-from gpurnn.training.runlog import RunLog
 
 
 @dataclass

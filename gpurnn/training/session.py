@@ -9,12 +9,12 @@ from pathlib import Path
 from gpurnn.backend import PRECISIONS, Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import CheckpointError, DataError, RunError, shell_word
-from gpurnn.training.checkpoint import Checkpoint
+from gpurnn.runs.checkpoint import Checkpoint
+from gpurnn.runs.directory import RunDirectory
+from gpurnn.runs.strictjson import Json
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.origin import load_checkpoint, load_origin, origin, refuse_other_model
-from gpurnn.training.rundir import RunDirectory
 from gpurnn.training.snapshot import load_config, versions
-from gpurnn.training.strictjson import Json
 from gpurnn.training.trainer import Trainer
 
 Warn = Callable[[str], None]

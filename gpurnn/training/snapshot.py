@@ -17,14 +17,15 @@ import gpurnn
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import Cursor
-from gpurnn.data.tokens import TextPolicy, Vocabulary
+from gpurnn.data.text.language import Language
+from gpurnn.data.text.tokens import TextPolicy, Vocabulary
 from gpurnn.exceptions import CheckpointError, GpurnnError
 from gpurnn.network import Model, State
 from gpurnn.network.cells import CELLS
-from gpurnn.training.checkpoint import Checkpoint
+from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.divergence import Divergence
-from gpurnn.training.optim import Optimizer
+from gpurnn.training.optimizer import Optimizer
 
 _AVERAGE = "average."
 
@@ -78,19 +79,6 @@ class Progress:
             raise CheckpointError(f"{source}: progress: {error}") from None
         divergence = Divergence.from_json(data["divergence"], f"{source}: progress")
         return cls(**dict(data) | {"cursor": cursor, "divergence": divergence})
-
-
-@dataclass(frozen=True)
-class Language:
-    """What turns text into symbols and back: vocabulary, text policy, and how documents begin.
-
-    start_symbols, start_counts: (n,), the first symbols of train documents and how often each was seen.
-    """
-
-    vocabulary: Vocabulary
-    policy: TextPolicy
-    start_symbols: np.ndarray
-    start_counts: np.ndarray
 
 
 def versions(be: Backend) -> dict[str, str]:

@@ -2,7 +2,7 @@
 #ifndef REAL
 #include "real.h"
 
-enum { OK = 3 }; /* the place in `ctl`, as in optim.py: 0 where this window is skipped */
+enum { OK = 3 }; /* the place in `ctl`, as in optimizer.py: 0 where this window is skipped */
 
 #include "sets.h"
 #else

@@ -14,7 +14,7 @@ from gpurnn.network import Model, State, Workspace
 from gpurnn.network.expect import expect_state, expect_workspace
 from gpurnn.settings import NotNegative, checked, expect_kind
 from gpurnn.training.captured import CapturedWork
-from gpurnn.training.optim import CONTROL_SIZE, OK, RATE, Optimizer
+from gpurnn.training.optimizer import CONTROL_SIZE, OK, RATE, Optimizer
 
 _logger = logging.getLogger(__name__)
 _SOURCE = Path(__file__).with_name("step.cu")

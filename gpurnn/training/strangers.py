@@ -8,8 +8,8 @@ import numpy as np
 
 from gpurnn.backend.base import STAGED_AHEAD
 from gpurnn.backend.checks import HOST
-from gpurnn.data.plan import Planner
 from gpurnn.data.stream import Cursor, Window
+from gpurnn.data.stream.plan import Planner
 from gpurnn.exceptions import UsageError
 from gpurnn.network import Batch
 from gpurnn.settings import Natural, checked

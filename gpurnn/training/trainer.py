@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gpurnn.runs.log import RunLog
 from gpurnn.settings import NotNegative, checked
 from gpurnn.training.config import Limits
 from gpurnn.training.learner import Learner
 from gpurnn.training.loop import Loop
-from gpurnn.training.runlog import RunLog
 from gpurnn.training.signals import SignalWatch
 from gpurnn.training.validation import LaneLosses
 

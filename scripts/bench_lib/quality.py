@@ -8,7 +8,7 @@ from typing import Any
 
 from gpurnn import backend
 from gpurnn.data.corpus import Corpus
-from gpurnn.evaluate import evaluate
+from gpurnn.evaluation.language_model import evaluate
 from gpurnn.network import ModelConfig
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.load import load_trained

@@ -49,11 +49,10 @@ def _ours(case: Case) -> dict[str, Callable[[], Iterator[Any]]]:
     import numpy as np
 
     from gpurnn import backend
-    from gpurnn.data.text import TextPolicy
-    from gpurnn.data.tokens import Vocabulary
-    from gpurnn.generate import generate
+    from gpurnn.data.text.language import Language
+    from gpurnn.data.text.tokens import TextPolicy, Vocabulary
+    from gpurnn.generation.generate import generate
     from gpurnn.network import Model, ModelConfig
-    from gpurnn.training.snapshot import Language
 
     be = backend.get("cpu")
     model = Model(be, ModelConfig(symbols=case.symbols, cell="lstm", hidden=case.hidden, dropout=0.0))

@@ -17,7 +17,7 @@ from gpurnn.backend.cpu import CpuBackend
 from gpurnn.backend.declared import extent
 from gpurnn.network.cells import CELLS
 from gpurnn.network.heads import SOFTMAX_XENT, XENT
-from gpurnn.training import optim
+from gpurnn.training import optimizer
 
 SIZES = (
     {"B": 1, "H": 1, "K": 1, "N": 1, "P": 1},
@@ -46,18 +46,18 @@ def dims_of(op: FusedOp, sizes: dict[str, int]) -> dict[str, int]:
 
 
 def settings(rng: np.random.Generator, size: int) -> np.ndarray:
-    values = np.zeros(optim.SETTINGS_SIZE)
-    values[optim.CLIP_NORM], values[optim.CLIP_VALUE] = rng.choice([0.0, 0.5]), rng.choice([0.0, 0.3])
-    values[optim.DECAY], values[optim.DECOUPLED] = rng.choice([0.0, 0.1]), rng.integers(2)
-    values[optim.BETA1], values[optim.BETA2], values[optim.EPSILON] = 0.9, 0.99, 1e-3
-    values[optim.MATRICES], values[optim.REACH] = size // 2, rng.choice([0.0, 0.2])
+    values = np.zeros(optimizer.SETTINGS_SIZE)
+    values[optimizer.CLIP_NORM], values[optimizer.CLIP_VALUE] = rng.choice([0.0, 0.5]), rng.choice([0.0, 0.3])
+    values[optimizer.DECAY], values[optimizer.DECOUPLED] = rng.choice([0.0, 0.1]), rng.integers(2)
+    values[optimizer.BETA1], values[optimizer.BETA2], values[optimizer.EPSILON] = 0.9, 0.99, 1e-3
+    values[optimizer.MATRICES], values[optimizer.REACH] = size // 2, rng.choice([0.0, 0.2])
     return values
 
 
 def control(rng: np.random.Generator) -> np.ndarray:
-    values = rng.integers(1, 9, optim.CONTROL_SIZE).astype(float)
-    values[optim.RATE], values[optim.SCALE] = 0.1, 0.7
-    values[optim.OK] = rng.choice([optim.NOT_FINITE, optim.LEARNT, optim.LEARNT, optim.UNWEIGHTED])
+    values = rng.integers(1, 9, optimizer.CONTROL_SIZE).astype(float)
+    values[optimizer.RATE], values[optimizer.SCALE] = 0.1, 0.7
+    values[optimizer.OK] = rng.choice([optimizer.NOT_FINITE, optimizer.LEARNT, optimizer.LEARNT, optimizer.UNWEIGHTED])
     return values
 
 
@@ -128,7 +128,7 @@ def test_both_bodies_agree(be: Backend, name: str, sizes: dict[str, int], dtype:
 
 def test_every_cell_head_and_optimizer_is_among_the_operations() -> None:
     tables = [op for cell in CELLS.values() for op in (cell.forward, cell.backward)]
-    tables += [SOFTMAX_XENT, XENT, *optim.OPTIMIZERS.values()]
+    tables += [SOFTMAX_XENT, XENT, *optimizer.OPTIMIZERS.values()]
     assert {op.name for op in tables} <= OPERATIONS.keys()
 
 

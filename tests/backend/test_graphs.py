@@ -17,7 +17,7 @@ from gpurnn.backend import Backend, get
 from gpurnn.exceptions import BackendError
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
-from gpurnn.training.optim import RATE, Optimizer, OptimizerConfig
+from gpurnn.training.optimizer import RATE, Optimizer, OptimizerConfig
 
 LANES, STEPS, SYMBOLS = 3, 4, 11
 

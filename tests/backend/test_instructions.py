@@ -19,7 +19,7 @@ from gpurnn.exceptions import BackendError
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
 from gpurnn.network.heads import SOFTMAX_XENT, XENT
-from gpurnn.training import optim
+from gpurnn.training import optimizer
 
 SETS = instructions()
 NAMES = [each.name for each in SETS]
@@ -120,7 +120,7 @@ def test_every_operation_in_every_set(operation: str, dtype: str) -> None:
 
 COMPILED = [cell for cell in CELLS.values() if cell is not outside_cell.CELL]
 ELEMENTWISE = [op.name for cell in COMPILED for op in (cell.forward, cell.backward)]
-ELEMENTWISE += [SOFTMAX_XENT.name, XENT.name, *(op.name for op in optim.OPTIMIZERS.values())]
+ELEMENTWISE += [SOFTMAX_XENT.name, XENT.name, *(op.name for op in optimizer.OPTIMIZERS.values())]
 
 
 def along(op: FusedOp, size: int, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
@@ -143,7 +143,7 @@ def test_where_an_element_stands_changes_no_bit(operation: str, dtype: str) -> N
         if "target" in of:
             of["target"][...] = size - 1  # what becomes of the last element is then another computation
         if "settings" in of:
-            of["settings"][optim.MATRICES] = size  # all elements have weight decay, or none
+            of["settings"][optimizer.MATRICES] = size  # all elements have weight decay, or none
         first: list[np.ndarray] = []
         for each in SETS:
             found = fused.outcome(cpu(each.name), op, dims, dtype, host)

@@ -10,7 +10,7 @@ from backend_windows import Runner, made_up
 from gpurnn.backend import Backend, get
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
-from gpurnn.training.optim import Optimizer, OptimizerConfig
+from gpurnn.training.optimizer import Optimizer, OptimizerConfig
 from gpurnn.training.step import TrainingStep
 
 STEPS, LANES, SYMBOLS, WINDOWS = 32, 2, 50, 5

@@ -105,13 +105,16 @@ MUTANTS = {
         parity("softmax_xent"),
     ),
     "update: no barrier in the norm's reduction": Mutant(
-        "optim.cu", BARRIER + "        if (threadIdx.x < half)", "        if (threadIdx.x < half)", parity("control")
+        "optimizer.cu",
+        BARRIER + "        if (threadIdx.x < half)",
+        "        if (threadIdx.x < half)",
+        parity("control"),
     ),
     "update: weight decay on a bias": Mutant(
-        "optim.cu", "i < settings[MATRICES]", "i <= settings[MATRICES]", parity("adam")
+        "optimizer.cu", "i < settings[MATRICES]", "i <= settings[MATRICES]", parity("adam")
     ),
     "update: an average that forgets one update too many": Mutant(
-        "optim.cu", "(ctl[UPDATES] - 1)", "ctl[UPDATES]", parity("adam")
+        "optimizer.cu", "(ctl[UPDATES] - 1)", "ctl[UPDATES]", parity("adam")
     ),
     "carry out: kept where it should be skipped": Mutant(
         "step.cu", "ctl[OK] != 0 ? last[i]", "ctl[OK] == 0 ? last[i]", parity("carry_out")

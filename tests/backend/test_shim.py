@@ -34,7 +34,7 @@ import sys
 import numpy as np
 from gpurnn import backend
 from gpurnn.network import Model, ModelConfig
-from gpurnn.training.optim import Optimizer, OptimizerConfig
+from gpurnn.training.optimizer import Optimizer, OptimizerConfig
 be = backend.get("cpu")
 model = Model(be, ModelConfig(symbols=5, hidden=4, dropout=0.5))
 model.params.initialise(be, 0)

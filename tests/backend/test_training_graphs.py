@@ -16,7 +16,7 @@ from gpurnn.backend import Array, Backend
 from gpurnn.exceptions import BackendError
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
-from gpurnn.training.optim import SKIPPED, UPDATES, Optimizer, OptimizerConfig
+from gpurnn.training.optimizer import SKIPPED, UPDATES, Optimizer, OptimizerConfig
 from gpurnn.training.step import TrainingStep
 
 LANES, STEPS, SYMBOLS = 3, 5, 11

@@ -10,7 +10,7 @@ from gpurnn.backend import Backend
 from gpurnn.backend.cpu import CpuBackend
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
-from gpurnn.training.optim import NORM, Optimizer, OptimizerConfig
+from gpurnn.training.optimizer import NORM, Optimizer, OptimizerConfig
 from gpurnn.training.step import TrainingStep
 
 WINDOWS, STEPS, LANES, SYMBOLS = 20, 6, 3, 11

@@ -21,9 +21,9 @@ from trained import documents, make_corpus, make_run, refuse
 from gpurnn import backend
 from gpurnn.cli.main import main
 from gpurnn.data.corpus import Corpus
-from gpurnn.evaluate import evaluate
-from gpurnn.generate import generate
-from gpurnn.training.checkpoint import read_checkpoint, write_checkpoint
+from gpurnn.evaluation.language_model import evaluate
+from gpurnn.generation.generate import generate
+from gpurnn.runs.checkpoint import read_checkpoint, write_checkpoint
 from gpurnn.training.load import Trained, load_trained
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,8 +17,8 @@ from trained import documents, make_corpus, make_run
 from gpurnn import backend
 from gpurnn.cli.main import main
 from gpurnn.data.corpus import Corpus
-from gpurnn.training.rundir import RunDirectory
-from gpurnn.training.runlog import read_log
+from gpurnn.runs.directory import RunDirectory
+from gpurnn.runs.log import read_log
 
 pytestmark = pytest.mark.timeout(60)  # nothing here waits for the other end of a FIFO
 FILES = files(b"old")

@@ -22,8 +22,8 @@ from signalled import TABLE, default_signals
 from trained import documents, make_corpus, make_run
 
 from gpurnn import backend
+from gpurnn.runs.directory import RunDirectory
 from gpurnn.signals import STOPS
-from gpurnn.training.rundir import RunDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH = """
@@ -48,19 +48,19 @@ AT_ONCE = [
     ("import h5py", PREPARE),
     ("gpurnn.data.corpus:Corpus.open", TRAIN),
     ("gpurnn.network.params:Params.initialise", TRAIN),
-    ("gpurnn.training.checkpoint:read_checkpoint", ("train", "--resume", "run")),
+    ("gpurnn.runs.checkpoint:read_checkpoint", ("train", "--resume", "run")),
     ("gpurnn.training.validation:ForwardPass.__init__", EVALUATE),
     ("gpurnn.data.corpus:Corpus.verify", ("info", "text.h5", "--verify")),
     ("gpurnn.cli.run_info:describe_run", ("info", "run")),
 ]
 """A place where a process is when the signal comes, and the command: nothing is to be tidied up there."""
 TIDIED = [
-    ("gpurnn.data.spool:Spool.append", PREPARE),
-    ("gpurnn.data.packing:Packer.split", PREPARE),
-    ("gpurnn.data.packing:Packer.finish", PREPARE),
+    ("gpurnn.data.corpus.spool:Spool.append", PREPARE),
+    ("gpurnn.data.corpus.packing:Packer.split", PREPARE),
+    ("gpurnn.data.corpus.packing:Packer.finish", PREPARE),
     ("gpurnn.data.corpus:Corpus.verify", PREPARE),
-    ("gpurnn.data.importing:_read_manifest", IMPORT),
-    ("gpurnn.data.writer:CorpusWriter.append", IMPORT),
+    ("gpurnn.data.corpus.importing:_read_manifest", IMPORT),
+    ("gpurnn.data.corpus.writer:CorpusWriter.append", IMPORT),
     ("gpurnn.data.corpus:Corpus.verify", IMPORT),
 ]
 

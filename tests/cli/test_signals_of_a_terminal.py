@@ -14,7 +14,7 @@ import pytest
 from signalled import default_signals
 from trained import documents, make_corpus
 
-from gpurnn.training.rundir import RunDirectory
+from gpurnn.runs.directory import RunDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 SHELL = """

@@ -21,7 +21,7 @@ from streams import BROKEN, STREAMS, Ended, gpurnn, start
 from trained import documents
 
 from gpurnn.data.corpus import Corpus
-from gpurnn.training.checkpoint import read_checkpoint
+from gpurnn.runs.checkpoint import read_checkpoint
 
 SIZE = ("--hidden", 5, "--lanes", 2, "--bptt", 8, "--log-every", 2, "--validate-every", 0, "--device", "cpu")
 FIRST, LAST = 6, 12

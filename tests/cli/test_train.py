@@ -15,7 +15,7 @@ from trained import documents, make_corpus
 from gpurnn.backend.cpu import CpuBackend
 from gpurnn.cli.main import COMMANDS, main
 from gpurnn.network.cells import CELLS
-from gpurnn.training.checkpoint import read_checkpoint
+from gpurnn.runs.checkpoint import read_checkpoint
 
 
 @pytest.fixture(scope="module")

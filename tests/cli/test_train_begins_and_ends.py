@@ -18,10 +18,10 @@ from gpurnn.cli.main import main
 from gpurnn.cli.options import SectionedCommand
 from gpurnn.cli.train import train as command
 from gpurnn.network import ModelConfig
+from gpurnn.runs.checkpoint import read_checkpoint
 from gpurnn.settings import field_kinds
-from gpurnn.training.checkpoint import read_checkpoint
 from gpurnn.training.config import Limits, TrainConfig
-from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.trainer import Trainer
 
@@ -284,13 +284,13 @@ def test_what_was_skipped_and_a_validation_that_is_not_finite_are_told(monkeypat
 
 def test_an_error_and_a_save_that_fails_are_one_line(monkeypatch: pytest.MonkeyPatch):
     from gpurnn.exceptions import CorpusError
-    from gpurnn.training import rundir
+    from gpurnn.runs import directory
 
     def fail(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
     def unreadable(self: Trainer, window: Any) -> None:
-        monkeypatch.setattr(rundir, "write_durably", fail)
+        monkeypatch.setattr(directory, "write_durably", fail)
         raise CorpusError("text.h5: cannot be read any more")
 
     monkeypatch.setattr(Trainer, "consume", unreadable)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gpurnn.data import inputs
-from gpurnn.data import writer as writer_module
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.describe import describe_corpus
+from gpurnn.data.corpus import writer as writer_module
+from gpurnn.data.corpus.describe import describe_corpus
+from gpurnn.data.corpus.schema import SplitSize
 from gpurnn.data.prepare import prepare
-from gpurnn.data.schema import SplitSize
+from gpurnn.data.text import inputs
 from gpurnn.exceptions import CorpusError, DataError, GpurnnError, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]

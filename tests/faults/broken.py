@@ -13,8 +13,8 @@ from faults.cases import Context, Scenario
 from faults.scenarios import HISTORY, SAVE
 from gpurnn.exceptions import GpurnnError
 from gpurnn.files import durable
-from gpurnn.training import rundir
-from gpurnn.training.checkpoint import Checkpoint
+from gpurnn.runs import directory
+from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.training.trainer import Trainer
 
 
@@ -30,7 +30,7 @@ def _write_in_place() -> None:
     def write(path: Path, chunks: Iterable[bytes]) -> None:
         path.write_bytes(b"".join(chunks))
 
-    rundir.write_durably = write  # type: ignore[assignment]
+    directory.write_durably = write  # type: ignore[assignment]
 
 
 def _sync_no_files() -> None:

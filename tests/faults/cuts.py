@@ -16,10 +16,10 @@ from faults.training import VALIDATE_EVERY, digest, refuse, settings, without_cl
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import Window, WindowStream
 from gpurnn.exceptions import GpurnnError
-from gpurnn.generate import generate
-from gpurnn.training.checkpoint import Checkpoint, read_checkpoint
+from gpurnn.generation.generate import generate
+from gpurnn.runs.checkpoint import Checkpoint, read_checkpoint
+from gpurnn.runs.log import read_log
 from gpurnn.training.config import Limits
-from gpurnn.training.runlog import read_log
 from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.snapshot import load_language
 from gpurnn.training.trainer import Trainer

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gpurnn.exceptions import CheckpointError
-from gpurnn.training.checkpoint import encode_checkpoint, parse_checkpoint, read_checkpoint
+from gpurnn.runs.checkpoint import encode_checkpoint, parse_checkpoint, read_checkpoint
 
 BEFORE_DIGEST = 8 + len(b'{"__metadata__":{"sha256":"')
 FILE_EVERY = 200  # so many cases are parsed from memory for one that is read from a file

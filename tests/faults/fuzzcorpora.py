@@ -16,9 +16,8 @@ import numpy as np
 from faults import hdf5bytes
 from faults.fuzz import TOKEN, VALUES
 from faults.training import write_corpus
-from gpurnn.data import quarantine
-from gpurnn.data.corpus import Corpus
-from gpurnn.data.importing import import_corpus
+from gpurnn.data.corpus import Corpus, quarantine
+from gpurnn.data.corpus.importing import import_corpus
 from gpurnn.exceptions import CorpusError, DataError, GpurnnError
 
 HANG_SECONDS = 30

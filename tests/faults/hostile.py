@@ -12,7 +12,7 @@ import numpy as np
 from h5py import h5a, h5d, h5p, h5s, h5t
 
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.importing import import_corpus
+from gpurnn.data.corpus.importing import import_corpus
 from gpurnn.data.prepare import prepare
 from gpurnn.exceptions import CorpusError
 

@@ -22,14 +22,14 @@ from gpurnn import backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.prepare import prepare
 from gpurnn.exceptions import GpurnnError
-from gpurnn.generate import generate
+from gpurnn.generation.generate import generate
+from gpurnn.generation.prompt import encode_prompt
 from gpurnn.network import ModelConfig
-from gpurnn.prompt import encode_prompt
-from gpurnn.training.checkpoint import VERSION, Checkpoint, parse_checkpoint, read_checkpoint, write_checkpoint
+from gpurnn.runs.checkpoint import VERSION, Checkpoint, parse_checkpoint, read_checkpoint, write_checkpoint
+from gpurnn.runs.directory import RunDirectory
+from gpurnn.runs.log import read_log
 from gpurnn.training.config import Limits, TrainConfig
-from gpurnn.training.optim import OptimizerConfig
-from gpurnn.training.rundir import RunDirectory
-from gpurnn.training.runlog import read_log
+from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.snapshot import Progress, load_language, load_model
@@ -121,7 +121,7 @@ def _continued(folder: Path, change: Change) -> Any:
     def reading(path: Path) -> Checkpoint:
         return change(read_checkpoint(path))
 
-    with mock.patch("gpurnn.training.rundir.read_checkpoint", reading):
+    with mock.patch("gpurnn.runs.directory.read_checkpoint", reading):
         trainer = resumed_run(backend.get("cpu"), run, str)
         with trainer.corpus:
             samples = _samples(trainer)

@@ -14,8 +14,8 @@ from faults.training import settings, write_corpus
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import WindowStream
 from gpurnn.network.cells import CELLS
-from gpurnn.training.optim import OK
-from gpurnn.training.rundir import RunDirectory
+from gpurnn.runs.directory import RunDirectory
+from gpurnn.training.optimizer import OK
 from gpurnn.training.trainer import Trainer
 
 BETWEEN = 3  # windows from one injection to the next

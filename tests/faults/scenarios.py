@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from faults.cases import Context, Outcome, Scenario
-from gpurnn.training.rundir import RunDirectory
-from gpurnn.training.runlog import RunLog, read_log
+from gpurnn.runs.directory import RunDirectory
+from gpurnn.runs.log import RunLog, read_log
 from gpurnn.training.signals import SignalWatch
 
 CONFIG = {"hidden": 8}

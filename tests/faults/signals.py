@@ -16,9 +16,9 @@ from faults.cases import Context, Outcome, run_child
 from faults.training import GOING, LONG, after_each_save, begin_anew_after, check_run, prepare_run, refuse
 from gpurnn import backend
 from gpurnn.exceptions import GpurnnError
+from gpurnn.runs.directory import RunDirectory
 from gpurnn.signals import SAVE, STOPS
 from gpurnn.training.config import Limits
-from gpurnn.training.rundir import RunDirectory
 from gpurnn.training.session import resumed_run
 from gpurnn.training.signals import SignalWatch
 from gpurnn.training.trainer import Trainer

@@ -14,7 +14,7 @@ from faults import fulldisk, shim
 from faults.cases import Context, run_child
 from faults.scenarios import SAVE
 from faults.walk import ACTIONS
-from gpurnn.training.checkpoint import parse_checkpoint
+from gpurnn.runs.checkpoint import parse_checkpoint
 
 
 def call(function: str, **arguments: Any) -> Any:

@@ -17,10 +17,10 @@ from gpurnn import backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.prepare import prepare
 from gpurnn.network import ModelConfig
+from gpurnn.runs.directory import RunDirectory
+from gpurnn.runs.log import read_log
 from gpurnn.training.config import Limits, TrainConfig
-from gpurnn.training.optim import OptimizerConfig
-from gpurnn.training.rundir import RunDirectory
-from gpurnn.training.runlog import read_log
+from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.trainer import Trainer

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.importing import import_corpus
+from gpurnn.data.corpus.importing import import_corpus
 from gpurnn.data.prepare import prepare
 from gpurnn.files import temporary
 from gpurnn.files.temporary import create_beside, sweep_beside

@@ -14,7 +14,7 @@ from gpurnn.data.stream import WindowStream
 from gpurnn.network import Model, ModelConfig
 from gpurnn.network.cells import CELLS
 from gpurnn.training.feed import Feed
-from gpurnn.training.optim import OPTIMIZERS, Optimizer, OptimizerConfig
+from gpurnn.training.optimizer import OPTIMIZERS, Optimizer, OptimizerConfig
 from gpurnn.training.step import TrainingStep
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

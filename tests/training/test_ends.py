@@ -13,11 +13,11 @@ import pytest
 
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.windows import WindowMaker
+from gpurnn.data.stream.windows import WindowMaker
 from gpurnn.exceptions import BackendError, CorpusError, TrainingError, UsageError
-from gpurnn.training.checkpoint import read_checkpoint
+from gpurnn.runs.checkpoint import read_checkpoint
 from gpurnn.training.config import Limits, TrainConfig
-from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.trainer import Trainer

@@ -17,7 +17,7 @@ from gpurnn.data.stream import Window, WindowStream
 from gpurnn.exceptions import UsageError
 from gpurnn.network import Model, ModelConfig, Workspace, error_norms
 from gpurnn.training.feed import Feed
-from gpurnn.training.optim import Optimizer, OptimizerConfig
+from gpurnn.training.optimizer import Optimizer, OptimizerConfig
 from gpurnn.training.step import TrainingStep
 
 LANES, STEPS = 4, 6

@@ -15,9 +15,9 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import CheckpointError, RunError, UsageError
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
-from gpurnn.training.checkpoint import read_checkpoint, write_checkpoint
+from gpurnn.runs.checkpoint import read_checkpoint, write_checkpoint
 from gpurnn.training.config import Limits, TrainConfig
-from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
 
@@ -311,7 +311,7 @@ def test_runs_of_the_first_format_go_on(be: Backend, corpus: Corpus, tmp_path: P
     (path,) = (tmp_path / "parts" / "checkpoints").iterdir()
     checkpoint = read_checkpoint(path)
     leave_out_what_was_added(checkpoint.header["config"])
-    monkeypatch.setattr("gpurnn.training.checkpoint.VERSION", 1)
+    monkeypatch.setattr("gpurnn.runs.checkpoint.VERSION", 1)
     write_checkpoint(path, checkpoint.tensors, checkpoint.header)
     monkeypatch.undo()
     written = json.loads((tmp_path / "parts" / "config.json").read_text())

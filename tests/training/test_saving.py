@@ -11,8 +11,8 @@ import pytest
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import CheckpointError, CorpusError, RunError
-from gpurnn.training import rundir, runlog
-from gpurnn.training.checkpoint import read_checkpoint
+from gpurnn.runs import directory, log
+from gpurnn.runs.checkpoint import read_checkpoint
 from gpurnn.training.config import Limits
 from gpurnn.training.session import new_run, resumed_run
 
@@ -26,9 +26,9 @@ class Disk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
         self.full, self._word = False, word
-        self._durably, self._fully = rundir.write_durably, runlog.write_fully
-        monkeypatch.setattr(rundir, "write_durably", self._checkpoint)
-        monkeypatch.setattr(runlog, "write_fully", self._log)
+        self._durably, self._fully = directory.write_durably, log.write_fully
+        monkeypatch.setattr(directory, "write_durably", self._checkpoint)
+        monkeypatch.setattr(log, "write_fully", self._log)
 
     def _checkpoint(self, path, chunks) -> None:
         if self.full and self._word in path.name:
@@ -108,7 +108,7 @@ def test_a_disk_that_stays_full_is_an_error_at_the_end(
 def test_an_unreadable_corpus_stops_with_a_checkpoint(
     be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from gpurnn.data.windows import WindowMaker
+    from gpurnn.data.stream.windows import WindowMaker
 
     make = WindowMaker.make
 

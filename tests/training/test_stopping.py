@@ -13,10 +13,10 @@ from signalled import send
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import CheckpointError
+from gpurnn.runs.checkpoint import read_checkpoint
+from gpurnn.runs.log import read_log
 from gpurnn.signals import SAVE, STOPS
-from gpurnn.training.checkpoint import read_checkpoint
 from gpurnn.training.config import Limits, TrainConfig
-from gpurnn.training.runlog import read_log
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.snapshot import Progress

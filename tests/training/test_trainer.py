@@ -18,7 +18,7 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import WindowStream
 from gpurnn.exceptions import TrainingError
 from gpurnn.network.cells import CELLS
-from gpurnn.training.checkpoint import read_checkpoint
+from gpurnn.runs.checkpoint import read_checkpoint
 from gpurnn.training.config import Limits
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run

@@ -14,7 +14,7 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import WindowStream
 from gpurnn.network.cells import CELLS
 from gpurnn.training.config import Limits
-from gpurnn.training.optim import UPDATES
+from gpurnn.training.optimizer import UPDATES
 from gpurnn.training.session import new_run
 from gpurnn.training.validation import ForwardPass
 

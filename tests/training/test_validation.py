@@ -14,13 +14,13 @@ import pytest
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import Window
-from gpurnn.evaluate import evaluate
+from gpurnn.data.text.language import Language
+from gpurnn.evaluation.language_model import evaluate
 from gpurnn.training import learner
 from gpurnn.training.config import Limits
-from gpurnn.training.optim import OptimizerConfig
+from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run
-from gpurnn.training.snapshot import Language
 from gpurnn.training.trainer import Trainer
 from gpurnn.training.validation import ForwardPass, LaneLosses, lane_losses
 
@@ -156,7 +156,7 @@ def test_an_evaluation_tells_of_stuck_lanes(
     sound = evaluate(trainer.model, language, corpus, "valid", lanes=32)
     assert sound.stuck_lanes == 0
     assert sound.median_nats_per_token == pytest.approx(sound.nats_per_token, abs=0.3)
-    monkeypatch.setattr("gpurnn.evaluate.ForwardPass", Planted)
+    monkeypatch.setattr("gpurnn.evaluation.language_model.ForwardPass", Planted)
     found = evaluate(trainer.model, language, corpus, "valid", lanes=32)
     assert found.stuck_lanes == 1
     assert found.median_nats_per_token == pytest.approx(sound.median_nats_per_token, abs=0.1)

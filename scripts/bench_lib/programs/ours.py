@@ -13,11 +13,11 @@ from bench_lib.cases import BETA1, BETA2, CLIP, EPSILON, RATE, Case
 from bench_lib.products import Multiply
 from gpurnn import backend
 from gpurnn.backend import Backend
-from gpurnn.data.plan import Planner
 from gpurnn.data.stream import Cursor, Geometry, Window
+from gpurnn.data.stream.plan import Planner
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training.feed import Feed
-from gpurnn.training.optim import NATS, WEIGHT, Optimizer, OptimizerConfig
+from gpurnn.training.optimizer import NATS, WEIGHT, Optimizer, OptimizerConfig
 from gpurnn.training.step import TrainingStep
 
 WAYS = ("",)

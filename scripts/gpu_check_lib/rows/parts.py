@@ -19,7 +19,7 @@ from gpu_check_lib.way import WayBackend
 from gpu_check_lib.ways import EAGER, WHOLE, WHOLE_GRAPH
 from gpurnn.network import Model
 from gpurnn.network.layers.recurrent import RecurrentBuffers
-from gpurnn.training.optim import Optimizer
+from gpurnn.training.optimizer import Optimizer
 
 _PARTS: dict[str, tuple[type, str]] = {
     "recurrent forward": (RecurrentBuffers, "forward"),
