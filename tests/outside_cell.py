@@ -5,7 +5,7 @@
     d(t) = s d(t-1) + (1-s) c(t)
     u = tanh(c(t) + d(t)),  h(t) = u + h(t-1)/4
 
-It has no optional body, neither CUDA C nor C nor a kernel for whole windows. Its backward pass reads a state as it was
+It has no optional body, neither CUDA C nor C nor a persistent kernel. Its backward pass reads a state as it was
 before the step and after it, so a state that is cut where the next step begins a document must be whole here.
 """
 

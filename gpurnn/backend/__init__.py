@@ -25,7 +25,7 @@ from gpurnn.backend.base import (
     Staging,
     checked_precision,
 )
-from gpurnn.backend.declared import Argument, FusedOp, WindowOp, extent
+from gpurnn.backend.declared import Argument, FusedOp, PersistentOp, extent
 from gpurnn.exceptions import BackendError, UsageError
 
 __all__ = [
@@ -34,10 +34,10 @@ __all__ = [
     "Array",
     "Backend",
     "FusedOp",
+    "PersistentOp",
     "RowGradient",
     "RowPlan",
     "Staging",
-    "WindowOp",
     "array_namespace",
     "available",
     "extent",

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from gpurnn.backend.declared import Argument, FusedOp, WindowOp, extent
+from gpurnn.backend.declared import Argument, FusedOp, PersistentOp, extent
 from gpurnn.exceptions import BackendError, UsageError
 
 Array = Any
@@ -167,12 +167,12 @@ class Backend(ABC):
         than here, from 1 on: it is read from the first argument's first axis, and stands in first axes only.
         """
 
-    def bind_window(self, op: WindowOp, dtype: Any, **dims: int) -> Callable[..., None] | None:
+    def bind_persistent(self, op: PersistentOp, dtype: Any, **dims: int) -> Callable[..., None] | None:
         """Like `bind`; None where this device cannot keep the weights of `op` on its chip, and always on the CPU."""
         return None
 
-    def why_no_window(self, op: WindowOp, dtype: Any, **dims: int) -> str:
-        """Why `bind_window` gives None here, in words; empty where it gives a callable."""
+    def why_not_persistent(self, op: PersistentOp, dtype: Any, **dims: int) -> str:
+        """Why `bind_persistent` gives None here, in words; empty where it gives a callable."""
         return "whole windows are kernels of a GPU"
 
     def bind_loop(

@@ -78,10 +78,10 @@ class FusedOp:
 
 
 @dataclass(frozen=True)
-class WindowOp:
-    """All steps of a window in one launch: a block of CUDA threads a lane, which keeps its weights on the chip.
+class PersistentOp:
+    """A persistent kernel: all steps in one launch; a block of CUDA threads a lane, which keeps weights on the chip.
 
-    It has no NumPy-style body: the loop over steps is that.
+    It has no NumPy-style body: the loop over steps computes the same.
 
     name, arguments, source: as of a `FusedOp`. The axis B counts lanes, N steps, of which a call may have fewer.
     threads: of a block, a shape expression. weights: how many reals each thread keeps, likewise. vectors: how many

@@ -52,7 +52,7 @@ class GpurnnWorker:
         """A variant of a case, warm.
 
         possible: false alone with `why`, where the device cannot go this way. path: see `WayBackend`; why:
-        what keeps the device from whole-window kernels. memory: bytes of CuPy's pool for it. clock_mhz: when it is up.
+        what keeps the device from persistent kernels. memory: bytes of CuPy's pool for it. clock_mhz: when it is up.
         """
         pool = cupy.get_default_memory_pool()
         before = pool.used_bytes()

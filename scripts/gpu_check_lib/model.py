@@ -2,7 +2,7 @@
 
 Every constant below is an assumption with its source. Latencies after Luo et al. 2024 (arXiv:2402.13499), clocks, cores
 and bandwidths after NVIDIA's data sheets; gaps between the nodes of a graph, floors and rates of products are guesses.
-Instructions of a step are counted in what the compiler made of the whole-window kernels for sm_90.
+Instructions of a step are counted in what the compiler made of the persistent kernels for sm_90.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def gpu_named(name: str) -> Gpu | None:
 
 def window(case: Case, gpu: Gpu, *, tf32: bool) -> Estimate:
     """One training window of one or more layers, as a graph."""
-    steps = _whole_window_step(case, gpu)
+    steps = _persistent_step(case, gpu)
     waves = -(-case.lanes // gpu.multiprocessors)
     path = "loop" if steps is None else "whole window"
     step = _loop_step(case, gpu, tf32) if steps is None else steps * waves
@@ -102,8 +102,8 @@ def window(case: Case, gpu: Gpu, *, tf32: bool) -> Estimate:
     return Estimate(path, 1e-6 * recurrent, 1e-6 * (recurrent + _rest(case, gpu, tf32)))
 
 
-def _whole_window_step(case: Case, gpu: Gpu) -> float | None:
-    """Microseconds of a step, forward and backward, in a whole-window kernel; None where it does not fit."""
+def _persistent_step(case: Case, gpu: Gpu) -> float | None:
+    """Microseconds of a step, forward and backward, in a persistent kernel; None where it does not fit."""
     threads, padded = case.columns, -(-case.hidden // 4) * 4
     if threads > 1024:
         return None

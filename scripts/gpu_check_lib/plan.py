@@ -22,8 +22,8 @@ LANES = (1, 4, 16, 64, 128, 256)
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 
 _TINY = [Case(cell, 2, 4, 8, 20) for cell in GATES]
-_TOO_WIDE = Case("lstm", 1, 2, 160, 5)  # for whole-window kernels
-_KERNELS = "tests/backend/test_window_kernels.py"
+_TOO_WIDE = Case("lstm", 1, 2, 160, 5)  # for persistent kernels
+_KERNELS = "tests/backend/test_persistent_kernels.py"
 _KERNEL_TESTS = (_KERNELS, "tests/backend/test_fused_parity.py", "tests/backend/test_model_parity.py")
 _GRAPH_TESTS = (
     "tests/backend/test_graphs.py",

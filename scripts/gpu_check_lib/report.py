@@ -16,7 +16,7 @@ NO_TIMINGS = "emulated device: no timings"
 _WINDOWS = f"""\
 A window is forward, backward, clipping by the global norm and Adam. Time from the end of a window to the end of the
 next, by events; the median of {ROUNDS} rounds in which all variants take turns, after the clock was up. gpurnn: a CUDA
-graph, of whole-window kernels where they fit ("steps" says how they ran; "why" what keeps the device from them).
+graph, of persistent kernels where they fit ("steps" says how they ran; "why" what keeps the device from them).
 PyTorch: nn.LSTM and so on, the faster of one-hot rows and gathered rows, fused Adam; default: TF32 within cuDNN;
 float16, bfloat16: autocast; graph: the default, captured whole. "x float32": how many times as long as gpurnn takes.
 model: what `scripts/gpu_model` expects, and the measured time over it."""

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from gpu_check_lib.ways import GRAPH, WHOLE, WHOLE_GRAPH
-from gpurnn.backend import WindowOp
+from gpurnn.backend import PersistentOp
 from gpurnn.backend.cuda import CudaBackend
 
 
 class WayBackend(CudaBackend):
     """way: one of `ways.WAYS`. tf32: see `CudaBackend`.
 
-    path: how the steps of a window ran. holds_whole: whether a whole-window kernel was bound; refused: why not, in
+    path: how the steps of a window ran. holds_whole: whether a persistent kernel was bound; refused: why not, in
     words. graph_launches: counted always; while `launching` is false they are only counted.
     """
 
@@ -31,11 +31,11 @@ class WayBackend(CudaBackend):
         steps = "whole window" if self.holds_whole else "loop"
         return f"captured {steps}" if self.graph_launches else steps
 
-    def bind_window(self, op: WindowOp, dtype: Any, **dims: int) -> Callable[..., None] | None:
-        bound = super().bind_window(op, dtype, **dims) if self._wants_whole else None
+    def bind_persistent(self, op: PersistentOp, dtype: Any, **dims: int) -> Callable[..., None] | None:
+        bound = super().bind_persistent(op, dtype, **dims) if self._wants_whole else None
         self.holds_whole |= bound is not None
         if self._wants_whole and bound is None:
-            self.refused = f"{op.name}: {self.why_no_window(op, dtype, **dims)}"
+            self.refused = f"{op.name}: {self.why_not_persistent(op, dtype, **dims)}"
         return bound
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:

@@ -51,8 +51,8 @@ def test_the_cuda_source_writes_what_is_declared(name: str) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_whole_window_kernels_write_what_is_declared(cell: str) -> None:
-    for op in CELLS[cell].window or ():
+def test_persistent_kernels_write_what_is_declared(cell: str) -> None:
+    for op in CELLS[cell].persistent or ():
         declaration = re.search(rf"\b{op.name}\(([^)]*)\)", op.source.read_text("utf-8"))
         assert declaration
         for parameter, (argument, how) in zip(declaration[1].split(","), op.arguments.items(), strict=False):

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import test_contract as contract
 import test_fused_parity as fused
-import test_window_kernels as whole
+import test_persistent_kernels as whole
 
 import gpurnn
 from gpurnn.backend import Backend
@@ -33,7 +33,7 @@ def parity(name: str, size: int = 1, dtype: str = "float32") -> Check:
 
 
 def window(cell: str) -> Check:
-    """The check of a cell's whole-window kernels."""
+    """The check of a cell's persistent kernels."""
     return lambda be, patch: whole.compare(be, cell, (4, 3, 5), patch)
 
 
@@ -77,21 +77,25 @@ MUTANTS = {
     "gru: the bias of another gate": Mutant("gru.cu", "b[unit + H]", "b[unit]", parity("gru_forward")),
     "gru: the wrong gate in reverse": Mutant("gru.cu", "= da_n * r;", "= da_n * z;", parity("gru_backward")),
     "window: a product four weights short": Mutant(
-        "window.cu", "k < REGISTERS; k += 4", "k < REGISTERS - 4; k += 4", window("simple")
+        "persistent.cu", "k < REGISTERS; k += 4", "k < REGISTERS - 4; k += 4", window("simple")
     ),
-    "simple window: no carry": Mutant("simple_window.cu", "= state * carry[row + B];", "= state;", window("simple")),
+    "simple window: no carry": Mutant(
+        "simple_persistent.cu", "= state * carry[row + B];", "= state;", window("simple")
+    ),
     "simple window: one buffer where there are two": Mutant(
-        "simple_window.cu", "da + t % 2 * PADDED", "da", window("simple")
+        "simple_persistent.cu", "da + t % 2 * PADDED", "da", window("simple")
     ),
     "lstm window: no barrier after the gates": Mutant(
-        "lstm_window.cu", "gates[j] = gate;\n        " + BARRIER, "gates[j] = gate;\n", window("lstm")
+        "lstm_persistent.cu", "gates[j] = gate;\n        " + BARRIER, "gates[j] = gate;\n", window("lstm")
     ),
-    "lstm window: no carry in reverse": Mutant("lstm_window.cu", "dc *= f * carry[row];", "dc *= f;", window("lstm")),
+    "lstm window: no carry in reverse": Mutant(
+        "lstm_persistent.cu", "dc *= f * carry[row];", "dc *= f;", window("lstm")
+    ),
     "gru window: no barrier before the sums": Mutant(
-        "gru_window.cu", "da + gate * PADDED);\n        " + BARRIER, "da + gate * PADDED);\n", window("gru")
+        "gru_persistent.cu", "da + gate * PADDED);\n        " + BARRIER, "da + gate * PADDED);\n", window("gru")
     ),
     "gru window: the wrong gate keeps the state": Mutant(
-        "gru_window.cu", "(state - n) * gates[H + j]", "(state - n) * gates[j]", window("gru")
+        "gru_persistent.cu", "(state - n) * gates[H + j]", "(state - n) * gates[j]", window("gru")
     ),
     "loss: half of a reduction": Mutant("loss.cu", "half = 128;", "half = 64;", parity("weighted_loss", 2)),
     "linear: the bias of another row": Mutant("linear.cu", "i % K", "i / K % K", parity("add_bias")),

@@ -94,11 +94,11 @@ def test_a_kernel_that_writes_out_of_bounds_is_its_rows_failure(emulated: Module
 @pytest.mark.parametrize("gpu", ["H100", "A100", "RTX 4090", "T4"])
 def test_the_model_takes_the_path_that_the_device_would(cuda: Backend, cell: str, gpu: str) -> None:
     """But for what the compiler spills, which no model knows."""
-    from gpurnn.backend.cuda.window import Layout, fit
+    from gpurnn.backend.cuda.persistent import Layout, fit
 
     card = model.GPUS[gpu]
     for hidden in (8, 33, 64, 100, 128, 136, 200, 256, 288, 320, 512):
-        ops = CELLS[cell].window or ()
+        ops = CELLS[cell].persistent or ()
         held = [fit(op, {"H": hidden}, model.REGISTERS, card.shared_kib * 1024, lambda plan: 0) for op in ops]
         expected = "whole window" if all(isinstance(plan, Layout) for plan in held) else "loop"
         assert model.window(Case(cell, 4, 4, hidden, 9), card, tf32=False).path == expected, hidden

@@ -13,7 +13,7 @@ import numpy as np
 from gpurnn.backend.base import Array, Backend, RowGradient, Staging, allocate_scratch, checked_precision
 from gpurnn.backend.checks import expect_chance, expect_mask, expect_product, owners_differ
 from gpurnn.backend.copies import expect_copy, host_array
-from gpurnn.backend.cuda import graphs, window
+from gpurnn.backend.cuda import graphs, persistent
 from gpurnn.backend.cuda.arrays import DEVICE, INDEX
 from gpurnn.backend.cuda.blas import Blas
 from gpurnn.backend.cuda.current import OnOwnDevice, on_own_device
@@ -21,7 +21,7 @@ from gpurnn.backend.cuda.device import checked_number
 from gpurnn.backend.cuda.kernels import Kernels
 from gpurnn.backend.cuda.rows import Rows
 from gpurnn.backend.cuda.staging import CudaStaging
-from gpurnn.backend.declared import FusedOp, WindowOp
+from gpurnn.backend.declared import FusedOp, PersistentOp
 from gpurnn.backend.signature import Signature
 from gpurnn.exceptions import BackendError
 
@@ -119,11 +119,11 @@ class CudaBackend(Backend):
 
         return call
 
-    def bind_window(self, op: WindowOp, dtype: Any, **dims: int) -> Callable[..., None] | None:
-        return window.bind(self._kernels, self._device, op, dtype, dims)
+    def bind_persistent(self, op: PersistentOp, dtype: Any, **dims: int) -> Callable[..., None] | None:
+        return persistent.bind(self._kernels, self._device, op, dtype, dims)
 
-    def why_no_window(self, op: WindowOp, dtype: Any, **dims: int) -> str:
-        prepared = window.prepare(self._kernels, self._device, op, dtype, dims)
+    def why_not_persistent(self, op: PersistentOp, dtype: Any, **dims: int) -> str:
+        prepared = persistent.prepare(self._kernels, self._device, op, dtype, dims)
         return prepared if isinstance(prepared, str) else ""
 
     def masked_steps(self, boundary: Sequence[bool]) -> Sequence[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gpurnn.backend import FusedOp, WindowOp
+from gpurnn.backend import FusedOp, PersistentOp
 from gpurnn.network.params import INITIALISERS
 
 
@@ -28,7 +28,7 @@ class Cell:
       the step after, and `backward` overwrites it with that of the state before. h has one where it reaches h(t)
       past the gates, as in the GRU; every other state has one.
 
-    window: both passes over a whole window in one launch, None without; see `WindowOp`.
+    persistent: both passes over all steps of a window in one launch, None without; see `PersistentOp`.
     `forward` takes `a`, `r`, `b` and all biases, and writes all states and what is saved. `backward` takes `dh_out` and
     `dh_rec`, and writes `a`, each `e_` and, where `apart`, `r`.
     Raises ValueError for an argument that is none of these, of another shape, missing, or written where it may not be;
@@ -45,7 +45,7 @@ class Cell:
     saved: tuple[str, ...] = ()
     recurrent_init: str = "uniform"
     forget_gate: bool = False
-    window: tuple[WindowOp, WindowOp] | None = None
+    persistent: tuple[PersistentOp, PersistentOp] | None = None
 
     def __post_init__(self) -> None:
         self._check_parts()
@@ -88,8 +88,8 @@ class Cell:
         for field in ("forward", "backward"):
             if not isinstance(getattr(self, field), FusedOp):
                 raise wrong(field, "a FusedOp")
-        if self.window is not None and [type(op) for op in self.window] != [WindowOp, WindowOp]:
-            raise wrong("window", "two WindowOps or None")
+        if self.persistent is not None and [type(op) for op in self.persistent] != [PersistentOp, PersistentOp]:
+            raise wrong("persistent", "two PersistentOps or None")
 
     def _check_op(
         self, op: FusedOp, known: Sequence[str], reads: Sequence[str], writes: Sequence[str], may: Sequence[str] = ()

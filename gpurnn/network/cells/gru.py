@@ -14,7 +14,7 @@ from typing import Any
 
 from gpurnn.backend import Argument, Array, FusedOp
 from gpurnn.network.cells.base import Cell
-from gpurnn.network.cells.window import GRU_WINDOW
+from gpurnn.network.cells.persistent import GRU_PERSISTENT
 
 _SOURCE = Path(__file__).with_name("gru.cu")
 _BH = Argument(("B", "H"))
@@ -107,5 +107,5 @@ GRU = Cell(
     ),
     apart=True,
     biases=("b_h",),
-    window=GRU_WINDOW,
+    persistent=GRU_PERSISTENT,
 )

@@ -14,7 +14,7 @@ from typing import Any
 
 from gpurnn.backend import Argument, Array, FusedOp
 from gpurnn.network.cells.base import Cell
-from gpurnn.network.cells.window import LSTM_WINDOW
+from gpurnn.network.cells.persistent import LSTM_PERSISTENT
 
 _SOURCE = Path(__file__).with_name("lstm.cu")
 _BH = Argument(("B", "H"))
@@ -107,5 +107,5 @@ LSTM = Cell(
     ),
     saved=("tc",),
     forget_gate=True,
-    window=LSTM_WINDOW,
+    persistent=LSTM_PERSISTENT,
 )

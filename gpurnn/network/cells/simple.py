@@ -13,7 +13,7 @@ from typing import Any
 
 from gpurnn.backend import Argument, Array, FusedOp
 from gpurnn.network.cells.base import Cell
-from gpurnn.network.cells.window import SIMPLE_RELU_WINDOW, SIMPLE_WINDOW
+from gpurnn.network.cells.persistent import SIMPLE_PERSISTENT, SIMPLE_RELU_PERSISTENT
 
 _SOURCE = Path(__file__).with_name("simple.cu")
 _BH = Argument(("B", "H"))
@@ -59,7 +59,7 @@ SIMPLE = Cell(
     recurrent_init="orthogonal",
     forward=FusedOp("simple_forward", _FORWARD, simple_forward, source=_SOURCE, threads="BH"),
     backward=FusedOp("simple_backward", _BACKWARD, simple_backward, {"s": _BH}, source=_SOURCE, threads="BH"),
-    window=SIMPLE_WINDOW,
+    persistent=SIMPLE_PERSISTENT,
 )
 SIMPLE_RELU = Cell(
     name="simple-relu",
@@ -68,5 +68,5 @@ SIMPLE_RELU = Cell(
     forward=FusedOp("simple_relu_forward", _FORWARD, simple_relu_forward, source=_SOURCE, threads="BH"),
     backward=FusedOp("simple_relu_backward", _BACKWARD, simple_relu_backward, {"s": _BH}, source=_SOURCE, threads="BH"),
     recurrent_init="identity",
-    window=SIMPLE_RELU_WINDOW,
+    persistent=SIMPLE_RELU_PERSISTENT,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from gpurnn.backend import Array, Backend
 from gpurnn.network.cells import Cell
-from gpurnn.network.layers.whole import bind_whole
+from gpurnn.network.layers.persistent import bind_persistent
 
 
 class RecurrentBuffers:
@@ -50,8 +50,8 @@ class RecurrentBuffers:
         named |= {name: [parameters[name]] * steps for name in ("b", *cell.biases)}
         whole |= {"a": self.a, "r": recurrent, **parameters}
         before = [f"{name}_prev" for name in cell.states]
-        whole_forward, whole_backward = cell.window or (None, None)
-        self._whole_forward = bind_whole(be, whole_forward, whole, shape, dtype) or be.bind_loop(
+        whole_forward, whole_backward = cell.persistent or (None, None)
+        self._whole_forward = bind_persistent(be, whole_forward, whole, shape, dtype) or be.bind_loop(
             cell.forward, dtype, whole, backward=False, before=before
         )
         self._forward = be.bind(cell.forward, dtype, B=lanes, H=hidden)
@@ -71,7 +71,7 @@ class RecurrentBuffers:
         errors = {f"e_{name}": array for name, array in self._e.items()}
         whole |= {"dh_out": dh, "dh_rec": self._dh_rec, "da_rec": self.da_rec, **errors}
         named |= {"dh_out": list(dh)} | {name: [whole[name]] * steps for name in ("dh_rec", *errors)}
-        self._whole_backward = bind_whole(be, whole_backward, whole, shape, dtype) or be.bind_loop(
+        self._whole_backward = bind_persistent(be, whole_backward, whole, shape, dtype) or be.bind_loop(
             cell.backward, dtype, whole, backward=True, before=before, errors=errors
         )
         self._backward = be.bind(cell.backward, dtype, B=lanes, H=hidden)

@@ -1,4 +1,4 @@
-// Small measurements that settle the model of whole-window kernels. Each kernel leaves cycles, and a value that is known.
+// Small measurements that settle the model of persistent kernels. Each kernel leaves cycles, and a value that is known.
 
 // cycles: (1,), of one block. sum: (threads,), what each thread added up. Every warp reads the same 16 bytes of shared
 // memory at once, `rounds` times 64 of them. zero: 0, which the compiler does not know.

@@ -36,7 +36,7 @@ _TINY = (1, 2, 8, 5)
 
 
 def parts(context: Context, *, case: Mapping[str, Any]) -> dict[str, Any]:
-    """Seconds of each part of a window launched step by step or in whole-window kernels, the mean over some.
+    """Seconds of each part of a window launched step by step or in persistent kernels, the mean over some.
 
     head: forward and backward without the recurrent layers. Raises ArithmeticError where looking changed the loss.
     """

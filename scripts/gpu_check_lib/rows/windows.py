@@ -71,7 +71,7 @@ def _check_graphs(row: _Found) -> None:
 
 
 def _ours(ours: Asked, name: str, case: Case, tf32: bool) -> _Found:
-    """What `gpurnn train` does: a graph of whole-window kernels where they fit, else of the loop."""
+    """What `gpurnn train` does: a graph of persistent kernels where they fit, else of the loop."""
     found = _prepared(ours, name, case=asdict(case), way=WHOLE_GRAPH, tf32=tf32)
     if found["possible"] or "error" in found:
         return found

@@ -3,7 +3,7 @@
 
 // Thread j keeps column j of W. The first H threads also do what is done once a unit.
 extern "C" __global__ void __launch_bounds__(THREADS)
-gru_window_forward(float* a, float* r, const float* W, const float* b, const float* b_h, const float* carry,
+gru_persistent_forward(float* a, float* r, const float* W, const float* b, const float* b_h, const float* carry,
                    const float* h_prev, float* h, int steps)
 {
     extern __shared__ __align__(16) float memory[];
@@ -50,7 +50,7 @@ gru_window_forward(float* a, float* r, const float* W, const float* b, const flo
 
 // Thread g H + k keeps gate g's part of row k of W; the first H threads add the parts up.
 extern "C" __global__ void __launch_bounds__(THREADS)
-gru_window_backward(float* a, float* r, const float* W, const float* carry, const float* dh_out, const float* h_prev,
+gru_persistent_backward(float* a, float* r, const float* W, const float* carry, const float* dh_out, const float* h_prev,
                     float* dh_rec, float* e, int steps)
 {
     extern __shared__ __align__(16) float memory[];

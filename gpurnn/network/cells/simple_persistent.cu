@@ -55,28 +55,28 @@ static __device__ __forceinline__ void backward(bool relu, float* a, const float
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-simple_window_forward(const float* a, const float* W, const float* b, const float* carry, const float* h_prev,
+simple_persistent_forward(const float* a, const float* W, const float* b, const float* carry, const float* h_prev,
                       float* h, int steps)
 {
     forward(false, a, W, b, carry, h_prev, h, steps);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-simple_window_backward(float* a, const float* W, const float* carry, const float* dh_out, const float* h,
+simple_persistent_backward(float* a, const float* W, const float* carry, const float* dh_out, const float* h,
                        float* dh_rec, int steps)
 {
     backward(false, a, W, carry, dh_out, h, dh_rec, steps);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-simple_relu_window_forward(const float* a, const float* W, const float* b, const float* carry, const float* h_prev,
+simple_relu_persistent_forward(const float* a, const float* W, const float* b, const float* carry, const float* h_prev,
                            float* h, int steps)
 {
     forward(true, a, W, b, carry, h_prev, h, steps);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-simple_relu_window_backward(float* a, const float* W, const float* carry, const float* dh_out, const float* h,
+simple_relu_persistent_backward(float* a, const float* W, const float* carry, const float* dh_out, const float* h,
                             float* dh_rec, int steps)
 {
     backward(true, a, W, carry, dh_out, h, dh_rec, steps);

@@ -1,4 +1,4 @@
-"""Whole-window kernels against the loop over steps, on the same backend."""
+"""Persistent kernels against the loop over steps, on the same backend."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def carries(steps: int, lanes: int) -> Iterator[np.ndarray | None]:
 def compare(be: Backend, cell: str, shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Layer(be, cell, shape)
     with monkeypatch.context() as patch:
-        patch.setattr(type(be), "bind_window", lambda *_, **__: None)
+        patch.setattr(type(be), "bind_persistent", lambda *_, **__: None)
         by_step = Layer(be, cell, shape)
     for steps in (shape[0], 1):
         for carry in carries(shape[0], shape[1]):
@@ -119,9 +119,9 @@ def test_a_window_in_one_launch_is_the_loop_over_its_steps(
 def test_weights_that_do_not_fit_the_registers_are_in_shared_memory(
     cuda: Backend, be: Backend, cell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gpurnn.backend.cuda import window
+    from gpurnn.backend.cuda import persistent
 
-    monkeypatch.setattr(window, "_WORKING_REGISTERS", (255 - 8,))
+    monkeypatch.setattr(persistent, "_WORKING_REGISTERS", (255 - 8,))
     compare(be, cell, (4, 3, 21), monkeypatch)
 
 
@@ -132,18 +132,18 @@ def test_the_largest_sizes(cuda: Backend, be: Backend, cell: str, monkeypatch: p
 
 @pytest.mark.parametrize("threads", REGISTERS)
 def test_the_warps_of_a_block_share_the_registers_of_four_parts(cuda: Backend, threads: int) -> None:
-    from gpurnn.backend.cuda import window
+    from gpurnn.backend.cuda import persistent
 
-    assert window.most_registers(threads, 65536) == REGISTERS[threads]
+    assert persistent.most_registers(threads, 65536) == REGISTERS[threads]
 
 
 @pytest.mark.parametrize("sm", KIB)
 @pytest.mark.parametrize(("cell", "hidden", "held", "shared"), HELD)
 def test_what_a_device_holds(cuda: Backend, sm: int, cell: str, hidden: int, held: int, shared: int) -> None:
-    from gpurnn.backend.cuda import window
+    from gpurnn.backend.cuda import persistent
 
-    for op in CELLS[cell].window:
-        found = window.layout(op, {"B": 2, "N": 4, "H": hidden}, 65536, KIB[sm] << 10, working=44)
+    for op in CELLS[cell].persistent:
+        found = persistent.layout(op, {"B": 2, "N": 4, "H": hidden}, 65536, KIB[sm] << 10, working=44)
         if shared <= KIB[sm] << 10:
             assert (found.registers, found.shared) == (held, shared)
         else:
@@ -153,10 +153,10 @@ def test_what_a_device_holds(cuda: Backend, sm: int, cell: str, hidden: int, hel
 @pytest.mark.parametrize("cell", LARGEST)
 def test_a_device_takes_what_it_can_hold_and_says_why_nothing_else(cuda: Backend, be: Backend, cell: str) -> None:
     largest = LARGEST[cell]
-    for op in CELLS[cell].window:
+    for op in CELLS[cell].persistent:
         for hidden in (1, 5, largest):
-            assert be.bind_window(op, "float32", N=4, B=2, H=hidden) is not None
-            assert be.why_no_window(op, "float32", N=4, B=2, H=hidden) == ""
+            assert be.bind_persistent(op, "float32", N=4, B=2, H=hidden) is not None
+            assert be.why_not_persistent(op, "float32", N=4, B=2, H=hidden) == ""
         gates = CELLS[cell].gates
         refused = {
             ("float32", largest + 1): "it needs 2[0-9]{2}[.][0-9] KiB of shared memory; a block has 227.0",
@@ -164,8 +164,8 @@ def test_a_device_takes_what_it_can_hold_and_says_why_nothing_else(cuda: Backend
             ("float64", 5): "whole windows are computed in float32, not float64",
         }
         for (dtype, hidden), why in refused.items():
-            assert be.bind_window(op, dtype, N=4, B=2, H=hidden) is None
-            assert re.fullmatch(why, be.why_no_window(op, dtype, N=4, B=2, H=hidden))
+            assert be.bind_persistent(op, dtype, N=4, B=2, H=hidden) is None
+            assert re.fullmatch(why, be.why_not_persistent(op, dtype, N=4, B=2, H=hidden))
 
 
 def test_weights_leave_the_registers_until_the_compiler_has_enough(
@@ -180,14 +180,14 @@ def test_weights_leave_the_registers_until_the_compiler_has_enough(
         return SimpleNamespace(local_size_bytes=max(0, asked[-1] - enough))
 
     monkeypatch.setattr(Kernels, "get", get)
-    op, sizes = CELLS["lstm"].window[0], {"N": 4, "B": 2, "H": 128}
-    assert cuda.bind_window(op, "float32", **sizes) is None
+    op, sizes = CELLS["lstm"].persistent[0], {"N": 4, "B": 2, "H": 128}
+    assert cuda.bind_persistent(op, "float32", **sizes) is None
     assert asked == [84, 80, 72]
-    why = cuda.why_no_window(op, "float32", **sizes)
+    why = cuda.why_not_persistent(op, "float32", **sizes)
     assert why == "the compiler keeps 72 bytes of each thread in memory off the chip"
     enough = 80
     asked.clear()
-    assert cuda.bind_window(op, "float32", **sizes) is not None
+    assert cuda.bind_persistent(op, "float32", **sizes) is not None
     assert max(asked) == 84
     assert asked[-1] == 80
 
@@ -196,10 +196,14 @@ def test_the_cpu_has_the_loop_only() -> None:
     from gpurnn import backend
 
     cpu = backend.get("cpu")
-    for op in CELLS["lstm"].window:
-        assert cpu.bind_window(op, "float32", N=4, B=2, H=5) is None
-        assert cpu.why_no_window(op, "float32", N=4, B=2, H=5) == "whole windows are kernels of a GPU"
+    for op in CELLS["lstm"].persistent:
+        assert cpu.bind_persistent(op, "float32", N=4, B=2, H=5) is None
+        assert cpu.why_not_persistent(op, "float32", N=4, B=2, H=5) == "whole windows are kernels of a GPU"
 
 
-def test_every_cell_with_whole_window_kernels_is_tested() -> None:
-    assert LARGEST.keys() == {cell.name for cell in CELLS.values() if cell.window} == set(outside_cell.of_the_package())
+def test_every_cell_with_persistent_kernels_is_tested() -> None:
+    assert (
+        LARGEST.keys()
+        == {cell.name for cell in CELLS.values() if cell.persistent}
+        == set(outside_cell.of_the_package())
+    )

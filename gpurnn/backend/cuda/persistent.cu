@@ -1,4 +1,4 @@
-// In front of every whole-window kernel: a vector-matrix product whose matrix stays on the chip for all steps.
+// In front of every persistent kernel: a vector-matrix product whose matrix stays on the chip for all steps.
 // Each of the THREADS threads of a block keeps LENGTH weights, the first REGISTERS of them in registers, the others
 // in shared memory. PADDED: LENGTH rounded up to a multiple of 4; weights beyond LENGTH are 0, so that vectors can be
 // read four elements at a time.

@@ -3,7 +3,7 @@
 
 // Thread j keeps column j of W. The first H threads also do what is done once a unit.
 extern "C" __global__ void __launch_bounds__(THREADS)
-lstm_window_forward(float* a, const float* W, const float* b, const float* carry, const float* c_prev, float* c,
+lstm_persistent_forward(float* a, const float* W, const float* b, const float* carry, const float* c_prev, float* c,
                     float* tc, const float* h_prev, float* h, int steps)
 {
     extern __shared__ __align__(16) float memory[];
@@ -45,7 +45,7 @@ lstm_window_forward(float* a, const float* W, const float* b, const float* carry
 
 // Thread g H + k keeps gate g's part of row k of W; the first H threads add the parts up.
 extern "C" __global__ void __launch_bounds__(THREADS)
-lstm_window_backward(float* a, const float* W, const float* carry, const float* dh_out, const float* c_prev,
+lstm_persistent_backward(float* a, const float* W, const float* carry, const float* dh_out, const float* c_prev,
                      const float* tc, float* dh_rec, float* e, int steps)
 {
     extern __shared__ __align__(16) float memory[];

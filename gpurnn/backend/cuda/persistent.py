@@ -1,4 +1,4 @@
-"""Whole-window kernels: which of them a device can hold, and how their weights are spread over its chip."""
+"""Persistent kernels: which of them a device can hold, and how their weights are spread over its chip."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from gpurnn.backend.base import Array
 from gpurnn.backend.cuda.arrays import DEVICE
 from gpurnn.backend.cuda.kernels import Kernels
-from gpurnn.backend.declared import WindowOp, extent
+from gpurnn.backend.declared import PersistentOp, extent
 from gpurnn.backend.signature import Signature
 
-PRELUDE = Path(__file__).with_name("window.cu")
+PRELUDE = Path(__file__).with_name("persistent.cu")
 _WORKING_REGISTERS = (44, 48, 56)  # of a thread, for all but its weights: as many as the compiler gets along with
 _MOST_REGISTERS = 255  # that an instruction can name
 _MOST_THREADS = 1024
@@ -42,7 +42,7 @@ def most_registers(threads: int, registers: int) -> int:
     return min(registers // _PARTS // (32 * warps_of_a_part) // 8 * 8, _MOST_REGISTERS)
 
 
-def layout(op: WindowOp, dims: Mapping[str, int], registers: int, shared: int, working: int) -> Layout | str:
+def layout(op: PersistentOp, dims: Mapping[str, int], registers: int, shared: int, working: int) -> Layout | str:
     """How a block with these registers and bytes of shared memory holds `op`; or why it cannot.
 
     working: registers of each thread that hold no weight.
@@ -62,7 +62,7 @@ def layout(op: WindowOp, dims: Mapping[str, int], registers: int, shared: int, w
 
 
 def fit(
-    op: WindowOp, dims: Mapping[str, int], registers: int, shared: int, spilled: Callable[[Layout], int]
+    op: PersistentOp, dims: Mapping[str, int], registers: int, shared: int, spilled: Callable[[Layout], int]
 ) -> Layout | str:
     """The layout with the most weights in registers; or why there is none.
 
@@ -81,7 +81,7 @@ def fit(
 
 
 def prepare(
-    kernels: Kernels, device: Any, op: WindowOp, dtype: Any, dims: Mapping[str, int]
+    kernels: Kernels, device: Any, op: PersistentOp, dtype: Any, dims: Mapping[str, int]
 ) -> tuple[Any, Layout] | str:
     """The compiled kernel of `op` and its layout; or why this device runs the loop over steps instead."""
     if np.dtype(dtype) != np.float32:
@@ -97,9 +97,9 @@ def prepare(
 
 
 def bind(
-    kernels: Kernels, device: Any, op: WindowOp, dtype: Any, dims: Mapping[str, int]
+    kernels: Kernels, device: Any, op: PersistentOp, dtype: Any, dims: Mapping[str, int]
 ) -> Callable[..., None] | None:
-    """See `Backend.bind_window`."""
+    """See `Backend.bind_persistent`."""
     prepared = prepare(kernels, device, op, dtype, dims)
     if isinstance(prepared, str):
         return None

@@ -1,14 +1,14 @@
-"""Cells over a whole window in one launch, for the sizes whose recurrent weights a GPU can keep on its chip.
+"""Persistent kernels: a cell over all steps of a window in one launch, its recurrent weights kept on the GPU's chip.
 
 They are another body of the loop in `layers.recurrent`: the same buffers, read and overwritten in the same way.
-window.md says which sizes which devices hold, and what they take there.
+docs/persistent-kernels.md says which sizes which devices hold, and what they take there.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from gpurnn.backend import Argument, WindowOp
+from gpurnn.backend import Argument, PersistentOp
 
 _TBH = Argument(("N", "B", "H"))
 _TO_TBH = Argument(("N", "B", "H"), written=True)
@@ -27,43 +27,44 @@ def _gates(count: int, *, written: bool = True) -> Argument:
 
 def _pair(
     name: str, gates: int, forward: dict[str, Argument], backward: dict[str, Argument], file: str
-) -> tuple[WindowOp, WindowOp]:
+) -> tuple[PersistentOp, PersistentOp]:
     """The forward and backward kernel: a thread a gate of a unit, each keeping H weights.
 
     Shared by the threads of a block: two vectors of H rounded up to a multiple of 4, or one a gate, and one real each.
     """
     source, threads = Path(__file__).with_name(file), f"{gates}H"
     return (
-        WindowOp(f"{name}_window_forward", forward, source, threads, weights="H", vectors=max(gates, 2)),
-        WindowOp(f"{name}_window_backward", backward, source, threads, weights="H", vectors=max(gates, 2)),
+        PersistentOp(f"{name}_persistent_forward", forward, source, threads, weights="H", vectors=max(gates, 2)),
+        PersistentOp(f"{name}_persistent_backward", backward, source, threads, weights="H", vectors=max(gates, 2)),
     )
 
 
-def _simple(name: str) -> tuple[WindowOp, WindowOp]:
+def _simple(name: str) -> tuple[PersistentOp, PersistentOp]:
     W = Argument(("H", "H"))
     forward = {"a": _gates(1, written=False), "W": W, "b": Argument(("H",)), "carry": _CARRY}
     forward |= {"h_prev": _before("h"), "h": _TO_TBH}
     backward = {"a": _gates(1), "W": W, "carry": _CARRY, "dh_out": _TBH, "h": _TBH, "dh_rec": _TO_BH}
-    return _pair(name, 1, forward, backward, "simple_window.cu")
+    return _pair(name, 1, forward, backward, "simple_persistent.cu")
 
 
-def _lstm() -> tuple[WindowOp, WindowOp]:
+def _lstm() -> tuple[PersistentOp, PersistentOp]:
     W = Argument(("H", "4H"))
     forward = {"a": _gates(4), "W": W, "b": Argument(("4H",)), "carry": _CARRY, "c_prev": _before("c")}
     forward |= {"c": _TO_TBH, "tc": _TO_TBH, "h_prev": _before("h"), "h": _TO_TBH}
     backward = {"a": _gates(4), "W": W, "carry": _CARRY, "dh_out": _TBH, "c_prev": _TBH, "tc": _TBH}
     backward |= {"dh_rec": _TO_BH, "e_c": _TO_BH}
-    return _pair("lstm", 4, forward, backward, "lstm_window.cu")
+    return _pair("lstm", 4, forward, backward, "lstm_persistent.cu")
 
 
-def _gru() -> tuple[WindowOp, WindowOp]:
+def _gru() -> tuple[PersistentOp, PersistentOp]:
     W = Argument(("H", "3H"))
     forward = {"a": _gates(3), "r": _gates(3), "W": W, "b": Argument(("3H",)), "b_h": Argument(("H",))}
     forward |= {"carry": _CARRY, "h_prev": _before("h"), "h": _TO_TBH}
     backward = {"a": _gates(3), "r": _gates(3), "W": W, "carry": _CARRY, "dh_out": _TBH, "h_prev": _TBH}
     backward |= {"dh_rec": _TO_BH, "e_h": _TO_BH}
-    return _pair("gru", 3, forward, backward, "gru_window.cu")
+    return _pair("gru", 3, forward, backward, "gru_persistent.cu")
 
 
-SIMPLE_WINDOW, SIMPLE_RELU_WINDOW, LSTM_WINDOW, GRU_WINDOW = _simple("simple"), _simple("simple_relu"), _lstm(), _gru()
+SIMPLE_PERSISTENT, SIMPLE_RELU_PERSISTENT = _simple("simple"), _simple("simple_relu")
+LSTM_PERSISTENT, GRU_PERSISTENT = _lstm(), _gru()
 """Forward and backward of each."""
