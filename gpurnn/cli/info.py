@@ -1,4 +1,4 @@
-"""`gpurnn info`: shows what a corpus or a run is."""
+"""`gpurnn info`: shows what a corpus, a run or a model is."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from gpurnn.cli import console
 from gpurnn.cli.options import PATH, Command
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus.describe import describe_corpus
+from gpurnn.runs.checkpoint import begins_as_checkpoint
 
 
 @click.command(cls=Command)
@@ -17,11 +18,15 @@ from gpurnn.data.corpus.describe import describe_corpus
 @click.option("--verify", is_flag=True, help="Read the whole corpus and compare it with its digests.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(path: Path, verify: bool, as_json: bool) -> None:
-    """Show what a corpus (a file) or a run (a folder) is."""
+    """Show what a corpus (a file), a run (a folder), or a model or a checkpoint (a file) is."""
     if path.is_dir():
         from gpurnn.cli.run_info import describe_run
 
         facts = describe_run(path)
+    elif begins_as_checkpoint(path):
+        from gpurnn.cli.run_info import describe_model
+
+        facts = describe_model(path)
     else:
         facts = _corpus(path, verify)
     console.show(json.dumps(facts) if as_json else "\n".join(_lines(facts)))

@@ -20,7 +20,7 @@ from gpurnn.signals import NOTHING_LOST, ending_at_once, pass_over
 COMMANDS = {
     "prepare": "Turn text files into a corpus.",
     "import-corpus": "Copy a corpus out of a file from a stranger.",
-    "info": "Show what a corpus or a run is.",
+    "info": "Show what a corpus, a run or a model is.",
     "train": "Train a network on a corpus, or go on with a run.",
     "evaluate": "Measure a run on a split of a corpus.",
     "sample": "Generate text with a trained run.",

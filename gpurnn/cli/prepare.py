@@ -16,10 +16,8 @@ from gpurnn.cli.options import (
     section,
 )
 from gpurnn.cli.progress import Bar
-from gpurnn.data.prepare import PrepareReport
 from gpurnn.data.prepare import prepare as prepare_corpus
 from gpurnn.data.text.tokens import ERROR_MODES, KINDS, NEWLINES, NORMAL_FORMS
-from gpurnn.exceptions import shell_word
 from gpurnn.signals import unwinding
 
 
@@ -30,7 +28,6 @@ def _parse_split(ctx: click.Context, option: click.Parameter, value: str | None)
         raise click.BadParameter(f"{value!r}: expected fractions like 0.9,0.05,0.05") from None
 
 
-_SHOWN = 5
 _corpus, _splits, _text = section("Corpus"), section("Splits"), section("How bytes become text")
 
 
@@ -92,31 +89,6 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
             stdin=console.standard_input(),
             progress=bar if bar.shown else None,
         )
-    _show(report)
-
-
-def _show(report: PrepareReport) -> None:
-    lines = [f"{shell_word(report.output)}: {report.symbols:,} {report.kind} in the vocabulary"]
-    for name, size in report.splits.items():
-        unknown = f", {report.unknown[name]:,} of them unknown" if report.unknown[name] else ""
-        lines.append(f"  {name:<6}{size.tokens:>15,} tokens in {_count(size.documents, 'document')}{unknown}")
-    if report.unknown_symbols:
-        shown = " ".join(repr(symbol) for symbol in report.unknown_examples)
-        lines.append(f"  {report.unknown_symbols:,} symbols outside the vocabulary became unknown: {shown}")
-    if report.empty:
-        lines.append(f"  {report.empty:,} empty files were left out")
-    if report.passed_over:
-        shown = " ".join(shell_word(path) for path in report.passed_over[:_SHOWN])
-        lines.append(f"  {_count(len(report.passed_over), 'name')} in folders, not of files, were left out: {shown}")
-    if report.wrong_bytes:
-        fate = f"became {report.replacements:,} U+FFFD" if report.replacements else "were dropped"
-        lines.append(f"  {report.wrong_bytes:,} bytes not in the encoding {fate}, in {_count(report.damaged, 'file')}")
-    if report.separators:
-        lines.append(f"  the document separator was found {_count(report.separators, 'time')}")
-    console.report("\n".join(lines))
+    console.report(str(report))
     if report.separators == 0:
         console.warn("--document-separator was found nowhere: each file is one document")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What `gpurnn info` shows about a run."""
+"""What `gpurnn info` shows about a run, and about a model in a file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from gpurnn.data.stream import Cursor
 from gpurnn.data.stream.windows import Geometry
 from gpurnn.exceptions import GpurnnError
 from gpurnn.network import ModelConfig
-from gpurnn.runs.checkpoint import Checkpoint
+from gpurnn.runs.checkpoint import Checkpoint, read_checkpoint
 from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.log import read_log
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.model_file import is_model_file
 from gpurnn.training.snapshot import load_config
 
 
@@ -34,12 +35,11 @@ def describe_run(path: Path) -> dict[str, Any]:
     else:
         config = load_config(checkpoint)
     header = written if checkpoint is None else checkpoint.header
-    corpus = _section(header, "corpus")
     return {
         "path": str(path),
         "model": _model(config),
         "training": _training(config),
-        "corpus": {name: corpus[name] for name in ("path", "tokens", "fingerprint") if name in corpus},
+        "corpus": _corpus(header),
         **_done(checkpoint),
         "loss": _losses(run, checkpoint),
         "checkpoints": {
@@ -48,6 +48,29 @@ def describe_run(path: Path) -> dict[str, Any]:
         },
         "versions": _section(header, "versions"),
     }
+
+
+def describe_model(path: Path) -> dict[str, Any]:
+    """A checkpoint, or a file that a model's `save` wrote, as a dictionary of JSON values.
+
+    Keys: path, model, training and versions as in `describe_run`, corpus as far as it is said there; of a checkpoint
+    also windows, epochs and seconds done. Raises RunError, CheckpointError.
+    """
+    checkpoint = read_checkpoint(path)
+    config = load_config(checkpoint)
+    return {
+        "path": str(path),
+        "model": _model(config),
+        "training": _training(config),
+        "corpus": _corpus(checkpoint.header),
+        **({} if is_model_file(checkpoint) else _done(checkpoint)),
+        "versions": _section(checkpoint.header, "versions"),
+    }
+
+
+def _corpus(header: dict[str, Any]) -> dict[str, Any]:
+    corpus = _section(header, "corpus")
+    return {name: corpus[name] for name in ("path", "tokens", "fingerprint") if name in corpus}
 
 
 def _section(header: dict[str, Any], name: str) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus.packing import Packer, Progress, count_ids
-from gpurnn.data.corpus.schema import SPLITS, SplitSize
+from gpurnn.data.corpus.schema import SPLITS
 from gpurnn.data.corpus.spool import Spool
 from gpurnn.data.corpus.writer import new_corpus
+from gpurnn.data.report import PrepareReport
 from gpurnn.data.text.decoding import PREPARE_ADVICE, Losses, as_bytes, as_text, text_decoder
 from gpurnn.data.text.inputs import Source, find_sources
 from gpurnn.data.text.text import read_pieces
@@ -28,35 +29,6 @@ from gpurnn.settings import checked
 Bounds = tuple[int, int, int, int]
 """The splits train, valid and test lie between neighbours of these token positions."""
 _SHOWN = 10
-
-
-@dataclass(frozen=True)
-class PrepareReport:
-    """What prepare made.
-
-    splits: tokens and documents by split. unknown: tokens of each split that became the unknown symbol.
-    unknown_symbols: how many different symbols that were; unknown_examples: the commonest of them.
-    empty: files found in folders that held nothing. passed_over: names found there that are not of files.
-    wrong_bytes: bytes that are not in the encoding and were dropped or replaced; replacements: how many U+FFFD stand
-    for them; damaged: in how many texts they are.
-    separators: how often the document separator was found; None where there is none.
-    """
-
-    output: Path
-    kind: Kind
-    symbols: int
-    splits: Mapping[str, SplitSize]
-    unknown: Mapping[str, int]
-    unknown_symbols: int
-    unknown_examples: Sequence[str | bytes]
-    sources: int
-    empty: int
-    fingerprint: str
-    wrong_bytes: int = 0
-    replacements: int = 0
-    damaged: int = 0
-    separators: int | None = None
-    passed_over: Sequence[Path] = ()
 
 
 def prepare(

@@ -147,6 +147,15 @@ def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
         raise CheckpointError(f"checkpoint {path} does not fit into memory") from None
 
 
+def begins_as_checkpoint(path: Path) -> bool:
+    """Whether a file begins as one; False for what cannot be read and for what is no file."""
+    try:
+        with open(open_regular(path, os.O_RDONLY), "rb") as file:
+            return file.read(_DIGEST_START)[8:] == _BEFORE_DIGEST
+    except (OSError, ValueError):  # a path with a zero byte
+        return False
+
+
 def _read_regular_file(path: Path) -> bytearray:
     """All bytes of a file that begins like a checkpoint. Raises OSError, CheckpointError."""
     if "\0" in str(path):

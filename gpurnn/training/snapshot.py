@@ -25,6 +25,7 @@ from gpurnn.network.cells import CELLS
 from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.divergence import Divergence
+from gpurnn.training.model_file import is_model_file
 from gpurnn.training.optimizer import Optimizer
 
 _AVERAGE = "average."
@@ -96,22 +97,10 @@ class Unchanging:
 
 def unchanging(config: TrainConfig, corpus: Corpus, be: Backend) -> Unchanging:
     """Read it, once. Raises CorpusError."""
-    data, offsets = corpus.vocabulary.to_arrays()
-    symbols, counts = corpus.starts
-    tensors: dict[str, np.ndarray] = {"vocabulary.data": data, "vocabulary.offsets": offsets}
-    tensors |= {"starts.symbols": np.asarray(symbols, np.int64), "starts.counts": np.asarray(counts, np.int64)}
-    header: dict[str, Any] = {
-        "config": config.to_json(),
-        "corpus": {
-            "path": str(corpus.path.resolve()),
-            "fingerprint": corpus.fingerprint,
-            "tokens": corpus.vocabulary.kind,
-            "unknown": corpus.vocabulary.unknown,
-            "policy": corpus.policy.to_json(),
-        },
-        "versions": versions(be),
-    }
-    return Unchanging(tensors, header)
+    language = corpus.language
+    about = {"path": str(corpus.path.resolve()), "fingerprint": corpus.fingerprint, **language.to_json()}
+    header = {"config": config.to_json(), "corpus": about, "versions": versions(be)}
+    return Unchanging(language.to_arrays(), header)
 
 
 def pack(
@@ -140,14 +129,17 @@ def unpack(checkpoint: Checkpoint, model: Model, optimizer: Optimizer, state: St
 
 
 def load_config(checkpoint: Checkpoint) -> TrainConfig:
-    """The settings that a checkpoint was trained with; its parameters and states have the shapes that they ask for.
+    """The settings that a model was trained with; its parameters have the shapes that they ask for.
+
+    So have the states in a checkpoint; a model file (see `gpurnn.training.model_file`) has none.
 
     Call it before memory is taken for what it describes. Raises RunError, CheckpointError.
     """
+    alone = is_model_file(checkpoint)
     config = TrainConfig.from_json(_object(checkpoint, "config"), f"{checkpoint.path}: config")
     model, tensors = config.model, checkpoint.tensors
     shapes = {spec.name: spec.shape for spec in model.specs()}
-    for layer in range(model.layers):
+    for layer in () if alone else range(model.layers):
         shapes |= {f"state.{layer}.{name}": (config.lanes, model.hidden) for name in CELLS[model.cell].states}
     for name, shape in shapes.items():
         found = tensors[name].shape if name in tensors else "no such tensor"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gpurnn.data.corpus.chunks import ChunkedData, Descriptor
 from gpurnn.data.corpus.schema import SPLITS, Manifest
 from gpurnn.data.corpus.validate import open_validated
+from gpurnn.data.text.language import Language
 from gpurnn.data.text.tokens import Kind, TextPolicy, Vocabulary
 from gpurnn.exceptions import CorpusError, DataError
 
@@ -172,6 +173,11 @@ class Corpus:
         if int(symbols.max()) >= len(self.vocabulary) or int(counts.min()) < 1:
             raise CorpusError(f"{self.path}: the first symbols of documents are damaged; prepare the corpus again")
         return symbols, counts
+
+    @property
+    def language(self) -> Language:
+        """What turns text into its symbols and back; reads how documents begin."""
+        return Language(self.vocabulary, self.policy, *self.starts)
 
     def verify(self) -> None:
         """Reads everything and compares it with the digests in the file; CorpusError where they differ."""

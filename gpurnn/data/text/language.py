@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,3 +21,21 @@ class Language:
     policy: TextPolicy
     start_symbols: np.ndarray
     start_counts: np.ndarray
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """What checkpoints hold of it as tensors, by their names there."""
+        data, offsets = self.vocabulary.to_arrays()
+        return {
+            "vocabulary.data": data,
+            "vocabulary.offsets": offsets,
+            "starts.symbols": np.asarray(self.start_symbols, np.int64),
+            "starts.counts": np.asarray(self.start_counts, np.int64),
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """What they hold of it in their header, under `corpus`."""
+        return {
+            "tokens": self.vocabulary.kind,
+            "unknown": self.vocabulary.unknown,
+            "policy": self.policy.to_json(),
+        }

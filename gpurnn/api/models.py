@@ -1,0 +1,163 @@
+"""`gpurnn.load` and `gpurnn.evaluate`: a trained model, to generate, to be measured, to be kept and looked at."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, cast
+
+import numpy as np
+
+from gpurnn import backend
+from gpurnn.api.arguments import AnyPath, known_keywords, path_of
+from gpurnn.api.table import table_of_parts
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.text.language import Language
+from gpurnn.evaluation.language_model import Evaluation
+from gpurnn.evaluation.language_model import evaluate as evaluate_split
+from gpurnn.exceptions import UsageError
+from gpurnn.generation.generate import generate as generate_pieces
+from gpurnn.generation.prompt import Prompt
+from gpurnn.network import Model
+from gpurnn.training.config import TrainConfig
+from gpurnn.training.load import Trained, load_trained
+from gpurnn.training.model_file import write_model
+from gpurnn.training.session import open_corpus
+
+_logger = logging.getLogger("gpurnn")
+
+
+class TrainedModel:
+    """A trained model, as `gpurnn.load` gives it.
+
+    model: the network with its parameters, which computes on `model.be`. language: turns text into its symbols and
+    back; `language.vocabulary.encode("text")` are the symbols of a text. config: what it was trained with.
+    """
+
+    def __init__(self, trained: Trained) -> None:
+        self.model: Model = trained.model
+        self.language: Language = trained.language
+        self.config: TrainConfig = trained.config
+        self._checkpoint = trained.checkpoint
+
+    @known_keywords
+    def generate(
+        self,
+        prompt: Prompt = "",
+        length: int = 1000,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        stop: str | bytes | None = None,
+    ) -> str | bytes:
+        """New text, without the prompt that it goes on from: bytes from a model of bytes, str from any other.
+
+        Raises UsageError, DataError (a prompt with a symbol that the vocabulary lacks).
+
+        prompt: The text to go on from, not repeated; without one the text begins as the documents of the corpus do.
+        length: Symbols to make; 0: until stopped.
+        temperature: Lower: likelier text, less variety; 0: always the likeliest symbol.
+        top_k: Draw from the K likeliest symbols; 0: all.
+        top_p: Draw from the fewest likeliest symbols that have probability P together.
+        seed: The same seed, the same text; another each time unless given.
+        stop: End before this text.
+        """
+        if length == 0 and stop is None:
+            raise UsageError("length: with 0 the text never ends; give a length, or a text to stop at")
+        pieces = generate_pieces(
+            self.model,
+            self.language,
+            prompt,
+            length=length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            stop=stop,
+        )
+        empty: Any = b"" if self.language.vocabulary.kind == "bytes" else ""
+        return cast("str | bytes", empty.join(pieces))
+
+    @known_keywords
+    def evaluate(self, corpus: AnyPath | None = None, split: str = "valid", *, lanes: int = 1) -> Evaluation:
+        """See `gpurnn.evaluate`. corpus: None: the one that it was trained on, where a run says which that is."""
+        opened = open_corpus(self._checkpoint) if corpus is None else Corpus.open(path_of("corpus", corpus))
+        with opened:
+            return evaluate_split(self.model, self.language, opened, split, lanes=lanes)
+
+    def save(self, path: AnyPath) -> None:
+        """Write one file that `gpurnn.load` and the commands read: parameters, configuration, vocabulary, text policy.
+
+        It needs nothing of the run. Readers find the old file or the whole new one; what `path` leads to is replaced
+        where it is a regular file. Raises UsageError, CheckpointError.
+        """
+        write_model(path_of("path", path), self.model, self.language, self.config)
+
+    def __call__(self, x: Any) -> np.ndarray:
+        """The outputs o (T, B, K), before the softmax, of T steps of B sequences, each from its beginning.
+
+        x: (T, B) symbols, whole numbers, on the host; the outputs are there too. For looking: it allocates all that
+        such a window takes. Raises UsageError for other arrays.
+        """
+        tokens = np.asarray(x)
+        if tokens.ndim != 2 or not tokens.size or tokens.dtype.kind not in "iu":
+            raise UsageError(f"x: expected symbols (T, B), whole numbers, found {tokens.shape} {tokens.dtype}")
+        model, (steps, lanes) = self.model, tokens.shape
+        symbols = model.config.symbols
+        if not 0 <= tokens.min() <= tokens.max() < symbols:
+            wrong = tokens.min() if tokens.min() < 0 else tokens.max()
+            raise UsageError(f"x: expected symbols of the vocabulary, 0 to {symbols - 1}, found {wrong}")
+        workspace = model.workspace(lanes, steps, train=False)
+        batch = workspace.batch
+        model.be.from_host(tokens.astype(batch.tokens.dtype).reshape(-1), out=batch.tokens)
+        batch.carry[...] = 1
+        batch.carry[0] = 0  # where a sequence begins
+        batch.begin(steps, [t == 0 for t in range(steps)])
+        model.forward(workspace, model.state(lanes))
+        return model.be.to_host(workspace.o).reshape(steps, lanes, -1)
+
+    def __repr__(self) -> str:
+        vocabulary, config, be = self.language.vocabulary, self.config.model, self.model.be
+        head = f"{config.cell} of {len(vocabulary):,} {vocabulary.kind}, {config.dtype}, on {be.device}"
+        return f"{head}\n{table_of_parts(config)}"
+
+
+@known_keywords
+def load(source: AnyPath, device: str = "auto", checkpoint: AnyPath = "best") -> TrainedModel:
+    """A trained model out of a run, a checkpoint, or a file that its `save` wrote.
+
+    Where a damaged checkpoint is passed over, the logger `gpurnn` says so. Raises RunError, CheckpointError,
+    BackendError, UsageError.
+
+    source: The folder of a run, or what `gpurnn.train` returned; or a file.
+    device: cpu, cuda or cuda:N; auto: a GPU where there is one.
+    checkpoint: Which one of the run: best, last or a file; best is the last one where there was no validation.
+    """
+    which = checkpoint if isinstance(checkpoint, str) else str(path_of("checkpoint", checkpoint))
+    return TrainedModel(load_trained(backend.get(device), path_of("source", source), which, _logger.warning))
+
+
+@known_keywords
+def evaluate(
+    run: AnyPath,
+    corpus: AnyPath | None = None,
+    split: str = "valid",
+    *,
+    lanes: int = 1,
+    checkpoint: AnyPath = "best",
+    device: str = "auto",
+) -> Evaluation:
+    """How well a run predicts a split of a corpus: what `gpurnn evaluate --json` says, as attributes.
+
+    Every token of the split but its first and those that begin a document is predicted once, from all of the text
+    before it. Raises RunError, CheckpointError, DataError, BackendError, UsageError; GpurnnError: a loss that is not
+    finite.
+
+    run: The folder of a run, or what `gpurnn.train` returned; or a checkpoint, or what a model's `save` wrote.
+    corpus: The one it was trained on unless given.
+    split: Which part of the corpus: train, valid or test.
+    lanes: Stretches read side by side: faster, but each begins with a state of zeros.
+    checkpoint: Which one of the run: best, last or a file; best is the last one where there was no validation.
+    device: cpu, cuda or cuda:N; auto: a GPU where there is one.
+    """
+    return load(run, device, checkpoint).evaluate(corpus, split, lanes=lanes)

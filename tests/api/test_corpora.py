@@ -1,0 +1,89 @@
+"""`gpurnn.prepare`: the corpus that the command makes, and an object that stands for it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from trained import documents
+
+import gpurnn
+from gpurnn.cli.main import main
+from gpurnn.cli.prepare import prepare as command
+from gpurnn.data.corpus import Corpus
+from gpurnn.exceptions import DataError, UsageError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("texts").mkdir()
+    Path("texts/a.txt").write_text("".join(documents(30)))
+    Path("texts/b.txt").write_text("".join(documents(9, seed=2)).upper())
+    return tmp_path
+
+
+def test_keywords_are_the_options_of_the_command_with_their_defaults():
+    parsed = command.make_context("prepare", ["texts", "-o", "made.h5"]).params
+    keywords = inspect.signature(gpurnn.prepare).parameters
+    assert set(keywords) - {"on_progress"} == set(parsed)
+    for name, value in parsed.items():
+        if name not in ("texts", "output"):
+            assert keywords[name].default == value, name
+
+
+def test_it_makes_the_corpus_that_the_command_makes(folder: Path):
+    for keywords, options in (
+        ({}, []),
+        ({"tokens": "words", "min_count": 2, "lower": True}, ["--tokens", "words", "--min-count", "2", "--lower"]),
+        (
+            {"split": (0.8, 0.2, 0), "document_separator": ".\n"},
+            ["--split", "0.8,0.2,0", "--document-separator", ".\\n"],
+        ),
+        ({"valid": "texts/b.txt", "test": ["texts/b.txt"]}, ["--valid", "texts/b.txt", "--test", "texts/b.txt"]),
+        ({"encoding": "latin-1", "newline": "keep"}, ["--encoding", "latin-1", "--newline", "keep"]),
+        ({"errors": "replace", "normalise": "NFD"}, ["--errors", "replace", "--normalise", "NFD"]),
+    ):
+        done = CliRunner().invoke(main, ["prepare", "texts", "-o", "one.h5", "--force", *options])
+        made = gpurnn.prepare("texts", "one.h5".replace("one", "two"), force=True, **keywords)
+        assert done.exit_code == 0, done.output
+        assert Path("one.h5").read_bytes() == Path("two.h5").read_bytes()
+        assert done.stdout == f"{made}\n".replace("two.h5", "one.h5")
+    of_one = gpurnn.prepare(["texts/a.txt", Path("texts/b.txt")], "three.h5")
+    assert of_one.fingerprint == gpurnn.prepare("texts", "four.h5").fingerprint
+    CliRunner().invoke(main, ["prepare", "texts/a.txt", "-o", "one.h5", "--force", "--vocab-from", "four.h5"])
+    gpurnn.prepare("texts/a.txt", "two.h5", force=True, vocab_from=of_one)
+    assert Path("one.h5").read_bytes() == Path("two.h5").read_bytes()
+
+
+def test_what_it_returns_stands_for_the_corpus(folder: Path):
+    made = gpurnn.prepare("texts", "made.h5")
+    assert os.fspath(made) == "made.h5"
+    with Corpus.open(made) as corpus:
+        assert corpus.fingerprint == made.fingerprint
+        assert {name: size.tokens for name, size in made.splits.items()} == corpus.splits
+
+
+def test_progress(folder: Path):
+    seen: list[tuple[str, int, int]] = []
+    gpurnn.prepare("texts", "made.h5", on_progress=lambda *progress: seen.append(progress))
+    size = sum(path.stat().st_size for path in Path("texts").iterdir())
+    assert ("reading", size, size) in seen
+
+
+def test_what_cannot_be_prepared(folder: Path):
+    Path("there.h5").write_text("x")
+    for call, error, message in (
+        (lambda: gpurnn.prepare("gone.txt", "a.h5"), DataError, "gone.txt: cannot read the text"),
+        (lambda: gpurnn.prepare("-", "a.h5"), DataError, "standard input: not available here; give a file"),
+        (lambda: gpurnn.prepare("texts", "there.h5"), DataError, "cannot write there.h5: it exists"),
+        (lambda: gpurnn.prepare("texts", "a.h5", tokens="char"), UsageError, "tokens: expected one of chars, bytes, "),
+        (lambda: gpurnn.prepare("texts", "a.h5", errors="drop"), DataError, "errors is 'drop', expected one of"),
+        (lambda: gpurnn.prepare("texts", "a.h5", split=(1, 2)), UsageError, "expected three fractions"),
+    ):
+        with pytest.raises(error, match=message):
+            call()
+    assert sorted(path.name for path in folder.iterdir()) == ["texts", "there.h5"]

@@ -1,0 +1,61 @@
+"""What `import gpurnn` gives: functions and the shim, none of them loaded before it is used."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+
+import pytest
+
+import gpurnn
+from gpurnn.exceptions import UsageError
+
+LOADED = """
+import json, sys, gpurnn
+rooms = [name for name in sys.modules if name.split(".")[0] in ("numpy", "cupy", "click", "h5py")]
+rooms += [name for name in sys.modules if name.startswith("gpurnn.")]
+print(json.dumps([rooms, dir(gpurnn), gpurnn.backend.__name__, "cupy" in sys.modules]))
+"""
+
+
+def test_importing_loads_nothing_and_says_what_there_is():
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    rooms, names, shim, cupy = json.loads(done.stdout)
+    assert (rooms, shim, cupy) == ([], "gpurnn.backend", False)
+    assert set(gpurnn.__all__) <= set(names)
+
+
+@pytest.mark.parametrize("name", [name for name in gpurnn.__all__ if name != "backend"])
+def test_each_function_says_what_its_keywords_mean(name: str):
+    function = getattr(gpurnn, name)
+    text = inspect.getdoc(function)
+    for keyword in inspect.signature(function).parameters:
+        assert f"\n{keyword}: " in text
+
+
+def test_a_name_that_there_is_not():
+    with pytest.raises(AttributeError, match="module 'gpurnn' has no attribute 'lode'"):
+        gpurnn.lode  # noqa: B018
+
+
+def test_an_unknown_keyword_names_the_nearest_one():
+    for call, message in (
+        (lambda: gpurnn.load("run", devise="cpu"), r"load: there is no keyword devise; did you mean device\?"),
+        (lambda: gpurnn.prepare("a", "b", min_counts=2), r"prepare: .* min_counts; did you mean min_count\?"),
+        (lambda: gpurnn.evaluate("run", q=2), "evaluate: there is no keyword q; help says which there are"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            call()
+
+
+def test_what_is_no_path():
+    for call, message in (
+        (lambda: gpurnn.load(3), "source: expected a path, found int"),
+        (lambda: gpurnn.load(""), "source: expected a path, found an empty one"),
+        (lambda: gpurnn.prepare(["a.txt", None], "b.h5"), "texts: expected a path, found NoneType"),
+        (lambda: gpurnn.prepare("a.txt", ""), "output: expected a path, found an empty one"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            call()
