@@ -13,7 +13,7 @@ typedef struct {
     PyObject *refuse;
     const Kernels *kernels;
     Expected x, out;
-    int64_t rows, columns, strips;
+    int64_t rows, columns, strips, bytes; /* bytes: of the packed matrix */
     int threads, backwards;
     void *packed;
 } BoundProduct;
@@ -40,10 +40,9 @@ static PyObject *product_call(PyObject *self, PyObject *const *args, size_t flag
     int fits = took_out && apart(&x, &out);
     if (fits) {
         ProductCall call = {bound, x.buf, out.buf, bound->backwards};
-        double work = 2.0 * (double)bound->rows * (double)bound->columns;
         bound->backwards = !bound->backwards;
         Py_BEGIN_ALLOW_THREADS;
-        in_parallel(threads_for(work, bound->strips, bound->threads), part_of_strips, &call);
+        in_parallel(threads_for(reading((double)bound->bytes), bound->strips, bound->threads), part_of_strips, &call);
         Py_END_ALLOW_THREADS;
     }
     if (took_x)
@@ -105,7 +104,8 @@ PyObject *bind_product(PyObject *module, PyObject *args) {
     bound->threads = threads;
     bound->x = (Expected){.formats = {format}, .item = item, .axes = 2, .extent = {1, bound->rows}};
     bound->out = (Expected){.formats = {format}, .item = item, .written = 1, .axes = 2, .extent = {1, bound->columns}};
-    bound->packed = allocate(bound->strips * kernels->strip * bound->rows * item);
+    bound->bytes = bound->strips * kernels->strip * bound->rows * item;
+    bound->packed = allocate(bound->bytes);
     if (bound->packed != NULL)
         kernels->pack_strips(bound->rows, bound->columns, view.buf, bound->packed);
     PyBuffer_Release(&view);

@@ -7,6 +7,9 @@
 /* How many threads some work is for that can be cut into `most` parts, where up to `threads` are wanted. */
 int threads_for(double operations, long long most, int threads);
 
+/* Operations of a product that take as long as reading so many bytes of a matrix that is used once. */
+static inline double reading(double bytes) { return 2 * bytes; }
+
 /* Does part 0, 1, ... parts - 1 (up to MOST_THREADS) of some work, each by a thread of its own where there are threads to
    be had. While one thread of the program does so, another one that asks for it too does all its parts alone. */
 void in_parallel(int parts, void (*work)(void *given, int part, int parts), void *given);

@@ -61,6 +61,8 @@ static Scratch *take_scratch(int threads) {
 static int run_gemm(Gemm *gemm, const Kernels *kernels, int64_t item, int threads) {
     double work = 2.0 * (double)gemm->rows * (double)gemm->depth * (double)gemm->columns;
     gemm->few = gemm->rows < 4 && gemm->b_right == 1;
+    if (gemm->few) /* b is read for each row */
+        work = reading(work / 2 * (double)item);
     int64_t across = tiles_in(gemm->columns, kernels->tile_columns), down = tiles_in(gemm->rows, kernels->tile_rows);
     threads = threads_for(work, across > down ? across : down, threads);
     Scratch *scratch = take_scratch(threads);
