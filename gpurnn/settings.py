@@ -2,20 +2,27 @@
 
 A field's annotation says it all: `lanes: Count = 32`. An `int` is a whole number, a `float` any finite number, a `str`
 a text; `Annotated[float, Rule(...)]` has a rule besides, and `| None` allows None.
+
+A setting has one name: that of its field, which is that of its option on the command line. Where files hold it under
+another key, one that the field had before, `renamed` says so beside the class.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
+import warnings
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from numbers import Real
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from gpurnn.exceptions import UsageError
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -83,13 +90,13 @@ def expect_kind(name: str, kind: type, value: Any) -> None:
         raise UsageError(f"{name}: expected {_named(kind)}, found {type(value).__name__}")
 
 
-def check_fields(config: Any, **names: str) -> None:
+def check_fields(config: Any) -> None:
     """Make every field of a configuration, a frozen dataclass, what its annotation asks for; from `__post_init__`.
 
-    names: what a message calls a field whose name says too little. Raises UsageError for the first that is not.
+    Raises UsageError that names the first that is not.
     """
     for name, kind in field_kinds(type(config)).items():
-        object.__setattr__(config, name, checked(names.get(name, name), kind, getattr(config, name)))
+        object.__setattr__(config, name, checked(name, kind, getattr(config, name)))
 
 
 def field_kinds(config: type) -> dict[str, Any]:
@@ -105,6 +112,58 @@ def choices_of(kind: Any) -> Collection[str] | None:
 def base_of(kind: Any) -> type:
     """The type that an annotation asks for: `int`, `float`, `str` or a class."""
     return _parts(kind)[0]
+
+
+def renamed(**former: str) -> Callable[[type[_T]], type[_T]]:
+    """What decorates a configuration, a dataclass, some of whose fields had another name: `former_name="name"`.
+
+    Files hold such a field under its former name, see `keys_of`. As keyword and as attribute the former name works too,
+    with a DeprecationWarning; where both are given, as by `dataclasses.replace`, the former one counts.
+    """
+
+    def decorate(config: type[_T]) -> type[_T]:
+        initialise = vars(config)["__init__"]
+
+        @functools.wraps(initialise)
+        def __init__(self: Any, *values: Any, **given: Any) -> None:
+            for name in former.keys() & given.keys():
+                _warn_of(name, former[name])
+                given[former[name]] = given.pop(name)
+            initialise(self, *values, **given)
+
+        setattr(config, "__init__", __init__)  # noqa: B010 - mypy refuses the plain assignment
+        for name, now in former.items():
+            setattr(config, name, _Former(name, now))
+        return config
+
+    return decorate
+
+
+class _Former:
+    """A field, or its default, by the name that it had."""
+
+    def __init__(self, name: str, now: str) -> None:
+        self.name, self.now = name, now
+
+    def __get__(self, config: Any, kind: type) -> Any:
+        _warn_of(self.name, self.now)
+        return getattr(kind if config is None else config, self.now)
+
+
+def _warn_of(name: str, now: str) -> None:
+    warnings.warn(f"{name} is now called {now}", DeprecationWarning, stacklevel=3)
+
+
+def keys_of(config: type) -> dict[str, str]:
+    """The key under which files hold each field of a configuration, by the field's name."""
+    former = {each.now: each.name for each in vars(config).values() if isinstance(each, _Former)}
+    return {field.name: former.get(field.name, field.name) for field in fields(config)}
+
+
+def stored(config: Any) -> dict[str, Any]:
+    """A configuration as files hold it: a dictionary of plain values, and of such dictionaries, by key."""
+    values = {key: getattr(config, name) for name, key in keys_of(type(config)).items()}
+    return {key: stored(value) if is_dataclass(value) else value for key, value in values.items()}
 
 
 def _parts(kind: Any) -> tuple[type, tuple[Rule | OneOf, ...], bool]:

@@ -40,9 +40,9 @@ def make_run(be: Backend, corpus: Path, path: Path, windows: int = 12, **model: 
         config = TrainConfig(
             ModelConfig(len(opened.vocabulary), **{"hidden": 6, "dropout": 0.0, "dtype": "float64", **model}),
             OptimizerConfig("adam", average=0.0),
-            ScheduleConfig("constant", rate=0.03),
+            ScheduleConfig("constant", lr=0.03),
             lanes=4,
-            steps=16,
+            bptt=16,
             log_every=5,
             validate_every=5,
         )

@@ -92,13 +92,11 @@ class TableChoice(click.ParamType):  # type: ignore[type-arg]  # generic in newe
 
 
 class _SectionOption(click.Option):
-    """section: the title it stands under. field: the configuration and the name of its field that it sets, if any."""
+    """section: the title it stands under. config: the configuration whose field of its name it sets, if any."""
 
-    def __init__(
-        self, *arguments: Any, section: str = "", field: tuple[type, str] | None = None, **settings: Any
-    ) -> None:
+    def __init__(self, *arguments: Any, section: str = "", config: type | None = None, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
-        self.section, self.field = section, field
+        self.section, self.config = section, config
 
 
 def section(title: str) -> Callable[..., Callable[[_F], _F]]:
@@ -107,21 +105,21 @@ def section(title: str) -> Callable[..., Callable[[_F], _F]]:
 
 
 def setting(
-    option: Callable[..., Callable[[_F], _F]], config: type, flag: str, help: str, field: str = "", **more: Any
+    option: Callable[..., Callable[[_F], _F]], config: type, flag: str, help: str, **more: Any
 ) -> Callable[[_F], _F]:
     """What declares an option that is a field of a configuration: its type, its default and what it may be are there.
 
-    option: a `section`. field: where it has another name than the option. more: what is otherwise, for `click.option`.
+    option: a `section`. more: what is otherwise, for `click.option`.
     """
-    field = field or flag[2:].replace("-", "_")
-    kind = field_kinds(config)[field]
+    name = flag[2:].replace("-", "_")
+    kind = field_kinds(config)[name]
     table = choices_of(kind)
     own = {
         "type": base_of(kind) if table is None else TableChoice(table),
-        "default": getattr(config, field),
+        "default": getattr(config, name),
         "callback": as_declared(kind),
     }
-    return option(flag, help=help, field=(config, field), **(own | more))
+    return option(flag, help=help, config=config, **(own | more))
 
 
 def as_declared(kind: Any) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -135,24 +133,19 @@ def as_declared(kind: Any) -> Callable[[click.Context, click.Parameter, Any], An
 
 def settings_of(ctx: click.Context, config: type, *, given: bool = False) -> dict[str, Any]:
     """The fields of a configuration that options of the command set. given: only those on the command line."""
-    return {field: ctx.params[name] for name, field in _fields(ctx, config) if not given or is_given(ctx, name)}
+    options = [p for p in ctx.command.params if isinstance(p, _SectionOption) and p.config is config]
+    values = {p.name: ctx.params[p.name] for p in options if p.name}
+    return {name: value for name, value in values.items() if value is not None and (not given or is_given(ctx, name))}
 
 
-def flag_of(ctx: click.Context, config: type, field: str) -> str:
-    """The option that sets a field of a configuration."""
-    names = {own: name for name, own in _fields(ctx, config)}
-    return next(p.opts[-1] for p in ctx.command.params if p.name == names[field])
+def flag_of(ctx: click.Context, name: str) -> str:
+    """The option that sets a parameter."""
+    return next(p.opts[-1] for p in ctx.command.params if p.name == name)
 
 
 def is_given(ctx: click.Context, name: str) -> bool:
     """Whether a parameter stands on the command line."""
     return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def _fields(ctx: click.Context, config: type) -> list[tuple[str, str]]:
-    """The parameters that set a field of a configuration, and that field."""
-    options = [p for p in ctx.command.params if isinstance(p, _SectionOption) and p.field and p.field[0] is config]
-    return [(p.name, p.field[1]) for p in options if p.name and p.field and ctx.params[p.name] is not None]
 
 
 class Command(click.Command):

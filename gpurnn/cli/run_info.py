@@ -91,12 +91,12 @@ def _parameters(model: ModelConfig) -> int:
 
 def _training(config: TrainConfig) -> dict[str, Any]:
     return {
-        "optimizer": config.optimizer.name,
+        "optimizer": config.optimizer.optimizer,
         "average": config.optimizer.average,
-        "schedule": config.schedule.name,
-        "rate": config.schedule.rate,
+        "schedule": config.schedule.schedule,
+        "rate": config.schedule.lr,
         "lanes": config.lanes,
-        "steps": config.steps,
+        "steps": config.bptt,
         "seed": config.seed,
     }
 

@@ -79,7 +79,7 @@ def _start(ctx: click.Context, given: dict[str, Any]) -> Trainer:
     trainer = new_run(be, corpus, config, given["output"], warn, begun)
     message(
         f"{model.cell}, {model.layers} x {model.hidden}, {trainer.model.params.count:,} parameters, "
-        f"{config.lanes} lanes x {config.steps} steps, {trainer.windows_per_epoch:,} windows an epoch, "
+        f"{config.lanes} lanes x {config.bptt} steps, {trainer.windows_per_epoch:,} windows an epoch, "
         f"on {be.device} ({be.reason}){_rounding(be)}"
     )
     return trainer
@@ -127,9 +127,9 @@ def _rounding(be: backend.Backend) -> str:
 
 def _config(ctx: click.Context, given: dict[str, Any], corpus: Corpus, begun: Checkpoint | None) -> TrainConfig:
     """The settings of a new run, from the options, the size of the corpus, and the run that it begins with."""
-    lanes, steps = fitting_geometry(corpus.splits["train"], given["lanes"], given["bptt"])
+    lanes, bptt = fitting_geometry(corpus.splits["train"], given["lanes"], given["bptt"])
     model = _model(ctx, corpus, begun)
-    plain = settings_of(ctx, TrainConfig) | {"lanes": lanes, "steps": steps}
+    plain = settings_of(ctx, TrainConfig) | {"lanes": lanes, "bptt": bptt}
     config = TrainConfig(model, OptimizerConfig(**settings_of(ctx, OptimizerConfig)), **plain)
     epoch = windows_per_epoch(corpus, config)
     every = min(epoch, config.validate_every) if given["validate_every"] is None else config.validate_every
@@ -142,7 +142,7 @@ def _tell_of_short_text(given: dict[str, Any], corpus: Corpus, config: TrainConf
         (f"{flag} {value}", f"{default}")
         for flag, value, default in (
             ("--lanes", config.lanes, TrainConfig.lanes),
-            ("--bptt", config.steps, TrainConfig.steps),
+            ("--bptt", config.bptt, TrainConfig.bptt),
         )
         if given[flag[2:]] is None and value < default
     ]
@@ -156,10 +156,10 @@ def _model(ctx: click.Context, corpus: Corpus, begun: Checkpoint | None) -> Mode
     if begun is None:
         return ModelConfig(len(corpus.vocabulary), **settings_of(ctx, ModelConfig))
     theirs, given = load_config(begun).model, settings_of(ctx, ModelConfig, given=True)
-    for field, value in given.items():
-        other = getattr(theirs, field)
-        if value != other and field != "dropout":
-            flag = flag_of(ctx, ModelConfig, field)
+    for name, value in given.items():
+        other = getattr(theirs, name)
+        if value != other and name != "dropout":
+            flag = flag_of(ctx, name)
             raise UsageError(
                 f"train: {flag} {value} contradicts --init-from: the network of {begun.path} has {other or 'none'}; "
                 f"leave {flag} out"

@@ -36,7 +36,7 @@ class Sampling:
     seed: Natural | None = None
 
     def __post_init__(self) -> None:
-        check_fields(self, top_k="top-k", top_p="top-p")
+        check_fields(self)
 
 
 class Sampler:

@@ -3,47 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from gpurnn.exceptions import RunError, UsageError
 from gpurnn.network import ModelConfig
-from gpurnn.settings import BelowOne, Count, Natural, NotNegative, OneOf, Seed, check_fields
+from gpurnn.settings import (
+    BelowOne,
+    Count,
+    Natural,
+    NotNegative,
+    OneOf,
+    Seed,
+    check_fields,
+    keys_of,
+    renamed,
+    stored,
+)
 from gpurnn.training.divergence import CHOICES
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 
 CADENCES = ("log_every", "validate_every")
 """Fields that may differ when a run is resumed."""
-JUDGED_LANES = ("sound", "all")
+COUNTED_LANES = ("sound", "all")
 _ADDED = {"average": 0.0, "restart": 0.0, "judged_lanes": "all"}
-"""Fields that earlier runs did not have, and what runs of that time did."""
+"""Keys that files of earlier runs did not have, and what runs of that time did."""
 
 
+@renamed(steps="bptt", judged_lanes="counted_lanes")
 @dataclass(frozen=True)
 class TrainConfig:
     """The settings of a run; the same settings, corpus, machine and versions give the same bits.
 
-    lanes: B. steps: T. restart: the probability with which a lane begins anew, from a state of zeros, at a window's
-    start. seed: of the initial parameters, the dropout masks and the restarts. log_every: in windows. validate_every:
-    likewise; 0: never. validate_windows: how many windows of the valid split a validation reads at most. judged_lanes:
-    which lanes of a validation decide what is best: "sound" leaves those out that are stuck. patience: stop
-    after so many validations in a row without a better one; 0: never. skip_limit: stop after so many windows skipped
-    in a row. on_divergence: one of `divergence.CHOICES`. divergence_nats: how far above the lowest a mean loss is high;
-    0: never.
+    lanes: B. bptt: T, the steps of a window. restart: the probability with which a lane begins anew, from a state
+    of zeros, at a window's start. seed: of the initial parameters, the dropout masks and the restarts. log_every:
+    in windows. validate_every: likewise; 0: never. validate_windows: how many windows of the valid split a
+    validation reads at most. counted_lanes: which lanes of a validation decide what is best: "sound" leaves those
+    out that are stuck. patience: stop after so many validations in a row without a better one; 0: never.
+    skip_limit: stop after so many windows skipped in a row. on_divergence: one of `divergence.CHOICES`.
+    divergence_nats: how far above the lowest a mean loss is high; 0: never.
     """
 
     model: ModelConfig
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     lanes: Count = 32
-    steps: Count = 64
+    bptt: Count = 64
     restart: BelowOne = 0.02
     seed: Seed = 1
     log_every: Count = 50
     validate_every: Natural = 200
     validate_windows: Count = 60
-    judged_lanes: Annotated[str, OneOf(JUDGED_LANES)] = "sound"
+    counted_lanes: Annotated[str, OneOf(COUNTED_LANES)] = "sound"
     patience: Natural = 0
     skip_limit: Count = 25
     on_divergence: Annotated[str, OneOf(CHOICES)] = "count"
@@ -53,8 +65,8 @@ class TrainConfig:
         check_fields(self)
 
     def to_json(self) -> dict[str, Any]:
-        """A dictionary of plain values."""
-        return asdict(self)
+        """A dictionary of plain values, by the keys of config.json and of checkpoints."""
+        return stored(self)
 
     @classmethod
     def from_json(cls, data: Any, source: str) -> TrainConfig:
@@ -87,13 +99,13 @@ class Limits:
 
 
 def _fields(kind: type, data: Any, source: str) -> Mapping[str, Any]:
-    """`data` where it has exactly the fields of `kind`, all of them given; what they hold, `kind` looks at."""
-    names = [f.name for f in fields(kind)]
+    """The fields of `kind` out of `data` where it has exactly their keys; what they hold, `kind` looks at."""
+    keys = keys_of(kind)
     if isinstance(data, dict):
-        data = {name: value for name, value in _ADDED.items() if name in names} | data
-    if not isinstance(data, dict) or set(data) != set(names) or None in data.values():
-        raise RunError(f"{source}: expected the fields {', '.join(names)}; was it written by another version?")
-    return data
+        data = {key: value for key, value in _ADDED.items() if key in keys.values()} | data
+    if not isinstance(data, dict) or set(data) != set(keys.values()) or None in data.values():
+        raise RunError(f"{source}: expected the keys {', '.join(keys.values())}; was it written by another version?")
+    return {name: data[key] for name, key in keys.items()}
 
 
 def _flat(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Learner:
         self.optimizer = Optimizer(be, self.model.params, config.optimizer)
         self.judged = self._judged_model()
         self.progress = Progress()
-        self._workspace = self.model.workspace(config.lanes, config.steps, seed=config.seed)
+        self._workspace = self.model.workspace(config.lanes, config.bptt, seed=config.seed)
         self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, run.warn)
         self._validation: ForwardPass | None = None
         self.tokens_per_char = _tokens_per_char(corpus)
@@ -99,8 +99,8 @@ class Learner:
         split, config = self.corpus.split("valid"), self.config
         if len(split) < 2:
             return None
-        lanes = max(1, min(config.lanes, (len(split) - 1) // config.steps))
-        steps = min(config.steps, (len(split) - 1) // lanes)
+        lanes = max(1, min(config.lanes, (len(split) - 1) // config.bptt))
+        steps = min(config.bptt, (len(split) - 1) // lanes)
         if self._validation is None:
             self._validation = ForwardPass(self.judged, lanes, steps)
         self._validation.state.reset()
@@ -127,7 +127,7 @@ def windows_per_epoch(corpus: Corpus, config: TrainConfig) -> int:
     """How many windows read the train split once. Raises DataError where it cannot hold the lanes and steps."""
     split = corpus.split("train")
     try:
-        return Geometry(len(split), config.lanes, config.steps).windows
+        return Geometry(len(split), config.lanes, config.bptt).windows
     except DataError as error:
         raise DataError(f"{corpus.path}, split train: {error}") from None
 

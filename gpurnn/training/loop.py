@@ -98,7 +98,7 @@ class Loop:
             learner.corpus,
             "train",
             lanes=config.lanes,
-            steps=config.steps,
+            steps=config.bptt,
             cursor=learner.progress.cursor,
             plan=learner.model.be.plans_rows,
             restart=config.restart,
@@ -250,12 +250,13 @@ class Loop:
         learner, progress = self._learner, self._learner.progress
         line["valid_nats_per_token"] = losses.mean if math.isfinite(losses.mean) else None
         line |= losses.to_json()
-        loss = losses.mean if learner.config.judged_lanes == "all" else losses.sound
+        loss = losses.mean if learner.config.counted_lanes == "all" else losses.sound
         if math.isfinite(loss) and (progress.best is None or loss < progress.best):
             progress.best, progress.best_window, progress.stale = loss, progress.windows, 0
             return True
         progress.stale += 1
-        if learner.config.schedule.name == "plateau" and progress.stale % learner.config.schedule.patience == 0:
+        schedule = learner.config.schedule
+        if schedule.schedule == "plateau" and progress.stale % schedule.decay_patience == 0:
             progress.plateaus += 1
         return False
 

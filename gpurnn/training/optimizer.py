@@ -16,7 +16,7 @@ import numpy as np
 
 from gpurnn.backend import Argument, Array, Backend, FusedOp
 from gpurnn.network.params import Params
-from gpurnn.settings import BelowOne, NotNegative, OneOf, Positive, Share, check_fields, expect_kind
+from gpurnn.settings import BelowOne, NotNegative, OneOf, Positive, Share, check_fields, expect_kind, renamed
 
 _SOURCE = Path(__file__).with_name("optimizer.cu")
 _THREADS = 256  # of a CUDA block
@@ -48,19 +48,20 @@ DECAY_OF = {"adamw": 0.02}
 """Weight decay where none is given, by optimizer; 0 for the others."""
 
 
+@renamed(name="optimizer", clip_norm="clip")
 @dataclass(frozen=True)
 class OptimizerConfig:
     """How parameters follow the gradient.
 
-    name: a key of `OPTIMIZERS`. clip_norm, clip_value: 0 for none. weight_decay: on matrices only; added to the
-    gradient, or for adamw applied to the parameters; None becomes that of `DECAY_OF`. momentum: of
-    sgd. beta1, beta2: of adam and adamw; rmsprop averages squares with beta2. epsilon: added to the root of the
-    squares. average: keep an average of the parameters as well, which reaches back over this part of all updates; 0:
-    none.
+    optimizer: a key of `OPTIMIZERS`. clip: the largest norm of the gradient, clip_value: its largest element; 0: any.
+    weight_decay: on matrices only; added to the gradient, or for adamw applied to the parameters; None becomes that of
+    `DECAY_OF`. momentum: of sgd. beta1, beta2: of adam and adamw; rmsprop averages squares with beta2. epsilon: added
+    to the root of the squares. average: keep an average of the parameters as well, which reaches back over this part of
+    all updates; 0: none.
     """
 
-    name: Annotated[str, OneOf(OPTIMIZERS)] = "adamw"
-    clip_norm: NotNegative = 1.0
+    optimizer: Annotated[str, OneOf(OPTIMIZERS)] = "adamw"
+    clip: NotNegative = 1.0
     clip_value: NotNegative = 0.0
     weight_decay: NotNegative | None = None
     momentum: BelowOne = 0.0
@@ -70,9 +71,9 @@ class OptimizerConfig:
     average: Share = 0.1
 
     def __post_init__(self) -> None:
-        check_fields(self, name="optimizer")
+        check_fields(self)
         if self.weight_decay is None:
-            object.__setattr__(self, "weight_decay", DECAY_OF.get(self.name, 0.0))
+            object.__setattr__(self, "weight_decay", DECAY_OF.get(self.optimizer, 0.0))
 
 
 def control(
@@ -248,7 +249,7 @@ class Optimizer:
         for name, kind, value in (("be", Backend, be), ("params", Params, params), ("config", OptimizerConfig, config)):
             expect_kind(name, kind, value)
         self.params = params
-        update = OPTIMIZERS[config.name]
+        update = OPTIMIZERS[config.optimizer]
         dtype = params.values.dtype
         self._moments = {name: be.zeros((params.size,), dtype) for name in ("m", "v") if name in update.arguments}
         self.average = be.empty((params.size,), dtype) if config.average else None
@@ -283,9 +284,9 @@ class Optimizer:
 
 def _settings(config: OptimizerConfig, params: Params) -> np.ndarray:
     settings = np.zeros(SETTINGS_SIZE)
-    settings[CLIP_NORM], settings[CLIP_VALUE] = config.clip_norm, config.clip_value
-    settings[DECAY], settings[DECOUPLED] = config.weight_decay, config.name == "adamw"
-    settings[BETA1] = config.momentum if config.name == "sgd" else config.beta1
+    settings[CLIP_NORM], settings[CLIP_VALUE] = config.clip, config.clip_value
+    settings[DECAY], settings[DECOUPLED] = config.weight_decay, config.optimizer == "adamw"
+    settings[BETA1] = config.momentum if config.optimizer == "sgd" else config.beta1
     settings[BETA2], settings[EPSILON] = config.beta2, config.epsilon
     settings[MATRICES], settings[REACH] = params.matrix_size, config.average
     return settings

@@ -23,17 +23,17 @@ _UNSAID: dict[str, Json] = {"precision": PRECISIONS[0]}  # what a backend does n
 _WINDOWS_PER_LANE = 16  # a lane shorter than this many windows gives too few updates an epoch
 
 
-def fitting_geometry(tokens: int, lanes: int | None = None, steps: int | None = None) -> tuple[int, int]:
-    """Lanes and steps for so many train tokens: what is given, and for None the default or as much as the text allows.
+def fitting_geometry(tokens: int, lanes: int | None = None, bptt: int | None = None) -> tuple[int, int]:
+    """lanes and bptt for so many train tokens: what is given, and for None the default or as much as the text allows.
 
-    The default of lanes is halved until each has enough windows; that of steps is at most a whole lane.
+    The default of lanes is halved until each has enough windows; that of bptt is at most a whole lane.
     """
-    wanted = TrainConfig.steps if steps is None else steps
+    wanted = TrainConfig.bptt if bptt is None else bptt
     if lanes is None:
         lanes = TrainConfig.lanes
         while lanes > 1 and (tokens - 1) // lanes < _WINDOWS_PER_LANE * wanted:
             lanes //= 2
-    return lanes, max(1, min(wanted, (tokens - 1) // lanes)) if steps is None else wanted
+    return lanes, max(1, min(wanted, (tokens - 1) // lanes)) if bptt is None else wanted
 
 
 def new_run(
@@ -81,7 +81,7 @@ def _tell_of_no_validation(trainer: Trainer) -> None:
     else:
         why, what = f"{corpus.path}: split valid has nothing to predict", "prepare the text with --split 0.9,0.1,0"
         lost += ["there is no best checkpoint"] if config.validate_every else []
-    if lost and config.schedule.name == "plateau":
+    if lost and config.schedule.schedule == "plateau":
         lost.append("--schedule plateau never lowers the rate")
     if lost:
         trainer.run_directory.warn(f"{why}, so without validations {', and '.join(lost)}; {what}")

@@ -42,7 +42,7 @@ class Training:
         start = Model(be, model)
         start.params.initialise(be, config.seed)
         values = {name: torch.from_numpy(be.to_host(value)) for name, value in start.params.value.items()}
-        body = ModuleBody(Case("lstm", config.lanes, config.steps, model.hidden, model.symbols), "one-hot", values)
+        body = ModuleBody(Case("lstm", config.lanes, config.bptt, model.hidden, model.symbols), "one-hot", values)
         output = nn.Linear(model.hidden, model.symbols)
         with torch.no_grad():
             output.weight.copy_(values["output.V"].T)
@@ -65,7 +65,7 @@ class Training:
         """Train so long, then take the parameters of the best validation."""
         config, end = self._config, time.monotonic() + 60 * minutes
         state = self._zeros(config.lanes)
-        of_run = {"lanes": config.lanes, "steps": config.steps, "restart": config.restart, "seed": config.seed}
+        of_run = {"lanes": config.lanes, "steps": config.bptt, "restart": config.restart, "seed": config.seed}
         with closing(WindowStream(self._corpus, "train", **of_run, plan=False)) as stream:
             for window in stream:
                 loss, state = self._train(window, state)
@@ -89,20 +89,20 @@ class Training:
         losses, state = self._losses(self._both, window, state)
         loss = losses.mean()
         loss.backward()
-        nn.utils.clip_grad_norm_(self._learnt, self._config.optimizer.clip_norm)
+        nn.utils.clip_grad_norm_(self._learnt, self._config.optimizer.clip)
         self._adam.step()
         self._averaged.update_parameters(self._both)
         self.windows += 1
         return loss.detach(), state
 
     def _validate(self) -> None:
-        loss = self._mean_loss(self._config.lanes, self._config.steps, self._config.validate_windows)
+        loss = self._mean_loss(self._config.lanes, self._config.bptt, self._config.validate_windows)
         if loss < self._lowest:
             self._lowest, self._stale = loss, 0
             self._best = {name: value.clone() for name, value in self._averaged.module.state_dict().items()}
             return
         self._stale += 1
-        self._plateaus += self._stale % self._config.schedule.patience == 0
+        self._plateaus += self._stale % self._config.schedule.decay_patience == 0
 
     @torch.no_grad()
     def _mean_loss(self, lanes: int, steps: int, windows: int | None) -> float:

@@ -21,7 +21,7 @@ PARAMETERS = {"float32": 2e-5, "float64": 1e-12}  # of the largest
 def trained(be: Backend, config: ModelConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The losses and gradient norms of all windows, and the parameters after them."""
     runner = Runner(be, config, LANES, STEPS)
-    optimizer = Optimizer(be, runner.model.params, OptimizerConfig("adam", clip_norm=0.2, average=0))
+    optimizer = Optimizer(be, runner.model.params, OptimizerConfig("adam", clip=0.2, average=0))
     step = TrainingStep(runner.model, runner.ws, runner.state, optimizer)
     losses, norms = [], []
     for index in range(WINDOWS):

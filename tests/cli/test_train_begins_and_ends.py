@@ -69,16 +69,16 @@ def test_the_defaults_are_those_of_the_library():
     assert isinstance(command, SectionedCommand)
     set_by_options: dict[type, set[str]] = {}
     for option in command.params:
-        where = getattr(option, "field", None)
-        if where is None:
+        owner = getattr(option, "config", None)
+        if owner is None:
             continue
-        owner, field = where
-        set_by_options.setdefault(owner, set()).add(field)
+        assert option.name is not None
+        set_by_options.setdefault(owner, set()).add(option.name)
         given = ctx.params[option.name]
-        assert given is None or given == getattr(owner, field), option.name
+        assert given is None or given == getattr(owner, option.name), option.name
     for owner in (ModelConfig, OptimizerConfig, ScheduleConfig, TrainConfig, Limits):
         left = set(field_kinds(owner)) - set_by_options[owner]
-        assert left <= {"symbols", "epsilon", "model", "optimizer", "schedule", "judged_lanes"}, left
+        assert left <= {"symbols", "epsilon", "model", "optimizer", "schedule", "counted_lanes"}, left
 
 
 def test_a_run_without_options_has_the_settings_of_the_library():

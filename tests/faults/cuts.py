@@ -36,15 +36,14 @@ def cut_points(folder: Path, windows: int) -> Cuts:
     """At least 20, all below `windows`: in the first epoch and, where there are several, late in the run."""
     with Corpus.open(folder / "corpus.h5") as corpus:
         config = settings(corpus)
-        with WindowStream(corpus, "train", lanes=config.lanes, steps=config.steps, epochs=1) as stream:
+        with WindowStream(corpus, "train", lanes=config.lanes, steps=config.bptt, epochs=1) as stream:
             epoch = stream.windows_per_epoch
             boundaries = [window.index for window in stream if window.index and window.has_boundary]
     chosen = [boundaries[0], boundaries[len(boundaries) // 2], boundaries[-1]]
     points = {windows // 2: "half-way", windows - 2: "near the end"}
     for first in {0, max(0, windows // epoch - 2) * epoch}:
-        step, line, validation = (
-            first + every - first % every for every in (config.schedule.every, config.log_every, config.validate_every)
-        )
+        cadences = config.schedule.decay_every, config.log_every, config.validate_every
+        step, line, validation = (first + every - first % every for every in cadences)
         points |= {first + 3: "inside an epoch", first + 29: "inside an epoch", first + epoch + 5: "inside an epoch"}
         points |= {first + epoch - 1: "before an epoch's edge", first + epoch: "at an epoch's edge"}
         points |= {first + epoch + 1: "after an epoch's edge", line: "at a log line"}

@@ -78,8 +78,8 @@ def _write_corpus(folder: Path) -> Path:
 def _settings(corpus: Corpus) -> TrainConfig:
     """Settings of which none has the value that it has unless it is given."""
     model = ModelConfig(len(corpus.vocabulary), "lstm", 6, 2, 5, 0.2, "float64", recurrent_init="orthogonal")
-    optimizer = OptimizerConfig("adamw", clip_norm=1.0, clip_value=0.5, weight_decay=0.01, average=0.2)
-    schedule = ScheduleConfig("plateau", rate=0.02, warmup=3, factor=0.7, patience=2)
+    optimizer = OptimizerConfig("adamw", clip=1.0, clip_value=0.5, weight_decay=0.01, average=0.2)
+    schedule = ScheduleConfig("plateau", lr=0.02, warmup=3, decay_factor=0.7, decay_patience=2)
     return settings(
         corpus, model=model, optimizer=optimizer, schedule=schedule, validate_every=12, patience=50, divergence_nats=0.5
     )

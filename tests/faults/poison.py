@@ -103,7 +103,7 @@ def poison(count: int, seed: int, scratch: str, device: str = "cpu") -> dict[str
 def _strike_cell(trainer: Trainer, count: int, seed: int, report: dict[str, Any]) -> None:
     be, corpus, config = trainer.model.be, trainer.corpus, trainer.config
     poison = Poison(trainer, seed)
-    with WindowStream(corpus, "train", lanes=config.lanes, steps=config.steps) as stream:
+    with WindowStream(corpus, "train", lanes=config.lanes, steps=config.bptt) as stream:
         for index, window in enumerate(trainer.feed(islice(stream, BETWEEN * (count + 1) - 1))):
             before, struck = _lasting(trainer), ""
             if index % BETWEEN == BETWEEN - 1:

@@ -46,10 +46,10 @@ def settings(corpus: Corpus, cell: str = "lstm", **changes: Any) -> TrainConfig:
     """Two layers, dropout, a schedule in steps, lines and validations that do not fall together."""
     config = TrainConfig(
         ModelConfig(len(corpus.vocabulary), cell=cell, hidden=6, layers=2, dropout=0.2),
-        OptimizerConfig("adam", clip_norm=1.0, average=0.2),
-        ScheduleConfig("step", rate=0.01, every=37, factor=0.9),
+        OptimizerConfig("adam", clip=1.0, average=0.2),
+        ScheduleConfig("step", lr=0.01, decay_every=37, decay_factor=0.9),
         lanes=3,
-        steps=5,
+        bptt=5,
         log_every=10,
         validate_every=VALIDATE_EVERY,
         validate_windows=3,

@@ -264,7 +264,7 @@ def test_values_out_of_range_are_refused_at_once(be: Backend):
         generate(made, lang, length=-1)
     with pytest.raises(UsageError, match="stop: expected a text"):
         generate(made, lang, stop="")
-    with pytest.raises(UsageError, match="top-k"):
+    with pytest.raises(UsageError, match="top_k"):
         generate(made, lang, top_k=-1)
 
     with pytest.raises(UsageError, match="length: expected less than"):

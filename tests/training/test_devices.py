@@ -31,9 +31,9 @@ PARAMETERS = {"float32": 2e-5, "float64": 1e-12}  # of the largest
 def test_a_checkpoint_goes_on_on_the_other_device(
     cuda: Backend, corpus: Corpus, tmp_path: Path, begins: str, dtype: str
 ) -> None:
-    config = settings(corpus, lanes=4, steps=6, log_every=2, validate_every=10)
+    config = settings(corpus, lanes=4, bptt=6, log_every=2, validate_every=10)
     config = replace(config, model=replace(config.model, hidden=8, dtype=dtype))
-    config = replace(config, schedule=replace(config.schedule, rate=0.002))
+    config = replace(config, schedule=replace(config.schedule, lr=0.002))
     first, second = (backend.get("cpu"), cuda) if begins == "cpu" else (cuda, backend.get("cpu"))
     train(first, corpus, config, tmp_path / "whole", WINDOWS)
     train(first, corpus, config, tmp_path / "parts", STOP)

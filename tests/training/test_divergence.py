@@ -80,7 +80,7 @@ class Kick:
         self._forward(ws, state)
 
 
-WARM = ScheduleConfig("constant", rate=0.002)
+WARM = ScheduleConfig("constant", lr=0.002)
 
 
 def kicked(trainer: Trainer, window: int = 42, times: int = 1) -> Trainer:

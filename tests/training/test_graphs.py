@@ -25,7 +25,7 @@ DTYPES = {"simple": "float32", "simple-relu": "float64", "lstm": "float32", "gru
 def test_a_run_has_the_same_bits_with_and_without_graphs(
     cuda: Backend, corpus: Corpus, tmp_path: Path, cell: str
 ) -> None:
-    config = settings(corpus, cell, lanes=4, steps=6)
+    config = settings(corpus, cell, lanes=4, bptt=6)
     config = replace(config, model=replace(config.model, hidden=5, dtype=DTYPES.get(cell, "float32")))
     if cudahost.active():
         cudahost.reset_counters()

@@ -42,14 +42,14 @@ class Reference:
     def step(self, gradients: dict[str, np.ndarray], rate: float) -> None:
         c = self.config
         norm = math.sqrt(sum(float((g * g).sum()) for g in gradients.values()))
-        factor = c.clip_norm / norm if c.clip_norm and norm > c.clip_norm else 1.0
+        factor = c.clip / norm if c.clip and norm > c.clip else 1.0
         self.updates += 1
         for name, p in self.values.items():
             g = gradients[name] * factor
             if c.clip_value:
                 g = np.clip(g, -c.clip_value, c.clip_value)
             decay = c.weight_decay if p.ndim > 1 else 0.0
-            if c.name == "adamw":
+            if c.optimizer == "adamw":
                 p -= rate * decay * p
             else:
                 g = g + decay * p
@@ -57,12 +57,12 @@ class Reference:
 
     def _move(self, name: str, p: np.ndarray, g: np.ndarray, rate: float) -> None:
         c, m, v = self.config, self.m[name], self.v[name]
-        if c.name == "sgd":
+        if c.optimizer == "sgd":
             m[...] = c.momentum * m + g
             p -= rate * m
             return
         v[...] = c.beta2 * v + (1 - c.beta2) * g * g
-        if c.name == "rmsprop":
+        if c.optimizer == "rmsprop":
             p -= rate * g / (np.sqrt(v) + c.epsilon)
             return
         m[...] = c.beta1 * m + (1 - c.beta1) * g
@@ -92,11 +92,11 @@ def step(be: Backend, optimizer: Optimizer, rate: float, loss: float = 2.0, scal
     optimizer.step(be.from_host(np.array([loss])), scale)
 
 
-@pytest.mark.parametrize("clip", [{}, {"clip_norm": 3.0}, {"clip_norm": 0.0, "clip_value": 0.4}], ids=str)
+@pytest.mark.parametrize("clip", [{}, {"clip": 3.0}, {"clip": 0.0, "clip_value": 0.4}], ids=str)
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
 def test_updates_follow_the_formulas(be: Backend, name: str, decay: float, clip: dict[str, float]):
-    config = OptimizerConfig(name, momentum=0.9, weight_decay=decay, **{"clip_norm": 0.0, **clip})
+    config = OptimizerConfig(name, momentum=0.9, weight_decay=decay, **{"clip": 0.0, **clip})
     params, optimizer, values = problem(be, config, "float64")
     reference = Reference(config, values)
     for n in range(WINDOWS):
@@ -170,7 +170,7 @@ def test_the_first_window_may_be_one_that_nothing_is_learnt_from(
 
 
 def test_the_norm_is_of_the_gradient_before_clipping(be: Backend):
-    params, optimizer, _ = problem(be, OptimizerConfig("sgd", clip_norm=1.0), "float64")
+    params, optimizer, _ = problem(be, OptimizerConfig("sgd", clip=1.0), "float64")
     drawn = set_gradients(be, params, 0)
     step(be, optimizer, 0.0)
     expected = math.sqrt(sum(float((g * g).sum()) for g in drawn.values()))
@@ -178,7 +178,7 @@ def test_the_norm_is_of_the_gradient_before_clipping(be: Backend):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"name": "adagrad"}, {"clip_norm": -1}, {"beta1": 1.0}, {"epsilon": 0}, {"average": 2}], ids=str
+    "bad", [{"optimizer": "adagrad"}, {"clip": -1}, {"beta1": 1.0}, {"epsilon": 0}, {"average": 2}], ids=str
 )
 def test_settings_out_of_range_are_refused(bad: dict):
     with pytest.raises(UsageError, match=next(iter(bad)) if "name" not in bad else "optimizer"):

@@ -28,10 +28,10 @@ def settings(corpus: Corpus, cell: str = "lstm", **changes: object) -> TrainConf
     model = ModelConfig(len(corpus.vocabulary), cell=cell, hidden=12, layers=2, dropout=0.2)
     config = TrainConfig(
         model,
-        OptimizerConfig("adam", clip_norm=1.0, average=0.2),
-        ScheduleConfig("cosine", rate=0.01, warmup=20, decay_windows=150),
+        OptimizerConfig("adam", clip=1.0, average=0.2),
+        ScheduleConfig("cosine", lr=0.01, warmup=20, decay_windows=150),
         lanes=6,
-        steps=9,
+        bptt=9,
         restart=0.1,
         log_every=7,
         validate_every=30,
@@ -107,7 +107,7 @@ def test_every_optimizer_and_schedule_resumes(
         corpus,
         "gru",
         optimizer=OptimizerConfig(optimizer, momentum=0.9, weight_decay=0.01),
-        schedule=ScheduleConfig(schedule, rate=0.02, every=10, patience=1, factor=0.7),
+        schedule=ScheduleConfig(schedule, lr=0.02, decay_every=10, decay_patience=1, decay_factor=0.7),
         validate_every=5,
     )
     train(be, corpus, config, tmp_path / "whole", 40)
@@ -305,7 +305,7 @@ def leave_out_what_was_added(config: dict) -> None:
 
 def test_runs_of_the_first_format_go_on(be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """They knew no averages of parameters, no restarts, and judged by all lanes of a validation."""
-    config = settings(corpus, optimizer=OptimizerConfig("adam", average=0.0), restart=0.0, judged_lanes="all")
+    config = settings(corpus, optimizer=OptimizerConfig("adam", average=0.0), restart=0.0, counted_lanes="all")
     train(be, corpus, config, tmp_path / "whole", 20)
     train(be, corpus, config, tmp_path / "parts", 10)
     (path,) = (tmp_path / "parts" / "checkpoints").iterdir()

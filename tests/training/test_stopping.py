@@ -38,7 +38,7 @@ def log(run: Path) -> list[dict[str, Any]]:
 
 def plateaus(corpus: Corpus) -> TrainConfig:
     """Settings with which a validation decides about the parameters that follow, and never finds a better loss."""
-    schedule = ScheduleConfig("plateau", rate=0.05, factor=0.5, patience=1)
+    schedule = ScheduleConfig("plateau", lr=0.05, decay_factor=0.5, decay_patience=1)
     return settings(corpus, schedule=schedule, validate_every=4, log_every=3)
 
 

@@ -53,14 +53,14 @@ def test_the_log_says_what_happened(be: Backend, corpus: Corpus, tmp_path: Path)
 
 def test_logged_loss_is_the_weighted_mean_of_the_windows(be: Backend, corpus: Corpus, tmp_path: Path):
     """With a rate of 0 and no dropout the model stands still, and the log can be worked out afterwards."""
-    config = settings(corpus, schedule=ScheduleConfig(rate=0.0), log_every=40, validate_every=40, restart=0.0)
+    config = settings(corpus, schedule=ScheduleConfig(lr=0.0), log_every=40, validate_every=40, restart=0.0)
     config = replace(config, model=replace(config.model, dropout=0.0))
     trainer = new_run(be, corpus, config, tmp_path / "run", refuse_warnings)
     trainer.run(Limits(windows=40))
     from gpurnn.training.validation import ForwardPass, lane_losses
 
-    with WindowStream(corpus, "train", lanes=config.lanes, steps=config.steps, plan=False) as stream:
-        passes = ForwardPass(trainer.model, config.lanes, config.steps).losses(islice(stream, 40))
+    with WindowStream(corpus, "train", lanes=config.lanes, steps=config.bptt, plan=False) as stream:
+        passes = ForwardPass(trainer.model, config.lanes, config.bptt).losses(islice(stream, 40))
         expected = lane_losses(passes, len(corpus.vocabulary)).mean
     (entry,) = log_without_clock(tmp_path / "run")
     assert entry["nats_per_token"] == pytest.approx(expected, rel=1e-6)
@@ -79,7 +79,7 @@ def test_limits_count_from_the_beginning_of_the_run(be: Backend, corpus: Corpus,
 
 def test_early_stopping_and_the_best_checkpoint(be: Backend, corpus: Corpus, tmp_path: Path):
     """At a rate of 0 the first validation stays the best, and patience runs out."""
-    schedule = ScheduleConfig(rate=0.0)
+    schedule = ScheduleConfig(lr=0.0)
     trainer = trainer_on(be, corpus, tmp_path / "run", schedule=schedule, validate_every=4, patience=3)
     outcome = trainer.run(Limits(windows=1000))
     assert outcome.windows == 16
@@ -104,7 +104,7 @@ def test_what_is_validated_is_what_others_load(be: Backend, corpus: Corpus, tmp_
 
 
 def test_plateaus_lower_the_logged_rate(be: Backend, corpus: Corpus, tmp_path: Path):
-    schedule = ScheduleConfig("plateau", rate=1e-30, factor=0.5, patience=2, floor=0.0)
+    schedule = ScheduleConfig("plateau", lr=1e-30, decay_factor=0.5, decay_patience=2, lr_floor=0.0)
     trainer = trainer_on(be, corpus, tmp_path / "run", schedule=schedule, validate_every=1, log_every=1)
     trainer.run(Limits(windows=8))
     rates = [entry["learning_rate"] for entry in log_without_clock(tmp_path / "run")]

@@ -34,7 +34,7 @@ def stretches(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("cell", CELLS)
 def test_nothing_is_learnt_and_the_state_is_carried(be: Backend, stretches: Path, tmp_path: Path, cell: str):
     with Corpus.open(stretches) as corpus:
-        config = settings(corpus, cell, lanes=LANES, steps=STEPS, log_every=1, validate_every=0, restart=0.0)
+        config = settings(corpus, cell, lanes=LANES, bptt=STEPS, log_every=1, validate_every=0, restart=0.0)
         config = replace(config, model=replace(config.model, dropout=0.0))
         with WindowStream(corpus, "train", lanes=LANES, steps=STEPS, prefetch=False) as stream:
             windows = [replace(w, **{n: getattr(w, n).copy() for n in ("tokens", "targets", "carry", "weight")})

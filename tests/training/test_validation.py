@@ -94,7 +94,7 @@ class Planted(ForwardPass):
 
 
 def run_of(be: Backend, corpus: Corpus, path: Path, **changes: object) -> Trainer:
-    schedule = ScheduleConfig("plateau", rate=0.1, patience=2)
+    schedule = ScheduleConfig("plateau", lr=0.1, decay_patience=2)
     geometry = {"lanes": 32, "validate_every": 1, "patience": 4}
     optimizer = OptimizerConfig("adam", average=0.0)  # what is validated jumps about
     config = settings(corpus, schedule=schedule, optimizer=optimizer, **geometry, **changes)
@@ -143,7 +143,7 @@ def test_runs_of_before_are_judged_by_all_lanes(
     be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(learner, "ForwardPass", Planted)
-    trainer = run_of(be, corpus, tmp_path / "run", judged_lanes="all")
+    trainer = run_of(be, corpus, tmp_path / "run", counted_lanes="all")
     lines = log_without_clock(tmp_path / "run")
     assert trainer.progress.best == min(line["valid_nats_per_token"] for line in lines)
 

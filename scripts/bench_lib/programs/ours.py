@@ -49,7 +49,7 @@ class Program:
         self.model = Model(be, config)
         self.model.params.load(be, inputs.parameters(case), "benchmark")
         self.workspace = self.model.workspace(case.lanes, case.bptt)
-        settings = OptimizerConfig("adam", clip_norm=CLIP, beta1=BETA1, beta2=BETA2, epsilon=EPSILON, average=0.0)
+        settings = OptimizerConfig("adam", clip=CLIP, beta1=BETA1, beta2=BETA2, epsilon=EPSILON, average=0.0)
         self._state = self.model.state(case.lanes)
         self._optimizer = Optimizer(be, self.model.params, settings)
         self._step = TrainingStep(self.model, self.workspace, self._state, self._optimizer)
