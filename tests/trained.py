@@ -55,7 +55,7 @@ def trained(
 ) -> Trained:
     """The model of a new run on a new corpus, made.h5 in `folder`."""
     corpus = make_corpus(folder / "made.h5", texts, **(prepared or {}))
-    return load_trained(be, make_run(be, corpus, folder / "run", **model), "last", refuse)
+    return load_trained(make_run(be, corpus, folder / "run", **model), be, checkpoint="last", on_warning=refuse)
 
 
 def refuse(text: str) -> None:

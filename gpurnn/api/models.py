@@ -134,7 +134,9 @@ def load(source: AnyPath, device: str = "auto", checkpoint: AnyPath = "best") ->
     checkpoint: Which one of the run: best, last or a file; best is the last one where there was no validation.
     """
     which = checkpoint if isinstance(checkpoint, str) else str(path_of("checkpoint", checkpoint))
-    return TrainedModel(load_trained(backend.get(device), path_of("source", source), which, _logger.warning))
+    return TrainedModel(
+        load_trained(path_of("source", source), backend.get(device), checkpoint=which, on_warning=_logger.warning)
+    )
 
 
 @known_keywords

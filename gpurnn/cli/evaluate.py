@@ -46,7 +46,7 @@ def evaluate(
       gpurnn evaluate runs/book other.h5 --split test --json
     """
     with Output() as out:
-        trained = load_trained(backend.get(device), run, checkpoint, warn)
+        trained = load_trained(run, backend.get(device), checkpoint=checkpoint, on_warning=warn)
         with open_corpus(trained.checkpoint) if corpus is None else Corpus.open(corpus) as opened, Bar() as bar:
             result = evaluate_split(
                 trained.model,

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from gpurnn.cli import console
 from gpurnn.training.config import Limits
+from gpurnn.training.learner import Learner
 
 _REFRESH = 0.2  # seconds between two renewals
 
@@ -36,9 +37,9 @@ class LiveLine:
         else:
             console.message(self._text(entry["window"]), patience=0)
 
-    def window(self, windows: int) -> None:
+    def window(self, learner: Learner) -> None:
         """A window was consumed."""
-        self._windows = windows
+        self._windows = windows = learner.progress.windows
         if self._terminal and time.monotonic() - self._shown >= _REFRESH:
             self._show(windows)
 

@@ -72,7 +72,7 @@ def sample(run: Path, checkpoint: str, device: str, **given: Any) -> None:
     if given["count"] > 1 and given["length"] == 0 and given["stop"] is None:
         raise UsageError("sample: with --length 0 the first text never ends; leave out -n, or give --length or --stop")
     with Output() as out:
-        trained = load_trained(backend.get(device), run, checkpoint, warn)
+        trained = load_trained(run, backend.get(device), checkpoint=checkpoint, on_warning=warn)
         generator = Generator(trained.model, trained.language)
         if prompt_file is not None:
             file = None if prompt_file == "-" else Path(prompt_file)

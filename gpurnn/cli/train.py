@@ -24,7 +24,7 @@ from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.settings import checked
 from gpurnn.signals import ending_at_once
 from gpurnn.training.config import Limits, TrainConfig
-from gpurnn.training.learner import windows_per_epoch
+from gpurnn.training.learner import Learner, windows_per_epoch
 from gpurnn.training.loop import skipped_in_words
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.origin import load_checkpoint
@@ -58,7 +58,7 @@ def train(ctx: click.Context, /, **given: Any) -> None:
         limits = Limits(minutes=DEFAULT_MINUTES)
     with threadpool_limits(given["threads"], "blas"):
         trainer = _resume(ctx, given) if given["resume"] else _start(ctx, given)
-        with trainer.corpus:
+        with trainer.learner.corpus:
             outcome = _run(trainer, limits, given["checkpoint_minutes"])
     _tell_end(outcome, trainer, given)
     ctx.exit(outcome.exit_code)
@@ -78,8 +78,8 @@ def _start(ctx: click.Context, given: dict[str, Any]) -> Trainer:
     _tell_of_short_text(given, corpus, config)
     trainer = new_run(be, corpus, config, given["output"], warn, begun)
     message(
-        f"{model.cell}, {model.layers} x {model.hidden}, {trainer.model.params.count:,} parameters, "
-        f"{config.lanes} lanes x {config.bptt} steps, {trainer.windows_per_epoch:,} windows an epoch, "
+        f"{model.cell}, {model.layers} x {model.hidden}, {trainer.learner.model.params.count:,} parameters, "
+        f"{config.lanes} lanes x {config.bptt} steps, {trainer.learner.windows_per_epoch:,} windows an epoch, "
         f"on {be.device} ({be.reason}){_rounding(be)}"
     )
     return trainer
@@ -100,9 +100,9 @@ def _resume(ctx: click.Context, given: dict[str, Any]) -> Trainer:
         validate_every=given["validate_every"],
         allow_inexact=given["allow_inexact"],
     )
-    rounding = _rounding(trainer.model.be)
+    rounding = _rounding(trainer.learner.model.be)
     if trainer.run_directory.begun:
-        message(f"going on after window {trainer.progress.windows}{rounding}")
+        message(f"going on after window {trainer.learner.progress.windows}{rounding}")
     else:
         message(f"{shell_word(given['resume'])} has no checkpoint yet: beginning at its first window{rounding}")
     return trainer
@@ -177,13 +177,16 @@ def _schedule(ctx: click.Context, given: dict[str, Any], windows_per_epoch: int)
 
 
 def _run(trainer: Trainer, limits: Limits, checkpoint_minutes: float) -> Outcome:
-    with ending_at_once("what was learnt since the last checkpoint is lost"), _live_line(limits, trainer) as live:
+    with (
+        ending_at_once("what was learnt since the last checkpoint is lost"),
+        _live_line(limits, trainer.learner) as live,
+    ):
         return trainer.run(limits, checkpoint_minutes=checkpoint_minutes, on_line=live.line, on_window=live.window)
 
 
 @contextmanager
-def _live_line(limits: Limits, trainer: Trainer) -> Iterator[LiveLine]:
-    live = LiveLine(limits, trainer.windows_per_epoch, trainer.progress.windows)
+def _live_line(limits: Limits, learner: Learner) -> Iterator[LiveLine]:
+    live = LiveLine(limits, learner.windows_per_epoch, learner.progress.windows)
     try:
         yield live
     finally:
@@ -193,7 +196,8 @@ def _live_line(limits: Limits, trainer: Trainer) -> Iterator[LiveLine]:
 def _tell_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None:
     """How it went, and how to go on to the same bits: on the same device, with as many threads."""
     same = "".join(f" --{name} {given[name]}" for name in ("device", "threads") if given[name] not in (None, "auto"))
-    run, best = shell_word(trainer.run_directory.path), trainer.progress.best
+    learner, run = trainer.learner, shell_word(trainer.run_directory.path)
+    best = learner.progress.best
     message(f"{outcome.reason}; wrote {shell_word(outcome.checkpoint)}")
     if outcome.skipped:
         message(skipped_in_words(outcome.skipped))
@@ -204,11 +208,11 @@ def _tell_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None
         if outcome.stuck:
             told += f" ({stuck_lanes(outcome.stuck)})"
         if best is not None:
-            told += f"; best: {best:.4f} after window {trainer.progress.best_window}"
+            told += f"; best: {best:.4f} after window {learner.progress.best_window}"
         message(told)
     message(f"go on:    gpurnn train --resume {run}{same}")
     for split, option in (("valid", ""), ("test", " --split test")):
-        if trainer.corpus.targets(split):
+        if learner.corpus.targets(split):
             message(f"measure:  gpurnn evaluate {run}{option}")
             break
     message(f"generate: gpurnn sample {run} --length 500")

@@ -16,7 +16,6 @@ from gpurnn.data.stream import Geometry, Window, WindowStream
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model
 from gpurnn.runs.checkpoint import Checkpoint
-from gpurnn.runs.directory import RunDirectory
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.feed import Feed
 from gpurnn.training.optimizer import SKIPPED, Optimizer
@@ -29,12 +28,12 @@ from gpurnn.training.validation import ForwardPass, LaneLosses, lane_losses
 class Learner:
     """A model in training on the train split of a corpus; `Loop` decides what happens when.
 
-    be: where it computes. corpus: open. config: every setting. run: its directory; never written here.
+    be: where it computes. corpus: open. config: every setting. on_warning: called with one line for a person.
     judged: the model that is validated, and that others use: with the average of the parameters where one is kept.
     """
 
-    def __init__(self, be: Backend, corpus: Corpus, config: TrainConfig, run: RunDirectory) -> None:
-        self.corpus, self.config, self.run_directory = corpus, config, run
+    def __init__(self, be: Backend, corpus: Corpus, config: TrainConfig, on_warning: Callable[[str], None]) -> None:
+        self.corpus, self.config = corpus, config
         self.windows_per_epoch = windows_per_epoch(corpus, config)
         self.model = Model(be, config.model)
         self.model.params.initialise(be, config.seed)
@@ -43,7 +42,7 @@ class Learner:
         self.judged = self._judged_model()
         self.progress = Progress()
         self._workspace = self.model.workspace(config.lanes, config.bptt, seed=config.seed)
-        self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, run.warn)
+        self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, on_warning)
         self._validation: ForwardPass | None = None
         self.tokens_per_char = _tokens_per_char(corpus)
         self._always = unchanging(config, corpus, be)

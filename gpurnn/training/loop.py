@@ -12,6 +12,7 @@ import numpy as np
 
 from gpurnn.data.stream import Window, WindowStream
 from gpurnn.exceptions import GpurnnError, TrainingError, shell_word
+from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.log import RunLog
 from gpurnn.training.config import Limits
 from gpurnn.training.divergence import FACTOR, LIMIT
@@ -35,21 +36,22 @@ class Loop:
     def __init__(
         self,
         learner: Learner,
+        run: RunDirectory,
         limits: Limits,
         signals: SignalWatch,
         log: RunLog,
         checkpoint_minutes: float,
         on_line: Callable[[dict[str, Any]], None],
-        on_window: Callable[[int], None],
+        on_window: Callable[[Learner], None],
     ) -> None:
-        self._learner, self._limits, self._signals, self._log = learner, limits, signals, log
+        self._learner, self._run, self._limits, self._signals, self._log = learner, run, limits, signals, log
         self._checkpoint_seconds = 60 * checkpoint_minutes
         self._on_line, self._on_window = on_line, on_window
         self._began = self._last_line = time.monotonic()
         self._seconds_before = learner.progress.seconds
         self._targets = 0
         self._raised: BaseException | None = None
-        self.saver = Saver(learner, log)
+        self.saver = Saver(learner, run, log)
 
     def go(self) -> str:
         """Windows until something says stop; returns what did.
@@ -89,7 +91,7 @@ class Loop:
         except Exception as second:
             error.add_note(f"{type(second).__name__}: {second}; {saver.told()}")
         if not saver.path:
-            error.add_note(f"gpurnn train --resume {shell_word(learner.run_directory.path)} begins at the first window")
+            error.add_note(f"gpurnn train --resume {shell_word(self._run.path)} begins at the first window")
 
     def _go_on(self) -> str:
         """Windows from where the run stands; returns what said stop, "" where it went back to an earlier window."""
@@ -118,7 +120,7 @@ class Loop:
         """One window, and whatever is due after it; returns whether the run is to go back."""
         self._learner.consume(window)
         self._targets += window.targets.size
-        self._call(self._on_window, self._learner.progress.windows)
+        self._call(self._on_window, self._learner)
         return self._after_window()
 
     def _call(self, callback: Callable[[_T], None], argument: _T) -> None:
@@ -163,7 +165,7 @@ class Loop:
         told = progress.divergence.told(progress.windows, config.divergence_nats)
         if diverged and not last and config.on_divergence == "rollback":
             self._call(
-                learner.run_directory.warn,
+                self._run.warn,
                 f"{told}; going back to window {progress.divergence.good} with the learning rate times {FACTOR:g}",
             )
             return True
@@ -177,18 +179,18 @@ class Loop:
         if last:
             raise TrainingError(f"{told}, the {LIMIT}th time; {self._advice()}")
         if diverged:
-            self._call(learner.run_directory.warn, f"{told}; --on-divergence rollback would go back")
+            self._call(self._run.warn, f"{told}; --on-divergence rollback would go back")
         return False
 
     def _advice(self) -> str:
         """What to do where training cannot go on."""
-        run = self._learner.run_directory
+        run = self._run
         best = f", from the best checkpoint with --init-from {shell_word(run.path)}" if run.best.exists() else ""
         return f"start again with a lower --lr or --clip{best}"
 
     def _go_back(self) -> None:
         """Restore the last good window, and cut the run directory back to it."""
-        learner, run = self._learner, self._learner.run_directory
+        learner, run = self._learner, self._run
         good = learner.progress.divergence.good
         self.saver.write_owed()
         checkpoint = run.load_window(good)

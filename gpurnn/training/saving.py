@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gpurnn.exceptions import CheckpointError, GpurnnError, RunError, TrainingError
+from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.log import RunLog
 from gpurnn.training.learner import Learner
 
@@ -37,8 +38,8 @@ class Saver:
     before the first. since: when that was, in monotonic seconds.
     """
 
-    def __init__(self, learner: Learner, log: RunLog) -> None:
-        self._learner, self._log = learner, log
+    def __init__(self, learner: Learner, run: RunDirectory, log: RunLog) -> None:
+        self._learner, self._run, self._log = learner, run, log
         self._lines: list[dict[str, Any]] = []
         self._owed: list[_Due] = []
         self._best = self._good = False
@@ -57,7 +58,7 @@ class Saver:
         try:
             self._write_lines()
         except RunError as error:
-            self._learner.run_directory.warn(f"{error}; training goes on, the line is written later")
+            self._run.warn(f"{error}; training goes on, the line is written later")
 
     def save(self) -> None:
         """Write a checkpoint of now."""
@@ -66,7 +67,7 @@ class Saver:
         try:
             self._write(due)
         except (RunError, CheckpointError) as error:
-            self._learner.run_directory.warn(f"{error}; training goes on, {self.told()}")
+            self._run.warn(f"{error}; training goes on, {self.told()}")
 
     def finish(self) -> None:
         """Write what is owed, and a checkpoint of now unless the last one is it.
@@ -94,7 +95,7 @@ class Saver:
         self._write(self._owed)
 
     def _newest(self) -> str:
-        return next(map(str, self._learner.run_directory.generations()), "")
+        return next(map(str, self._run.generations()), "")
 
     def told(self) -> str:
         """Which checkpoint a resume would go on from."""
@@ -120,7 +121,7 @@ class Saver:
         self._log.sync()
         divergence = self._learner.progress.divergence
         for each in due:
-            path = self._learner.run_directory.save(
+            path = self._run.save(
                 each.window, each.tensors, each.header, best=each.best, keep=(divergence.good, divergence.good_before)
             )
             self._owed = [other for other in self._owed if other is not each]

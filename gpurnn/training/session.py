@@ -13,6 +13,7 @@ from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.strictjson import Json
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.learner import Learner
 from gpurnn.training.origin import load_checkpoint, load_origin, origin, refuse_other_model
 from gpurnn.training.snapshot import load_config, versions
 from gpurnn.training.trainer import Trainer
@@ -55,23 +56,23 @@ def new_run(
     begun = load_checkpoint(init_from, "best", on_warning) if isinstance(init_from, Path) else init_from
     if begun is not None:
         refuse_other_model(begun, config, corpus)
-    trainer = Trainer(be, corpus, config, RunDirectory(path, on_warning))
+    learner = Learner(be, corpus, config, on_warning)
     written: dict[str, Json] = {
         "training": config.to_json(),
         "corpus": {"path": str(corpus.path.resolve()), "fingerprint": corpus.fingerprint},
         "versions": versions(be),
     }
     if begun is not None:
-        trainer.initialise_from(begun)
+        learner.initialise_from(begun)
         written["init_from"] = origin(begun)
-    trainer.run_directory = RunDirectory.create(path, written, on_warning)
-    _tell_of_no_validation(trainer)
-    return trainer
+    run = RunDirectory.create(path, written, on_warning)
+    _tell_of_no_validation(learner, on_warning)
+    return Trainer(learner, run)
 
 
-def _tell_of_no_validation(trainer: Trainer) -> None:
+def _tell_of_no_validation(learner: Learner, on_warning: Warn) -> None:
     """One line where what was asked for needs validations that there will not be."""
-    config, corpus = trainer.config, trainer.corpus
+    config, corpus = learner.config, learner.corpus
     targets = corpus.targets("valid")
     if targets and config.validate_every:
         return
@@ -84,7 +85,7 @@ def _tell_of_no_validation(trainer: Trainer) -> None:
     if lost and config.schedule.schedule == "plateau":
         lost.append("--schedule plateau never lowers the rate")
     if lost:
-        trainer.run_directory.warn(f"{why}, so without validations {', and '.join(lost)}; {what}")
+        on_warning(f"{why}, so without validations {', and '.join(lost)}; {what}")
 
 
 def resumed_run(
@@ -137,13 +138,13 @@ def resumed_run(
         log_every=config.log_every if log_every is None else log_every,
         validate_every=config.validate_every if validate_every is None else validate_every,
     )
-    trainer = Trainer(be, corpus, config, run)
+    learner = Learner(be, corpus, config, on_warning)
     if checkpoint is not None:
-        trainer.restore(checkpoint)
+        learner.restore(checkpoint)
     elif "init_from" in written:
-        trainer.initialise_from(load_origin(written["init_from"], source))
-    _tell_of_no_validation(trainer)
-    return trainer
+        learner.initialise_from(load_origin(written["init_from"], source))
+    _tell_of_no_validation(learner, on_warning)
+    return Trainer(learner, run)
 
 
 def open_corpus(checkpoint: Checkpoint) -> Corpus:

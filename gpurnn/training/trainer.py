@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.log import RunLog
 from gpurnn.settings import NotNegative, checked
 from gpurnn.training.config import Limits
@@ -36,8 +37,14 @@ class Outcome:
     skipped: int
 
 
-class Trainer(Learner):
-    """A learner that trains until something says stop, and writes its run directory."""
+class Trainer:
+    """Trains a learner until something says stop, and writes its run directory.
+
+    learner: what has learnt so far, and goes on. run_directory: what is written.
+    """
+
+    def __init__(self, learner: Learner, run_directory: RunDirectory) -> None:
+        self.learner, self.run_directory = learner, run_directory
 
     def run(
         self,
@@ -45,42 +52,41 @@ class Trainer(Learner):
         *,
         checkpoint_minutes: float = CHECKPOINT_MINUTES,
         on_line: Callable[[dict[str, Any]], None] = lambda entry: None,
-        on_window: Callable[[int], None] = lambda windows: None,
+        on_window: Callable[[Learner], None] = lambda learner: None,
     ) -> Outcome:
         """Train until a limit, a signal or early stopping; the last checkpoint is written before it ends.
 
         checkpoint_minutes: how often one is written in between; 0: after every window. on_line: called with each entry
-        of the log; on_window: with the number of windows consumed.
+        of the log; on_window: with the learner, after each window.
         Where the log or a checkpoint cannot be written, see `gpurnn.training.saving`.
         Raises TrainingError when too many windows in a row were not finite, or when training diverged too often;
         RunError, CheckpointError when the last checkpoint cannot be written; what a callback raises; UsageError. Notes
         with the error say what was saved.
         """
         minutes = checked("checkpoint_minutes", NotNegative, checkpoint_minutes)
-        run = self.run_directory
+        learner, run = self.learner, self.run_directory
         losses = None
         with SignalWatch() as signals:
             with run.lock():
-                run.rewind(self.progress.windows)
+                run.rewind(learner.progress.windows)
                 with RunLog(run.log) as log:
-                    unreadable = log.truncate_to(self.progress.windows)
+                    unreadable = log.truncate_to(learner.progress.windows)
                     if unreadable:
                         run.warn(f"{run.log}: damaged lines were dropped: {unreadable:,}")
-                    loop = Loop(self, limits, signals, log, minutes, on_line, on_window)
+                    loop = Loop(learner, run, limits, signals, log, minutes, on_line, on_window)
                     reason = loop.go()
             if not signals.stopping():
                 losses = self._validate_at_the_end(loop.saver.told(), signals.stopping)
         if signals.stopping():  # who sends a signal wants it to end: no validation, or a part of one
             losses, reason = None, reason if reason == signals.told else f"{reason}; {signals.told}"
         valid, stuck = (None, 0) if losses is None else (losses.mean, losses.stuck)
-        return Outcome(
-            reason, signals.exit_code or 0, valid, stuck, loop.saver.path, self.progress.windows, self.skipped
-        )
+        windows, skipped = learner.progress.windows, learner.skipped
+        return Outcome(reason, signals.exit_code or 0, valid, stuck, loop.saver.path, windows, skipped)
 
     def _validate_at_the_end(self, told: str, stopping: Callable[[], bool]) -> LaneLosses | None:
-        """See `validate`. told: what is saved, for a note where this fails."""
+        """See `Learner.validate`. told: what is saved, for a note where this fails."""
         try:
-            return self.validate(stopping)
+            return self.learner.validate(stopping)
         except Exception as error:
             error.add_note(told)
             raise

@@ -39,7 +39,7 @@ def _ours(corpus: Corpus, config: TrainConfig, minutes: float) -> tuple[int, flo
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         outcome = new_run(be, corpus, config, run, warn).run(Limits(minutes=minutes))
-        best = load_trained(be, run, "best", warn)
+        best = load_trained(run, be, on_warning=warn)
     return outcome.windows, evaluate(best.model, best.language, corpus).nats_per_token
 
 

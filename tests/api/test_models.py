@@ -47,14 +47,14 @@ def test_which_checkpoint_is_loaded(be: Backend, folder: Path):
     last = folder / "run" / "checkpoints" / "window-0000000012.safetensors"
     for source, which in (("run", "best"), ("run", "last"), ("run/best.safetensors", "best"), ("run", last)):
         found = gpurnn.load(folder / source, be.device, which).model
-        expected = load_trained(be, folder / source, str(which), refuse).model
+        expected = load_trained(folder / source, be, checkpoint=str(which), on_warning=refuse).model
         assert np.array_equal(be.to_host(found.params.values), be.to_host(expected.params.values))
     best, other = (gpurnn.load(folder / "run", be.device, which).model.params.values for which in ("best", "last"))
     assert not np.array_equal(be.to_host(best), be.to_host(other))
 
 
 def test_generate_gives_the_text_without_the_prompt(be: Backend, folder: Path):
-    model, trained = gpurnn.load(folder / "run", be.device), load_trained(be, folder / "run", "best", refuse)
+    model, trained = gpurnn.load(folder / "run", be.device), load_trained(folder / "run", be, on_warning=refuse)
     options = {"length": 70, "temperature": 0.7, "top_k": 6, "top_p": 0.9, "seed": 5}
     text = "".join(generate(trained.model, trained.language, "a note", **options))
     assert model.generate("a note", **options) == text
@@ -74,7 +74,7 @@ def test_generate_gives_the_text_without_the_prompt(be: Backend, folder: Path):
 
 
 def test_evaluate_has_the_keys_of_json_as_attributes(be: Backend, folder: Path):
-    trained = load_trained(be, folder / "run", "last", refuse)
+    trained = load_trained(folder / "run", be, checkpoint="last", on_warning=refuse)
     with Corpus.open(folder / "text.h5") as corpus:
         valid = evaluate_split(trained.model, trained.language, corpus)
         train = evaluate_split(trained.model, trained.language, corpus, "train", lanes=3)

@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model(folder: Path) -> Trained:
-    return load_trained(backend.get("cpu"), folder / "run", "best", refuse)
+    return load_trained(folder / "run", backend.get("cpu"), on_warning=refuse)
 
 
 def run(command: str, *arguments: object, **options: object) -> Result:
@@ -182,7 +182,7 @@ def test_a_prompt_file_is_read_as_a_text_is(folder: Path, model: Trained, tmp_pa
 
 
 def test_a_model_of_bytes_writes_bytes(folder: Path):
-    model = load_trained(backend.get("cpu"), folder / "bytes", "best", refuse)
+    model = load_trained(folder / "bytes", backend.get("cpu"), on_warning=refuse)
     done = run("sample", folder / "bytes", "--length", 300, "--seed", 1, "--prompt", "für")
     expected = b"".join(generate(model.model, model.language, "für".encode(), length=300, seed=1))
     assert done.stdout_bytes == expected
@@ -277,7 +277,7 @@ def test_info_about_a_run(folder: Path, tmp_path: Path):
     facts = json.loads(CliRunner().invoke(main, ["info", str(folder / "run"), "--json"]).stdout)
     entries = [json.loads(line) for line in (folder / "run" / "log.jsonl").read_text().splitlines()]
     valid = [entry["valid_nats_per_token"] for entry in entries]
-    model = load_trained(backend.get("cpu"), folder / "run", "last", refuse).model
+    model = load_trained(folder / "run", backend.get("cpu"), checkpoint="last", on_warning=refuse).model
     assert facts["model"] | {"hidden": 6, "layers": 2, "cell": "gru"} == facts["model"]
     assert facts["model"]["parameters"] == model.params.count
     assert facts["windows"] == 12

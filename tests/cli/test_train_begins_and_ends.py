@@ -21,9 +21,9 @@ from gpurnn.network import ModelConfig
 from gpurnn.runs.checkpoint import read_checkpoint
 from gpurnn.settings import field_kinds
 from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.learner import Learner
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
-from gpurnn.training.trainer import Trainer
 
 SMALL = ("--device", "cpu", "--windows", "2", "--hidden", "5")
 
@@ -260,15 +260,15 @@ def test_patience_without_validations_is_warned_of():
 
 
 def test_what_was_skipped_and_a_validation_that_is_not_finite_are_told(monkeypatch: pytest.MonkeyPatch):
-    consume = Trainer.consume
+    consume = Learner.consume
 
-    def poisoned(self: Trainer, window: Any) -> None:
+    def poisoned(self: Learner, window: Any) -> None:
         if self.progress.windows == 2:
             self.model.params.values.fill(np.nan)
             self.optimizer.average.fill(np.nan)  # type: ignore[union-attr]
         consume(self, window)
 
-    monkeypatch.setattr(Trainer, "consume", poisoned)
+    monkeypatch.setattr(Learner, "consume", poisoned)
     done = train("text.h5", "-o", "r", "--windows", "5", "--validate-every", "0")
     assert "\n3 windows were skipped because their loss or gradient was not finite\n" in done.stderr
     assert (
@@ -289,11 +289,11 @@ def test_an_error_and_a_save_that_fails_are_one_line(monkeypatch: pytest.MonkeyP
     def fail(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    def unreadable(self: Trainer, window: Any) -> None:
+    def unreadable(self: Learner, window: Any) -> None:
         monkeypatch.setattr(directory, "write_durably", fail)
         raise CorpusError("text.h5: cannot be read any more")
 
-    monkeypatch.setattr(Trainer, "consume", unreadable)
+    monkeypatch.setattr(Learner, "consume", unreadable)
     told = train("text.h5", "-o", "r", code=1).stderr.splitlines()[-1]
     assert told.startswith(
         "gpurnn: text.h5: cannot be read any more; cannot write checkpoint r/checkpoints/window-0000000000.safetensors:"

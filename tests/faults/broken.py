@@ -15,7 +15,7 @@ from gpurnn.exceptions import GpurnnError
 from gpurnn.files import durable
 from gpurnn.runs import directory
 from gpurnn.runs.checkpoint import Checkpoint
-from gpurnn.training.trainer import Trainer
+from gpurnn.training.learner import Learner
 
 
 def _spoilt(scenario: Scenario, spoil: Callable[[], None]) -> Scenario:
@@ -83,13 +83,13 @@ def strike_without_state(scratch: str) -> dict[str, Any]:
 
 
 def _forget_the_state() -> None:
-    restore = Trainer.restore
+    restore = Learner.restore
 
-    def forgetting(self: Trainer, checkpoint: Checkpoint) -> None:
+    def forgetting(self: Learner, checkpoint: Checkpoint) -> None:
         restore(self, checkpoint)
         self.state.reset()
 
-    Trainer.restore = forgetting  # type: ignore[method-assign]
+    Learner.restore = forgetting  # type: ignore[method-assign]
 
 
 def fuzz_with_a_death(scratch: str) -> dict[str, Any]:

@@ -31,7 +31,8 @@ def cadences(windows: int, scratch: str, cell: str = "lstm") -> dict[str, Any]:
         for name, (plan, minutes) in plans.items():
             trainer = new_run(be, corpus, plan, folder / name, refuse)
             trainer.run(Limits(windows=windows), checkpoint_minutes=minutes)
-            arrays = [trainer.model.params.values, *trainer.optimizer.flats.values(), *trainer.state.named().values()]
+            learner = trainer.learner
+            arrays = [learner.model.params.values, *learner.optimizer.flats.values(), *learner.state.named().values()]
             found[name] = [be.to_host(array).tobytes() for array in arrays]
         violations = [f"{name}: other bits" for name, arrays in found.items() if arrays != found["seldom"]]
     return {"cases": len(plans) - 1, "violations": violations}

@@ -20,6 +20,7 @@ from gpurnn.generation.generate import generate
 from gpurnn.runs.checkpoint import Checkpoint, read_checkpoint
 from gpurnn.runs.log import read_log
 from gpurnn.training.config import Limits
+from gpurnn.training.learner import Learner
 from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.snapshot import load_language
 from gpurnn.training.trainer import Trainer
@@ -90,10 +91,10 @@ class _Case:
                 trainer = new_run(be, corpus, settings(corpus, self.cell), run, refuse)
             self._strike_and_tell(trainer, context)
 
-            def act(consumed: int) -> None:
-                if at and consumed == at:
+            def act(learner: Learner) -> None:
+                if at and learner.progress.windows == at:
                     os.kill(os.getpid(), signal.SIGUSR1)
-                if at and consumed == at + beyond + 1:
+                if at and learner.progress.windows == at + beyond + 1:
                     os.kill(os.getpid(), signal.SIGKILL)
 
             trainer.run(Limits(windows=self.windows), checkpoint_minutes=1e6, on_window=act)
@@ -101,22 +102,22 @@ class _Case:
 
     def _strike_and_tell(self, trainer: Trainer, context: Context) -> None:
         """Before each window: make it one that is skipped, where it is to be; say what the run has, where it counts."""
-        consume = trainer.consume
+        consume = trainer.learner.consume
 
         def consuming(window: Window) -> None:
-            at = trainer.progress.windows
+            at = trainer.learner.progress.windows
             if at in self.points:
-                context.mark(f"{at} {digest(*trainer.pack())} {_sample(trainer, SHORT_SAMPLE)!r}")
+                context.mark(f"{at} {digest(*trainer.learner.pack())} {_sample(trainer, SHORT_SAMPLE)!r}")
             if at in SKIPPED:
-                trainer._workspace.batch.scale.fill(math.nan)
+                trainer.learner._workspace.batch.scale.fill(math.nan)
             consume(window)
 
-        trainer.consume = consuming  # type: ignore[method-assign]
+        trainer.learner.consume = consuming  # type: ignore[method-assign]
 
 
 def _sample(trainer: Trainer, length: int) -> str:
-    language = load_language(Checkpoint(*trainer.pack(), None, 1))
-    return "".join(str(piece) for piece in generate(trainer.model, language, length=length, seed=1))
+    language = load_language(Checkpoint(*trainer.learner.pack(), None, 1))
+    return "".join(str(piece) for piece in generate(trainer.learner.model, language, length=length, seed=1))
 
 
 class _Undisturbed:

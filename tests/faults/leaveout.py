@@ -26,9 +26,9 @@ from gpurnn.generation.generate import generate
 from gpurnn.generation.prompt import encode_prompt
 from gpurnn.network import ModelConfig
 from gpurnn.runs.checkpoint import VERSION, Checkpoint, parse_checkpoint, read_checkpoint, write_checkpoint
-from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.log import read_log
 from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.learner import Learner
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
@@ -89,7 +89,7 @@ def _cut_run(folder: Path) -> Path:
     """A run with one checkpoint, in which every count is above 0; returns the checkpoint's path."""
     with Corpus.open(_write_corpus(folder)) as corpus:
         trainer = new_run(backend.get("cpu"), corpus, _settings(corpus), folder / "cut", str)
-        assert CUT % trainer.windows_per_epoch, "at an epoch's edge the carried state matters to nothing"
+        assert CUT % trainer.learner.windows_per_epoch, "at an epoch's edge the carried state matters to nothing"
         trainer.run(Limits(windows=CUT))
     (path,) = (folder / "cut" / "checkpoints").glob("*.safetensors") if _only_newest(folder / "cut") else ()
     checkpoint = read_checkpoint(path)
@@ -123,7 +123,7 @@ def _continued(folder: Path, change: Change) -> Any:
 
     with mock.patch("gpurnn.runs.directory.read_checkpoint", reading):
         trainer = resumed_run(backend.get("cpu"), run, str)
-        with trainer.corpus:
+        with trainer.learner.corpus:
             samples = _samples(trainer)
             ended = trainer.run(Limits(windows=END), checkpoint_minutes=1e6)
     last = read_checkpoint(Path(ended.checkpoint))
@@ -136,7 +136,7 @@ def _continued(folder: Path, change: Change) -> Any:
 def _samples(trainer: Trainer) -> list[str]:
     """What prompts are to the run's checkpoint, and text from it, as `gpurnn sample` reads it."""
     checkpoint = trainer.run_directory.load("last")
-    model, language = load_model(trainer.model.be, checkpoint), load_language(checkpoint)
+    model, language = load_model(trainer.learner.model.be, checkpoint), load_language(checkpoint)
     texts = []
     for seed, prompt in enumerate(PROMPTS):
         texts.append(str([each.tolist() for each in encode_prompt(language, prompt)]))
@@ -185,7 +185,7 @@ def leave_out(scratch: str, every: int = 1, first: int = 0) -> dict[str, Any]:
     folder.mkdir()
     path = _cut_run(folder)
     with Corpus.open(folder / "corpus.h5") as corpus:
-        fresh, _ = Trainer(backend.get("cpu"), corpus, _settings(corpus), RunDirectory(folder / "never")).pack()
+        fresh, _ = Learner(backend.get("cpu"), corpus, _settings(corpus), str).pack()
     fresh |= {name: np.zeros_like(fresh[name]) for name in ("vocabulary.data", "vocabulary.offsets", "starts.symbols")}
     fresh["starts.counts"] = np.ones_like(fresh["starts.counts"])
     expected = _continued(folder, lambda checkpoint: checkpoint)

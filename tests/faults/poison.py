@@ -14,9 +14,8 @@ from faults.training import settings, write_corpus
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import WindowStream
 from gpurnn.network.cells import CELLS
-from gpurnn.runs.directory import RunDirectory
+from gpurnn.training.learner import Learner
 from gpurnn.training.optimizer import OK
-from gpurnn.training.trainer import Trainer
 
 BETWEEN = 3  # windows from one injection to the next
 
@@ -26,10 +25,10 @@ Place = tuple[str, Callable[[], Any]]
 class Poison:
     """Puts a value into one element of one array, once, when the armed moment comes."""
 
-    def __init__(self, trainer: Trainer, seed: int) -> None:
-        self._trainer, self._random = trainer, random.Random(seed)
+    def __init__(self, learner: Learner, seed: int) -> None:
+        self._learner, self._random = learner, random.Random(seed)
         self._moment = ""
-        model, ws = trainer.model, trainer._workspace
+        model, ws = learner.model, learner._workspace
         self._wrap(model, "forward", "before", "loss")
         self._wrap(model, "backward", "loss", "gradient")
         for number, layer in enumerate(ws.layers):
@@ -48,10 +47,10 @@ class Poison:
 
     def places(self) -> dict[str, dict[str, Callable[[], Any]]]:
         """What can be struck, by kind and moment: each gives the array."""
-        trainer, ws = self._trainer, self._trainer._workspace
+        learner, ws = self._learner, self._learner._workspace
         batch, last = ws.batch, len(ws.layers) - 1
         inputs: dict[str, Callable[[], Any]] = {"before": lambda: self._any(batch.weight, batch.scale, batch.carry)}
-        inputs["before "] = lambda: self._any(*trainer.state.named().values())
+        inputs["before "] = lambda: self._any(*learner.state.named().values())
         activations: dict[str, Callable[[], Any]] = {"loss": lambda: ws.o[: batch.steps * ws.lanes]}
         errors: dict[str, Callable[[], Any]] = {}
         for number, layer in enumerate(ws.layers):
@@ -63,7 +62,7 @@ class Poison:
             if number == last:
                 continue
             errors[f"errors {number}"] = lambda layer=layer: self._any(layer.a[: batch.steps], layer.da_rec)
-        gradients = {"gradient": lambda: self._any(*trainer.model.params.gradient.values())}
+        gradients = {"gradient": lambda: self._any(*learner.model.params.gradient.values())}
         return {"input": inputs, "activation": activations, "error": errors, "gradient": gradients}
 
     def _any(self, *arrays: Any) -> Any:
@@ -92,28 +91,27 @@ def poison(count: int, seed: int, scratch: str, device: str = "cpu") -> dict[str
     """
     be = devices.get(device)
     report: dict[str, Any] = {"cases": 0, "skipped": 0, "kinds": {}, "violations": []}
-    run = RunDirectory(Path(scratch) / "never")  # nothing is written
     with Corpus.open(write_corpus(Path(scratch))) as corpus:
         for number, cell in enumerate(CELLS):
             share = count // len(CELLS) + (number < count % len(CELLS))
-            _strike_cell(Trainer(be, corpus, settings(corpus, cell), run), share, seed + number, report)
+            _strike_cell(Learner(be, corpus, settings(corpus, cell), str), share, seed + number, report)
     return report
 
 
-def _strike_cell(trainer: Trainer, count: int, seed: int, report: dict[str, Any]) -> None:
-    be, corpus, config = trainer.model.be, trainer.corpus, trainer.config
-    poison = Poison(trainer, seed)
+def _strike_cell(learner: Learner, count: int, seed: int, report: dict[str, Any]) -> None:
+    be, corpus, config = learner.model.be, learner.corpus, learner.config
+    poison = Poison(learner, seed)
     with WindowStream(corpus, "train", lanes=config.lanes, steps=config.bptt) as stream:
-        for index, window in enumerate(trainer.feed(islice(stream, BETWEEN * (count + 1) - 1))):
-            before, struck = _lasting(trainer), ""
+        for index, window in enumerate(learner.feed(islice(stream, BETWEEN * (count + 1) - 1))):
+            before, struck = _lasting(learner), ""
             if index % BETWEEN == BETWEEN - 1:
                 struck = poison.arm()
                 report["cases"] += 1
                 kind = struck.split()[0]
                 report["kinds"][kind] = report["kinds"].get(kind, 0) + 1
-            trainer.consume(window)
-            after = _lasting(trainer)
-            skipped = not be.to_host(trainer.optimizer.ctl)[OK]
+            learner.consume(window)
+            after = _lasting(learner)
+            skipped = not be.to_host(learner.optimizer.ctl)[OK]
             report["skipped"] += skipped
             where = f"{config.model.cell}, window {index}, {struck or 'nothing'} struck"
             for name, array in after.items():
@@ -125,7 +123,7 @@ def _strike_cell(trainer: Trainer, count: int, seed: int, report: dict[str, Any]
                 report["violations"].append(f"{where}: the window was skipped")
 
 
-def _lasting(trainer: Trainer) -> dict[str, np.ndarray]:
+def _lasting(learner: Learner) -> dict[str, np.ndarray]:
     """Host copies of parameters, moments and carried states."""
-    arrays = {"parameters": trainer.model.params.values, **trainer.optimizer.flats, **trainer.state.named()}
-    return {name: trainer.model.be.to_host(array) for name, array in arrays.items()}
+    arrays = {"parameters": learner.model.params.values, **learner.optimizer.flats, **learner.state.named()}
+    return {name: learner.model.be.to_host(array) for name, array in arrays.items()}

@@ -28,7 +28,7 @@ def race(count: int, scratch: str) -> dict[str, Any]:
         told = sorted(_race(folder))
         if len(told) != 2 or told[1] != "won" or not TOLD.fullmatch(told[0]):
             violations.append(f"race {number}: {told}")
-    window = resumed_run(backend.get("cpu"), folder / "run", refuse).progress.windows
+    window = resumed_run(backend.get("cpu"), folder / "run", refuse).learner.progress.windows
     if window != 2 + count:
         violations.append(f"{count} winners of one window each ended at window {window}")
     return {"cases": count, "violations": violations}
@@ -70,7 +70,9 @@ def _contend(folder: Path, start: int, hold: int, writer: int) -> None:
     try:
         trainer = resumed_run(backend.get("cpu"), folder / "run", refuse)
         os.read(start, 1)
-        trainer.run(Limits(windows=trainer.progress.windows + 1), on_window=lambda windows: bool(os.read(hold, 1)))
+        trainer.run(
+            Limits(windows=trainer.learner.progress.windows + 1), on_window=lambda learner: bool(os.read(hold, 1))
+        )
         text = "won"
     except RunError as error:
         text = str(error)

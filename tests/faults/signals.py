@@ -19,6 +19,7 @@ from gpurnn.exceptions import GpurnnError
 from gpurnn.runs.directory import RunDirectory
 from gpurnn.signals import SAVE, STOPS
 from gpurnn.training.config import Limits
+from gpurnn.training.learner import Learner
 from gpurnn.training.session import resumed_run
 from gpurnn.training.signals import SignalWatch
 from gpurnn.training.trainer import Trainer
@@ -97,7 +98,7 @@ class Struck:
 
     def note(self, number: int) -> None:
         self.number = self.number or number
-        self.windows.append(self.trainer.progress.windows)
+        self.windows.append(self.trainer.learner.progress.windows)
 
 
 def work(folder: Path, context: Context) -> None:
@@ -123,13 +124,13 @@ def work(folder: Path, context: Context) -> None:
     ForwardPass.losses = slowly  # type: ignore[method-assign]
     ready = False
 
-    def window(windows: int) -> None:
+    def window(learner: Learner) -> None:
         nonlocal ready
         time.sleep(0.002)  # so that the run does not leave the reference behind
         if not ready:
             ready = True
             context.ready()
-        if struck.number == SAVE and windows >= struck.windows[0] + FURTHER:
+        if struck.number == SAVE and learner.progress.windows >= struck.windows[0] + FURTHER:
             send(signal.SIGTERM)
 
     ended = trainer.run(Limits(windows=1 << 40), on_window=window)

@@ -13,6 +13,7 @@ from gpurnn.exceptions import CheckpointError, TrainingError, UsageError
 from gpurnn.training import divergence as rule
 from gpurnn.training.config import Limits
 from gpurnn.training.divergence import Divergence
+from gpurnn.training.learner import Learner
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.trainer import Trainer
@@ -71,12 +72,12 @@ class Kick:
     """Throws the parameters about at one window, unless the rate was lowered: what follows has a high loss."""
 
     def __init__(self, trainer: Trainer, window: int, times: int) -> None:
-        self._trainer, self._window, self._times, self._forward = trainer, window, times, trainer.model.forward
+        self._trainer, self._window, self._times, self._forward = trainer, window, times, trainer.learner.model.forward
 
     def __call__(self, ws, state) -> None:
-        progress = self._trainer.progress
+        progress = self._trainer.learner.progress
         if progress.windows == self._window and progress.divergence.rollbacks < self._times:
-            self._trainer.model.params.value["output.V"][...] *= 300
+            self._trainer.learner.model.params.value["output.V"][...] *= 300
         self._forward(ws, state)
 
 
@@ -84,7 +85,7 @@ WARM = ScheduleConfig("constant", lr=0.002)
 
 
 def kicked(trainer: Trainer, window: int = 42, times: int = 1) -> Trainer:
-    trainer.model.forward = Kick(trainer, window, times)  # type: ignore[method-assign]
+    trainer.learner.model.forward = Kick(trainer, window, times)  # type: ignore[method-assign]
     return trainer
 
 
@@ -106,7 +107,7 @@ def test_a_divergence_goes_back_to_the_last_good_window_at_half_the_rate(
     told: list[str] = []
     trainer = kicked(new_run(eager, corpus, rollback_settings(corpus), tmp_path / "run", told.append))
     seen: list[int] = []
-    trainer.run(Limits(windows=60), on_window=seen.append)
+    trainer.run(Limits(windows=60), on_window=lambda learner: seen.append(learner.progress.windows))
     assert seen == [*range(1, 52), *range(40, 61)]  # good: 3, 21, 39; high: 45, 48, 51
     assert len(told) == 1 and "going back to window 39 with the learning rate times 0.5" in told[0]
     entries = log_without_clock(tmp_path / "run")
@@ -115,7 +116,7 @@ def test_a_divergence_goes_back_to_the_last_good_window_at_half_the_rate(
     rates = [entry["learning_rate"] for entry in entries]
     assert rates == pytest.approx([0.002] * 13 + [0.001] * 7, rel=1e-12)
     assert max(entry["nats_per_token"] for entry in entries) < 4
-    assert trainer.progress.divergence.rollbacks == 1
+    assert trainer.learner.progress.divergence.rollbacks == 1
 
 
 @pytest.mark.usefixtures("seldom_good")
@@ -126,7 +127,7 @@ def test_going_back_is_exact_across_a_resume(eager: Backend, corpus: Corpus, tmp
     kicked(new_run(eager, corpus, config, tmp_path / "whole", lambda text: None)).run(Limits(windows=60))
     consumed = 0
 
-    def count(windows: int) -> None:
+    def count(learner: Learner) -> None:
         nonlocal consumed
         consumed += 1
         if consumed == stop:
@@ -153,16 +154,16 @@ def test_the_fifth_divergence_stops_with_advice(eager: Backend, corpus: Corpus, 
     trainer = kicked(new_run(eager, corpus, rollback_settings(corpus), tmp_path / "run", lambda text: None), times=99)
     with pytest.raises(TrainingError, match=r"window 51: .*the 5th time; start again with a lower --lr .*--init-from"):
         trainer.run(Limits(windows=60))
-    assert trainer.progress.divergence.rollbacks == 4
+    assert trainer.learner.progress.divergence.rollbacks == 4
 
 
 def test_without_rollback_divergences_are_counted(eager: Backend, corpus: Corpus, tmp_path: Path):
     told: list[str] = []
     config = rollback_settings(corpus, on_divergence="count", divergence_nats=1e-3)
     trainer = new_run(eager, corpus, config, tmp_path / "run", told.append)
-    sgd_noise = np.full(trainer.model.params.size, 0.2, np.float32)
+    sgd_noise = np.full(trainer.learner.model.params.size, 0.2, np.float32)
     trainer.run(Limits(windows=6))
-    trainer.model.params.values += eager.from_host(sgd_noise)
+    trainer.learner.model.params.values += eager.from_host(sgd_noise)
     trainer.run(Limits(windows=15))
     assert len(told) == 1 and "window 15: the mean loss was more than 0.001 nats above" in told[0]
     assert log_without_clock(tmp_path / "run")[-1]["divergences"] == 1
@@ -173,8 +174,8 @@ def test_the_checkpoint_that_is_gone_back_to_is_verified(eager: Backend, corpus:
     trainer = kicked(new_run(eager, corpus, rollback_settings(corpus), tmp_path / "run", lambda text: None), window=10)
     good = tmp_path / "run" / "checkpoints" / "window-0000000003.safetensors"
 
-    def damage(windows: int) -> None:
-        if windows == 12:
+    def damage(learner: Learner) -> None:
+        if learner.progress.windows == 12:
             data = bytearray(good.read_bytes())
             data[-1] ^= 1
             good.write_bytes(data)

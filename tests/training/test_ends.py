@@ -17,6 +17,7 @@ from gpurnn.data.stream.windows import WindowMaker
 from gpurnn.exceptions import BackendError, CorpusError, TrainingError, UsageError
 from gpurnn.runs.checkpoint import read_checkpoint
 from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.learner import Learner
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
@@ -60,7 +61,7 @@ class Raising:
         self._trainer, self._work, self._error, self._after = trainer, work, error, after
 
     def __call__(self, *arguments: object, **options: object) -> object:
-        now = self._trainer.progress.windows == AT and self._error is not None
+        now = self._trainer.learner.progress.windows == AT and self._error is not None
         if now and not self._after:
             raise self._error
         result = self._work(*arguments, **options)
@@ -82,7 +83,7 @@ def test_an_error_between_windows_loses_nothing(
     trainer = new_run(be, corpus, ends(corpus), run, refuse_warnings)
     callbacks = {}
     if place == "validate":
-        monkeypatch.setattr(trainer, "validate", Raising(trainer, trainer.validate, error))
+        monkeypatch.setattr(trainer.learner, "validate", Raising(trainer, trainer.learner.validate, error))
     else:
         callbacks[place] = Raising(trainer, ignore, error)
     with pytest.raises(type(error)) as caught:
@@ -104,8 +105,8 @@ def test_a_warning_that_cannot_be_told_loses_nothing(
         disk.full = False
         raise RuntimeError(text)
 
-    def fill(consumed: int) -> None:
-        disk.full = consumed == AT
+    def fill(learner: Learner) -> None:
+        disk.full = learner.progress.windows == AT
 
     trainer = new_run(be, corpus, ends(corpus), tmp_path / "run", warn)
     with pytest.raises(RuntimeError, match="cannot write checkpoint"):
@@ -119,7 +120,7 @@ def test_an_error_before_the_update_loses_nothing(
     eager: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Path, error
 ):
     trainer = new_run(eager, corpus, ends(corpus), tmp_path / "run", refuse_warnings)
-    monkeypatch.setattr(trainer.model, "backward", Raising(trainer, trainer.model.backward, error))
+    monkeypatch.setattr(trainer.learner.model, "backward", Raising(trainer, trainer.learner.model.backward, error))
     with pytest.raises(type(error), match="no room"):
         trainer.run(Limits(windows=END))
     assert windows(tmp_path / "run")[-1] == AT
@@ -130,8 +131,8 @@ def test_a_window_that_was_left_half_way_is_not_saved(
     eager: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Path
 ):
     trainer, run = new_run(eager, corpus, ends(corpus), tmp_path / "run", refuse_warnings), tmp_path / "run"
-    step = Raising(trainer, trainer.optimizer.step, BackendError("device lost"), after=True)
-    monkeypatch.setattr(trainer.optimizer, "step", step)
+    step = Raising(trainer, trainer.learner.optimizer.step, BackendError("device lost"), after=True)
+    monkeypatch.setattr(trainer.learner.optimizer, "step", step)
     with pytest.raises(BackendError, match="device lost") as caught:
         trainer.run(Limits(windows=END))
     last = run / "checkpoints" / "window-0000000006.safetensors"
@@ -144,8 +145,8 @@ def test_where_there_is_no_checkpoint_the_notes_say_how_to_begin(
 ):
     run = tmp_path / "a run"
     trainer = new_run(eager, corpus, ends(corpus, validate_every=0), run, refuse_warnings)
-    step = Raising(trainer, trainer.optimizer.step, BackendError("device lost"), after=True)
-    monkeypatch.setattr(trainer.optimizer, "step", step)
+    step = Raising(trainer, trainer.learner.optimizer.step, BackendError("device lost"), after=True)
+    monkeypatch.setattr(trainer.learner.optimizer, "step", step)
     with pytest.raises(BackendError) as caught:
         trainer.run(Limits(windows=END))
     assert notes(caught.value) == (
@@ -160,8 +161,8 @@ def test_a_save_that_fails_too_is_told_with_the_error(
     disk, run = Disk(monkeypatch, "window-"), tmp_path / "run"
     trainer = new_run(be, corpus, ends(corpus), run, refuse_warnings)
 
-    def fail(consumed: int) -> None:
-        if consumed == AT + 1:
+    def fail(learner: Learner) -> None:
+        if learner.progress.windows == AT + 1:
             disk.full = True
             raise RuntimeError("odd")
 
@@ -192,8 +193,8 @@ def test_a_save_needs_nothing_but_the_run_directory(
     with Corpus.open(copy) as corpus:
         trainer = new_run(be, corpus, ends(corpus), run, refuse_warnings)
 
-        def lose(consumed: int) -> None:
-            if consumed == AT:
+        def lose(learner: Learner) -> None:
+            if learner.progress.windows == AT:
                 os.truncate(copy, 0)
                 copy.unlink()
                 gone.rmdir()
@@ -201,7 +202,7 @@ def test_a_save_needs_nothing_but_the_run_directory(
                     raise RuntimeError("odd")
 
         if how == "limit":
-            monkeypatch.setattr(trainer, "validate", lambda *stopping: None)
+            monkeypatch.setattr(trainer.learner, "validate", lambda *stopping: None)
             trainer.run(Limits(windows=AT), on_window=lose)
         else:
             with pytest.raises((RuntimeError, CorpusError)):
@@ -239,7 +240,7 @@ def test_too_many_skipped_windows_are_saved_and_the_best_stays(
 ):
     run = tmp_path / "run"
     trainer = new_run(eager, corpus, ends(corpus, skip_limit=4, validate_every=5), run, refuse_warnings)
-    monkeypatch.setattr(trainer.model, "backward", Poison(trainer, set(range(5, 99))))
+    monkeypatch.setattr(trainer.learner.model, "backward", Poison(trainer, set(range(5, 99))))
     with pytest.raises(TrainingError, match=rf"^window 10: 5 windows in a row were skipped; .* --init-from {run}") as e:
         trainer.run(Limits(windows=50))
     assert e.value.__notes__ == [

@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus text.h5 with the run `run` on it, and its best model in model.safetensors."""
     be, made = backend.get("cpu"), tmp_path_factory.mktemp("model")
     make_run(be, make_corpus(made / "text.h5", documents(24)), made / "run", cell="gru")
-    save(load_trained(be, made / "run", "best", refuse), made / "model.safetensors")
+    save(load_trained(made / "run", be, on_warning=refuse), made / "model.safetensors")
     return made
 
 
@@ -57,7 +57,10 @@ def test_it_holds_what_it_takes_to_use_the_model_and_no_more(folder: Path):
 def test_averaged_parameters_are_the_ones_that_are_kept(folder: Path, tmp_path: Path):
     done = run("train", folder / "text.h5", "-o", tmp_path / "run", "--windows", 8, "--hidden", 5, "--device", "cpu")
     assert done.exit_code == 0, done.output
-    save(load_trained(backend.get("cpu"), tmp_path / "run", "last", refuse), tmp_path / "model.safetensors")
+    save(
+        load_trained(tmp_path / "run", backend.get("cpu"), checkpoint="last", on_warning=refuse),
+        tmp_path / "model.safetensors",
+    )
     last = read_checkpoint(next((tmp_path / "run" / "checkpoints").iterdir())).tensors
     found = read_checkpoint(tmp_path / "model.safetensors").tensors
     assert np.array_equal(found["layers.0.U"], last["average.layers.0.U"])
@@ -94,7 +97,7 @@ def test_one_that_does_not_fit_itself(
 ):
     path = altered(folder, tmp_path / "altered.safetensors", tensors, **header)
     with pytest.raises(error, match=message) as caught:
-        load_trained(backend.get("cpu"), path, "best", refuse)
+        load_trained(path, backend.get("cpu"), on_warning=refuse)
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
 
 
@@ -103,15 +106,15 @@ def test_one_that_is_damaged(folder: Path, tmp_path: Path):
     for cut in (b"", data[:100], data[:-1], data + b"\0"):
         path.write_bytes(cut)
         with pytest.raises(CheckpointError, match="is not an intact checkpoint"):
-            load_trained(backend.get("cpu"), path, "best", refuse)
+            load_trained(path, backend.get("cpu"), on_warning=refuse)
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(CheckpointError, match="SHA-256"):
-        load_trained(backend.get("cpu"), path, "best", refuse)
+        load_trained(path, backend.get("cpu"), on_warning=refuse)
 
 
 def test_only_a_regular_file_is_replaced(folder: Path, tmp_path: Path):
-    trained = load_trained(backend.get("cpu"), folder / "model.safetensors", "best", refuse)
+    trained = load_trained(folder / "model.safetensors", backend.get("cpu"), on_warning=refuse)
     whole = (folder / "model.safetensors").read_bytes()
     (tmp_path / "old").write_bytes(b"old")
     (tmp_path / "link").symlink_to("old")

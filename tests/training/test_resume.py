@@ -137,7 +137,7 @@ def test_a_resumed_run_may_change_only_limits_and_cadences(be: Backend, corpus: 
     run = tmp_path / "run"
     train(be, corpus, settings(corpus), run, 10)
     trainer = resumed_run(be, run, refuse_warnings, log_every=3, validate_every=0)
-    assert (trainer.config.log_every, trainer.config.validate_every) == (3, 0)
+    assert (trainer.learner.config.log_every, trainer.learner.config.validate_every) == (3, 0)
     trainer.run(Limits(windows=20))
     logged = [entry["window"] for entry in log_without_clock(run)]
     assert logged == [7, 12, 15, 18]
@@ -168,7 +168,7 @@ def test_other_versions_refuse_an_exact_resume(
     with pytest.raises(RunError, match=r"gpurnn: was .*, is 0\.0\.1.*--allow-inexact"):
         resumed_run(be, run, refuse_warnings)
     trainer = resumed_run(be, run, warnings.append, allow_inexact=True)
-    assert trainer.progress.windows == 4
+    assert trainer.learner.progress.windows == 4
     assert len(warnings) == 1 and "0.0.1" in warnings[0]
 
 
@@ -183,7 +183,7 @@ def test_a_run_of_another_precision_resumes_exactly_in_that_one_only(corpus: Cor
         with pytest.raises(RunError, match=r": precision: was bf16, is float32; go on"):
             resumed_run(other, run, refuse_warnings)
     trainer = resumed_run(get, run, refuse_warnings)
-    assert trainer.model.be.precision == "bf16"
+    assert trainer.learner.model.be.precision == "bf16"
     trainer.run(Limits(windows=20))
     assert_same_run(tmp_path / "whole", run, 20)
     train(get("float32"), corpus, settings(corpus), tmp_path / "plain", 20)
@@ -201,7 +201,7 @@ def test_a_gpu_run_resumes_with_tf32_where_it_had_it(cuda: Backend, corpus: Corp
     for precision in ("tf32", "float32"):
         train(backend.get("cuda", precision=precision), corpus, settings(corpus), tmp_path / precision, 2)
         trainer = resumed_run(lambda own: backend.get("cuda", precision=own), tmp_path / precision, refuse_warnings)
-        assert trainer.model.be.precision == precision
+        assert trainer.learner.model.be.precision == precision
     with pytest.raises(RunError, match=r": tf32: was off, is on; go on"):
         resumed_run(backend.get("cuda", tf32=True), tmp_path / "float32", refuse_warnings)
 
@@ -215,7 +215,7 @@ def test_a_corpus_may_move_but_not_change(be: Backend, corpus: Corpus, tmp_path:
     with pytest.raises(RunError, match="no longer there"):
         resumed_run(be, run, refuse_warnings)
     with Corpus.open(tmp_path / "again.h5") as there:
-        assert resumed_run(be, run, refuse_warnings, there).progress.windows == 4
+        assert resumed_run(be, run, refuse_warnings, there).learner.progress.windows == 4
 
     from gpurnn.data.prepare import prepare
 
@@ -229,7 +229,8 @@ def test_a_corpus_may_move_but_not_change(be: Backend, corpus: Corpus, tmp_path:
 def test_init_from_begins_with_the_parameters_of_another_run(be: Backend, corpus: Corpus, tmp_path: Path):
     config = settings(corpus, validate_every=0)
     train(be, corpus, config, tmp_path / "first", 10)
-    second = new_run(be, corpus, config, tmp_path / "second", refuse_warnings, init_from=tmp_path / "first")
+    begun = new_run(be, corpus, config, tmp_path / "second", refuse_warnings, init_from=tmp_path / "first")
+    second = begun.learner
     last = tensors(tmp_path / "first", 10)
     for name, value in second.model.params.value.items():
         assert be.to_host(value).tobytes() == last[f"average.{name}"].tobytes() != last[name].tobytes(), name
@@ -285,7 +286,7 @@ def test_no_memory_is_taken_for_what_a_checkpoint_does_not_hold(
     be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict, reason: str
 ):
     def refuse_to_make(*arguments: object) -> None:
-        raise AssertionError("a trainer was made")
+        raise AssertionError("a learner was made")
 
     train(be, corpus, settings(corpus), tmp_path / "run", 3)
     (path,) = (tmp_path / "run" / "checkpoints").iterdir()
@@ -293,7 +294,7 @@ def test_no_memory_is_taken_for_what_a_checkpoint_does_not_hold(
     config = checkpoint.header["config"]
     config |= change | {"model": config["model"] | change.get("model", {})}
     write_checkpoint(path, checkpoint.tensors, checkpoint.header)
-    monkeypatch.setattr("gpurnn.training.session.Trainer", refuse_to_make)
+    monkeypatch.setattr("gpurnn.training.session.Learner", refuse_to_make)
     with pytest.raises((CheckpointError, RunError), match=reason) as caught:
         resumed_run(be, tmp_path / "run", refuse_warnings)
     assert str(path) in str(caught.value)

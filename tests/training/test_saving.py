@@ -14,6 +14,7 @@ from gpurnn.exceptions import CheckpointError, CorpusError, RunError
 from gpurnn.runs import directory, log
 from gpurnn.runs.checkpoint import read_checkpoint
 from gpurnn.training.config import Limits
+from gpurnn.training.learner import Learner
 from gpurnn.training.session import new_run, resumed_run
 
 from .conftest import log_without_clock
@@ -53,8 +54,8 @@ def test_a_full_disk_that_is_freed_again_loses_nothing(
     new_run(be, corpus, config, tmp_path / "whole", refuse_warnings).run(Limits(windows=20))
     disk, told = Disk(monkeypatch, word), list[str]()
 
-    def fill(consumed: int) -> None:
-        disk.full = 5 <= consumed < 15
+    def fill(learner: Learner) -> None:
+        disk.full = 5 <= learner.progress.windows < 15
 
     trainer = new_run(be, corpus, config, tmp_path / "parts", told.append)
     trainer.run(Limits(windows=20), checkpoint_minutes=0, on_window=fill)
@@ -71,8 +72,8 @@ def test_the_best_and_the_good_one_are_written_when_the_disk_is_free_again(
     config = rollback_settings(corpus, validate_every=6)
     disk, told = Disk(monkeypatch, "safetensors"), list[str]()
 
-    def fill(consumed: int) -> None:
-        disk.full = consumed < 8
+    def fill(learner: Learner) -> None:
+        disk.full = learner.progress.windows < 8
 
     trainer = new_run(be, corpus, config, tmp_path / "run", told.append)
     trainer.run(Limits(windows=9), on_window=fill)
@@ -88,8 +89,8 @@ def test_a_disk_that_stays_full_is_an_error_at_the_end(
     disk, told = Disk(monkeypatch, word), list[str]()
     config = settings(corpus, log_every=2, validate_every=0)
 
-    def fill(consumed: int) -> None:
-        disk.full = consumed >= 5
+    def fill(learner: Learner) -> None:
+        disk.full = learner.progress.windows >= 5
 
     trainer = new_run(be, corpus, config, tmp_path / "run", told.append)
     last = tmp_path / "run" / "checkpoints" / "window-0000000004.safetensors"
@@ -100,7 +101,7 @@ def test_a_disk_that_stays_full_is_an_error_at_the_end(
         trainer.run(Limits(windows=8), checkpoint_minutes=0, on_window=fill)
     disk.full = False
     again = resumed_run(be, tmp_path / "run", refuse_warnings)
-    assert again.progress.windows == (5 if word == "log" else 4)
+    assert again.learner.progress.windows == (5 if word == "log" else 4)
     again.run(Limits(windows=8))
     assert [entry["window"] for entry in log_without_clock(tmp_path / "run")] == [2, 4, 6, 8]
 

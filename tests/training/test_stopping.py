@@ -17,6 +17,7 @@ from gpurnn.runs.checkpoint import read_checkpoint
 from gpurnn.runs.log import read_log
 from gpurnn.signals import SAVE, STOPS
 from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.learner import Learner
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.snapshot import Progress
@@ -45,11 +46,11 @@ def plateaus(corpus: Corpus) -> TrainConfig:
 @pytest.mark.parametrize("number", STOPS)
 def test_a_signal_finishes_the_window_and_saves(be: Backend, corpus: Corpus, tmp_path: Path, number: signal.Signals):
     trainer = new_run(be, corpus, settings(corpus), tmp_path / "run", refuse_warnings)
-    outcome = trainer.run(Limits(), on_window=lambda windows: send(number) if windows == 5 else None)
+    outcome = trainer.run(Limits(), on_window=lambda learner: send(number) if learner.progress.windows == 5 else None)
     assert (outcome.windows, outcome.exit_code, outcome.valid) == (5, 128 + number, None)
     assert outcome.reason == f"stopped by {number.name}"
     assert Path(outcome.checkpoint).name == "window-0000000005.safetensors"
-    assert resumed_run(be, tmp_path / "run", refuse_warnings).progress.windows == 5
+    assert resumed_run(be, tmp_path / "run", refuse_warnings).learner.progress.windows == 5
 
 
 def during_validation(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> list[int]:
@@ -76,7 +77,8 @@ def test_a_validation_that_is_cut_is_made_by_the_resume(
     trainer = new_run(be, corpus, config, tmp_path / "parts", refuse_warnings)
     with monkeypatch.context() as patched:
         seen = during_validation(
-            patched, lambda number: send(signal.SIGHUP) if (number, trainer.progress.windows) == (at, 8) else None
+            patched,
+            lambda number: send(signal.SIGHUP) if (number, trainer.learner.progress.windows) == (at, 8) else None,
         )
         outcome = trainer.run(Limits(windows=12))
         assert seen == [*range(5), *range(at + 1)]
@@ -96,7 +98,12 @@ def test_a_validation_that_follows_a_signal_is_cut_after_its_first_window(
 ):
     trainer = new_run(be, corpus, plateaus(corpus), tmp_path / "run", refuse_warnings)
     seen = during_validation(monkeypatch, lambda number: None)
-    outcome = trainer.run(Limits(), on_window=lambda windows: send(signal.SIGXCPU) if windows == 4 else None)
+
+    def stop(learner: Learner) -> None:
+        if learner.progress.windows == 4:
+            send(signal.SIGXCPU)
+
+    outcome = trainer.run(Limits(), on_window=stop)
     assert (outcome.windows, outcome.exit_code, seen) == (4, 128 + signal.SIGXCPU, [0])
 
 
@@ -109,7 +116,7 @@ def test_the_validation_at_the_end_can_be_stopped(
     assert (outcome.windows, outcome.exit_code, outcome.valid) == (3, 128 + signal.SIGUSR2, None)
     assert outcome.reason == "3 windows are done; stopped by SIGUSR2"
     assert seen == [0, 1]
-    assert resumed_run(be, tmp_path / "run", refuse_warnings).progress.windows == 3
+    assert resumed_run(be, tmp_path / "run", refuse_warnings).learner.progress.windows == 3
 
 
 @pytest.mark.parametrize("number", STOPS)
@@ -120,8 +127,8 @@ def test_a_second_signal_saves_nothing(be: Backend, corpus: Corpus, tmp_path: Pa
     def at_once(number: int, frame: object) -> None:
         raise AtOnceError
 
-    def twice(windows: int) -> None:
-        if windows == 5:
+    def twice(learner: Learner) -> None:
+        if learner.progress.windows == 5:
             send(signal.SIGHUP)
             send(number)
 

@@ -20,6 +20,7 @@ from gpurnn.exceptions import TrainingError
 from gpurnn.network.cells import CELLS
 from gpurnn.runs.checkpoint import read_checkpoint
 from gpurnn.training.config import Limits
+from gpurnn.training.learner import Learner
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.snapshot import load_model
@@ -48,7 +49,7 @@ def test_the_log_says_what_happened(be: Backend, corpus: Corpus, tmp_path: Path)
     assert first["nats_per_token"] == pytest.approx(math.log(len(corpus.vocabulary)), rel=0.1)
     assert first["bits_per_char"] == pytest.approx(first["nats_per_token"] / math.log(2), rel=1e-12)
     assert first["learning_rate"] == pytest.approx(0.01 * 5 / 20)
-    assert first["epoch"] == pytest.approx(5 / trainer.windows_per_epoch, abs=1e-4)
+    assert first["epoch"] == pytest.approx(5 / trainer.learner.windows_per_epoch, abs=1e-4)
 
 
 def test_logged_loss_is_the_weighted_mean_of_the_windows(be: Backend, corpus: Corpus, tmp_path: Path):
@@ -60,7 +61,7 @@ def test_logged_loss_is_the_weighted_mean_of_the_windows(be: Backend, corpus: Co
     from gpurnn.training.validation import ForwardPass, lane_losses
 
     with WindowStream(corpus, "train", lanes=config.lanes, steps=config.bptt, plan=False) as stream:
-        passes = ForwardPass(trainer.model, config.lanes, config.bptt).losses(islice(stream, 40))
+        passes = ForwardPass(trainer.learner.model, config.lanes, config.bptt).losses(islice(stream, 40))
         expected = lane_losses(passes, len(corpus.vocabulary)).mean
     (entry,) = log_without_clock(tmp_path / "run")
     assert entry["nats_per_token"] == pytest.approx(expected, rel=1e-6)
@@ -68,7 +69,7 @@ def test_logged_loss_is_the_weighted_mean_of_the_windows(be: Backend, corpus: Co
 
 def test_limits_count_from_the_beginning_of_the_run(be: Backend, corpus: Corpus, tmp_path: Path):
     trainer = trainer_on(be, corpus, tmp_path / "run", validate_every=0)
-    epoch = trainer.windows_per_epoch
+    epoch = trainer.learner.windows_per_epoch
     assert trainer.run(Limits(windows=3)).windows == 3
     trainer = resumed_run(be, tmp_path / "run", refuse_warnings)
     outcome = trainer.run(Limits(epochs=1, windows=10**6))
@@ -83,8 +84,8 @@ def test_early_stopping_and_the_best_checkpoint(be: Backend, corpus: Corpus, tmp
     trainer = trainer_on(be, corpus, tmp_path / "run", schedule=schedule, validate_every=4, patience=3)
     outcome = trainer.run(Limits(windows=1000))
     assert outcome.windows == 16
-    assert trainer.progress.best_window == 4
-    assert outcome.valid == trainer.progress.best
+    assert trainer.learner.progress.best_window == 4
+    assert outcome.valid == trainer.learner.progress.best
     assert (tmp_path / "run" / "best.safetensors").exists()
 
 
@@ -93,14 +94,15 @@ def test_what_is_validated_is_what_others_load(be: Backend, corpus: Corpus, tmp_
     trainer = trainer_on(be, corpus, tmp_path / "run", validate_every=12)
     outcome = trainer.run(Limits(windows=12))
     loaded = load_model(be, read_checkpoint(tmp_path / "run" / "best.safetensors"))
-    assert be.to_host(loaded.params.values).tobytes() == be.to_host(trainer.judged.params.values).tobytes()
+    assert be.to_host(loaded.params.values).tobytes() == be.to_host(trainer.learner.judged.params.values).tobytes()
     entry = log_without_clock(tmp_path / "run")[-1]
-    assert outcome.valid == entry["valid_nats_per_token"] == trainer.progress.best
-    trainer.model.params.values[...] = trainer.judged.params.values
-    trainer.optimizer.average.fill(0)
-    assert trainer.validate().mean == pytest.approx(math.log(len(corpus.vocabulary)))  # of the average: all are alike
-    trainer.optimizer.average[...] = trainer.model.params.values
-    assert trainer.validate().mean == outcome.valid
+    assert outcome.valid == entry["valid_nats_per_token"] == trainer.learner.progress.best
+    trainer.learner.model.params.values[...] = trainer.learner.judged.params.values
+    trainer.learner.optimizer.average.fill(0)
+    guessing = math.log(len(corpus.vocabulary))  # of the average: all symbols are alike
+    assert trainer.learner.validate().mean == pytest.approx(guessing)
+    trainer.learner.optimizer.average[...] = trainer.learner.model.params.values
+    assert trainer.learner.validate().mean == outcome.valid
 
 
 def test_plateaus_lower_the_logged_rate(be: Backend, corpus: Corpus, tmp_path: Path):
@@ -114,7 +116,8 @@ def test_plateaus_lower_the_logged_rate(be: Backend, corpus: Corpus, tmp_path: P
 def test_a_checkpoint_that_is_asked_for_is_written_once(
     be: Backend, corpus: Corpus, tmp_path: Path, default_signals: None
 ):
-    def ask(windows: int) -> None:
+    def ask(learner: Learner) -> None:
+        windows = learner.progress.windows
         if windows in (3, 10):  # the first validation, after window 10, saves anyway
             os.kill(os.getpid(), signal.SIGUSR1)
         if windows == 4:
@@ -129,12 +132,13 @@ class Poison:
     """Makes chosen windows of a trainer not finite: its gradient, or the states of one lane."""
 
     def __init__(self, trainer: Trainer, windows: set[int], lane: int | None = None) -> None:
-        self._backward, self._trainer, self._windows, self._lane = trainer.model.backward, trainer, windows, lane
+        self._learner, self._windows, self._lane = trainer.learner, windows, lane
+        self._backward = trainer.learner.model.backward
 
     def __call__(self, ws, d_last=None) -> None:
         self._backward(ws, d_last)
-        if self._trainer.progress.windows in self._windows:
-            self._trainer.model.params.gradient["output.c"][0] = math.nan
+        if self._learner.progress.windows in self._windows:
+            self._learner.model.params.gradient["output.c"][0] = math.nan
             if self._lane is not None:
                 ws.layers[1].states["h"][ws.batch.steps, self._lane, 2] = math.inf
 
@@ -144,15 +148,15 @@ def test_a_window_that_is_not_finite_is_skipped(
     eager: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
 ):
     trainer = new_run(eager, corpus, settings(corpus, cell, log_every=1), tmp_path / "run", refuse_warnings)
-    monkeypatch.setattr(trainer.model, "backward", Poison(trainer, {3}, lane=4))
+    monkeypatch.setattr(trainer.learner.model, "backward", Poison(trainer, {3}, lane=4))
     kept: list[list[np.ndarray]] = []
 
-    def keep(windows: int) -> None:
-        arrays = [trainer.model.params.values, *trainer.optimizer.flats.values(), *trainer.state.named().values()]
+    def keep(learner: Learner) -> None:
+        arrays = [learner.model.params.values, *learner.optimizer.flats.values(), *learner.state.named().values()]
         kept.append([eager.to_host(array) for array in arrays])
 
     trainer.run(Limits(windows=6), on_window=keep)
-    moments = 1 + len(trainer.optimizer.flats)
+    moments = 1 + len(trainer.learner.optimizer.flats)
     before, after = kept[2], kept[3]
     for one, other in zip(before[:moments], after[:moments], strict=True):
         assert one.tobytes() == other.tobytes()
@@ -170,7 +174,7 @@ def test_too_many_skipped_windows_stop_training(
     eager: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     trainer = trainer_on(eager, corpus, tmp_path / "run", skip_limit=4, log_every=10)
-    monkeypatch.setattr(trainer.model, "backward", Poison(trainer, set(range(12, 17))))
+    monkeypatch.setattr(trainer.learner.model, "backward", Poison(trainer, set(range(12, 17))))
     with pytest.raises(TrainingError, match=r"5 windows in a row were skipped.*--lr"):
         trainer.run(Limits(windows=100))
-    assert trainer.progress.windows == 20
+    assert trainer.learner.progress.windows == 20

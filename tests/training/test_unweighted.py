@@ -14,6 +14,7 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import WindowStream
 from gpurnn.network.cells import CELLS
 from gpurnn.training.config import Limits
+from gpurnn.training.learner import Learner
 from gpurnn.training.optimizer import UPDATES
 from gpurnn.training.session import new_run
 from gpurnn.training.validation import ForwardPass
@@ -44,23 +45,23 @@ def test_nothing_is_learnt_and_the_state_is_carried(be: Backend, stretches: Path
         trainer = new_run(be, corpus, config, tmp_path / "run", refuse_warnings)
         kept: list[list[np.ndarray]] = []
 
-        def keep(done: int) -> None:
-            learnt = [trainer.model.params.values, *trainer.optimizer.flats.values()]
+        def keep(learner: Learner) -> None:
+            learnt = [trainer.learner.model.params.values, *trainer.learner.optimizer.flats.values()]
             kept.append([be.to_host(array) for array in learnt])
-            states.append({name: be.to_host(array) for name, array in trainer.state.named().items()})
+            states.append({name: be.to_host(array) for name, array in trainer.learner.state.named().items()})
 
         states: list[dict[str, np.ndarray]] = []
         trainer.run(Limits(windows=WINDOWS), on_window=keep)
         for index in range(1, WINDOWS):
             same = [one.tobytes() == other.tobytes() for one, other in zip(kept[index - 1], kept[index], strict=True)]
             assert all(same) if index in unweighted else not any(same), index
-        assert be.to_host(trainer.optimizer.ctl)[UPDATES] == WINDOWS - len(unweighted)
+        assert be.to_host(trainer.learner.optimizer.ctl)[UPDATES] == WINDOWS - len(unweighted)
         entries = log_without_clock(tmp_path / "run")
         assert {e["window"] - 1 for e in entries if e["nats_per_token"] is None} == unweighted
         assert not any("skipped_windows" in e for e in entries)
         last = max(unweighted)
-        trainer.model.params.values[...] = be.from_host(kept[last][0])
-        forward = ForwardPass(trainer.model, LANES, STEPS)
+        trainer.learner.model.params.values[...] = be.from_host(kept[last][0])
+        forward = ForwardPass(trainer.learner.model, LANES, STEPS)
         for name, array in forward.state.named().items():
             be.from_host(states[last - 1][name], out=array)
         list(forward.losses([windows[last]]))

@@ -18,6 +18,7 @@ from gpurnn.data.text.language import Language
 from gpurnn.evaluation.language_model import evaluate
 from gpurnn.training import learner
 from gpurnn.training.config import Limits
+from gpurnn.training.learner import Learner
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run
@@ -106,9 +107,9 @@ def run_of(be: Backend, corpus: Corpus, path: Path, **changes: object) -> Traine
 def test_a_stuck_lane_decides_nothing(be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Best, plateaus and patience are those of the other 31 lanes; the log says how many are stuck, and the mean."""
     expected: list[float] = []
-    original = Trainer.validate
+    original = Learner.validate
 
-    def without_the_lane(self: Trainer, *stopping: Callable[[], bool]) -> LaneLosses | None:
+    def without_the_lane(self: Learner, *stopping: Callable[[], bool]) -> LaneLosses | None:
         found = original(self, *stopping)
         assert found is not None and found.stuck == 0
         return found
@@ -121,10 +122,10 @@ def test_a_stuck_lane_decides_nothing(be: Backend, corpus: Corpus, tmp_path: Pat
                 yield replace(window, weight=weight), nats
 
     monkeypatch.setattr(learner, "ForwardPass", Others)
-    monkeypatch.setattr(Trainer, "validate", without_the_lane)
+    monkeypatch.setattr(Learner, "validate", without_the_lane)
     others = run_of(be, corpus, tmp_path / "others")
     expected = [line["valid_nats_per_token"] for line in log_without_clock(tmp_path / "others")]
-    monkeypatch.setattr(Trainer, "validate", original)
+    monkeypatch.setattr(Learner, "validate", original)
     monkeypatch.setattr(learner, "ForwardPass", Planted)
     planted = run_of(be, corpus, tmp_path / "planted")
 
@@ -134,9 +135,9 @@ def test_a_stuck_lane_decides_nothing(be: Backend, corpus: Corpus, tmp_path: Pat
         assert line["valid_nats_per_token"] == pytest.approx(sound + WORSE / 32, abs=0.1)
         assert line["median_nats_per_token"] == pytest.approx(sound, abs=0.5)
     for name in ("windows", "best_window", "stale", "plateaus"):
-        assert getattr(planted.progress, name) == getattr(others.progress, name), name
-    assert planted.progress.best == pytest.approx(others.progress.best, rel=1e-12)
-    assert planted.progress.plateaus > 1 and planted.progress.windows < 120  # all of it was put to use
+        assert getattr(planted.learner.progress, name) == getattr(others.learner.progress, name), name
+    assert planted.learner.progress.best == pytest.approx(others.learner.progress.best, rel=1e-12)
+    assert planted.learner.progress.plateaus > 1 and planted.learner.progress.windows < 120  # all of it was put to use
 
 
 def test_runs_of_before_are_judged_by_all_lanes(
@@ -145,7 +146,7 @@ def test_runs_of_before_are_judged_by_all_lanes(
     monkeypatch.setattr(learner, "ForwardPass", Planted)
     trainer = run_of(be, corpus, tmp_path / "run", counted_lanes="all")
     lines = log_without_clock(tmp_path / "run")
-    assert trainer.progress.best == min(line["valid_nats_per_token"] for line in lines)
+    assert trainer.learner.progress.best == min(line["valid_nats_per_token"] for line in lines)
 
 
 def test_an_evaluation_tells_of_stuck_lanes(
@@ -153,11 +154,11 @@ def test_an_evaluation_tells_of_stuck_lanes(
 ):
     trainer = new_run(be, corpus, settings(corpus), tmp_path / "run", refuse_warnings)
     language = Language(corpus.vocabulary, corpus.policy, *corpus.starts)
-    sound = evaluate(trainer.model, language, corpus, "valid", lanes=32)
+    sound = evaluate(trainer.learner.model, language, corpus, "valid", lanes=32)
     assert sound.stuck_lanes == 0
     assert sound.median_nats_per_token == pytest.approx(sound.nats_per_token, abs=0.3)
     monkeypatch.setattr("gpurnn.evaluation.language_model.ForwardPass", Planted)
-    found = evaluate(trainer.model, language, corpus, "valid", lanes=32)
+    found = evaluate(trainer.learner.model, language, corpus, "valid", lanes=32)
     assert found.stuck_lanes == 1
     assert found.median_nats_per_token == pytest.approx(sound.median_nats_per_token, abs=0.1)
     assert found.nats_per_token == pytest.approx(sound.nats_per_token + WORSE / 32, abs=0.05)
