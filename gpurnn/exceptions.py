@@ -1,4 +1,8 @@
-"""Errors that a person can act on: each message says what was found, what was expected, and what to do."""
+"""Errors that a person can act on: each message says what was found, what was expected, and what to do.
+
+Where a message tells a person to change a setting, its name stands in backquotes, `lr_floor`, or its name and a value,
+`restart=0`. The command line shows the option that is meant, --lr-floor, --restart 0.
+"""
 
 import os
 import shlex
@@ -17,7 +21,11 @@ class UsageError(GpurnnError):
 
 
 class BackendError(GpurnnError):
-    """A device or array library that is missing, out of memory, or was asked for something it cannot do."""
+    """A device or array library that is missing, or was asked for something it cannot do."""
+
+
+class OutOfMemoryError(BackendError):
+    """A device without room for what was asked of it."""
 
 
 class DataError(GpurnnError):
@@ -45,9 +53,9 @@ def shell_word(path: str | os.PathLike[str]) -> str:
     text = os.fspath(path)
     if text.startswith("-"):
         text = f"./{text}"  # it is no option
-    if text.isprintable():
+    if text.isprintable() and "`" not in text:  # which surrounds settings in messages
         return shlex.quote(text)
-    plain = "".join(c if c.isprintable() and c not in "'\\" else _octal(c) for c in text)
+    plain = "".join(c if c.isprintable() and c not in "'\\`" else _octal(c) for c in text)
     return f"$'{plain}'"
 
 

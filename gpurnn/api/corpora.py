@@ -69,7 +69,7 @@ def prepare(
         test=_paths("test", test),
         document_separator=document_separator,
         min_count=min_count,
-        vocabulary_from=None if vocab_from is None else path_of("vocab_from", vocab_from),
+        vocab_from=None if vocab_from is None else path_of("vocab_from", vocab_from),
         force=force,
         progress=on_progress,
     )

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from gpurnn.backend.declared import Argument, FusedOp, PersistentOp, extent
-from gpurnn.exceptions import BackendError, UsageError
+from gpurnn.exceptions import OutOfMemoryError, UsageError
 
 Array = Any
 """An array of the backend's library: numpy.ndarray or cupy.ndarray."""
@@ -104,9 +104,7 @@ class Backend(ABC):
             if min(shape, default=0) < 0 or len(shape) > _MOST_AXES:
                 raise ValueError(f"{self.device}: shape: expected 0 or more along each axis, found {shape}") from None
             wanted = math.prod(shape) * np.dtype(dtype).itemsize >> 20
-            raise BackendError(
-                f"{self.device}: out of memory, {wanted} MiB more were asked for; lower --lanes, --bptt or --hidden"
-            ) from error
+            raise OutOfMemoryError(f"{self.device}: out of memory, {wanted} MiB more were asked for") from error
 
     @abstractmethod
     def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:

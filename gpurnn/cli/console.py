@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import select
 import shutil
 import sys
@@ -22,6 +23,7 @@ from gpurnn.exceptions import GpurnnError
 
 _CLEAR_LINE = "\r\x1b[2K"
 _PATIENCE = 1.0  # seconds that a message waits where the reader of a full pipe takes nothing
+_SETTING = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]*))?`")  # as messages of the library have it
 _OWN_CHOICE = ("replace", "backslashreplace", "xmlcharrefreplace", "namereplace", "ignore")
 
 
@@ -71,8 +73,11 @@ def message(text: str, *, patience: float = _PATIENCE) -> None:
 
 
 def warn(text: str) -> None:
-    """One line on what went wrong; on a terminal it takes the place of a line that renews itself."""
-    _tell(f"{_CLEAR_LINE if renews_lines() else ''}gpurnn: {_visible(text)}\n", _PATIENCE)
+    """One line on what went wrong; on a terminal it takes the place of a line that renews itself.
+
+    Where the library names settings, in backquotes, it shows their options (see `gpurnn.exceptions`).
+    """
+    _tell(f"{_CLEAR_LINE if renews_lines() else ''}gpurnn: {_visible(_with_options(text))}\n", _PATIENCE)
 
 
 def renews_lines() -> bool:
@@ -212,6 +217,16 @@ def _put(stream: TextIO, data: bytes, patience: float | None) -> None:
             left = left[os.write(number, left[: select.PIPE_BUF]) :]  # what is ready takes so much without blocking
         except BlockingIOError:
             select.select([], [number], [], patience)
+
+
+def _with_options(text: str) -> str:
+    """The text with --lr-floor where it has `lr_floor`, and --restart 0 where it has `restart=0`."""
+
+    def option(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        return f"--{name.replace('_', '-')}" + ("" if value is None else f" {value}")
+
+    return _SETTING.sub(option, text)
 
 
 def _visible(text: str, keep: str = "") -> str:

@@ -13,7 +13,7 @@ from click.exceptions import Exit
 import gpurnn
 from gpurnn.cli import console
 from gpurnn.cli.options import Command, show_and_leave
-from gpurnn.exceptions import GpurnnError
+from gpurnn.exceptions import GpurnnError, OutOfMemoryError
 from gpurnn.files.errors import explain
 from gpurnn.signals import NOTHING_LOST, ending_at_once, pass_over
 
@@ -26,6 +26,8 @@ COMMANDS = {
     "sample": "Generate text with a trained run.",
 }
 """Name and one-line help of each subcommand; command NAME is the function NAME in the module gpurnn.cli.NAME."""
+
+_LESS_MEMORY = "lower --lanes, --bptt or --hidden"
 
 
 class _LazyGroup(Command, click.Group):
@@ -105,7 +107,9 @@ def _told_alone(error: BaseException) -> str:
     if isinstance(error, OSError):
         return f"{error.filename}: {explain(error)}" if error.filename else explain(error)
     if isinstance(error, MemoryError):
-        return f"out of memory: {error}; lower --lanes, --bptt or --hidden"
+        return f"out of memory: {error}; {_LESS_MEMORY}"
+    if isinstance(error, OutOfMemoryError):
+        return f"{error}; {_LESS_MEMORY}"
     return "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
 
 

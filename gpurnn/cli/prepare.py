@@ -84,7 +84,7 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
             test=options["test"],
             document_separator=options["document_separator"],
             min_count=options["min_count"],
-            vocabulary_from=options["vocab_from"],
+            vocab_from=options["vocab_from"],
             force=options["force"],
             stdin=console.standard_input(),
             progress=bar if bar.shown else None,

@@ -20,7 +20,7 @@ from gpurnn.data.text.inputs import Source, find_sources
 from gpurnn.data.text.text import read_pieces
 from gpurnn.data.text.tokenise import TOKENISERS, Tokeniser
 from gpurnn.data.text.tokens import Kind, TextPolicy, Vocabulary
-from gpurnn.exceptions import DataError, UsageError
+from gpurnn.exceptions import DataError, UsageError, shell_word
 from gpurnn.files.errors import reported_as
 from gpurnn.files.output import find_output
 from gpurnn.files.temporary import sweep_beside
@@ -42,7 +42,7 @@ def prepare(
     test: Sequence[str | Path] = (),
     document_separator: str | bytes | None = None,
     min_count: int = 1,
-    vocabulary_from: str | Path | None = None,
+    vocab_from: str | Path | None = None,
     force: bool = False,
     stdin: IO[bytes] | None = None,
     progress: Progress | None = None,
@@ -52,17 +52,17 @@ def prepare(
     inputs: files, folders, or "-" for `stdin`; each file is a document, or is cut into documents at
     `document_separator`. Gzip data are unpacked; of tokens "bytes" all other formats are taken as they are, else
     they are refused. tokens: "chars" (default), "bytes" or "words".
-    policy: fields of TextPolicy that differ from the default (or from the policy of `vocabulary_from`).
+    policy: fields of TextPolicy that differ from the default (or from the policy of `vocab_from`).
     split: fractions of train, valid and test, (0.9, 0.05, 0.05) unless given; or none of it and files for `valid`
     and `test`. min_count: words rarer than this in the train split become the unknown symbol.
-    vocabulary_from: a corpus whose vocabulary is used instead of a new one.
+    vocab_from: a corpus whose vocabulary is used instead of a new one.
     force: whether an existing output is replaced (see `gpurnn.files.output`). Raises UsageError, DataError,
     OSError (of the disk).
     """
     target = Path(output)
     with reported_as(DataError, f"cannot write {target}"):
         place = find_output(target, replace=force)
-    given = _given_vocabulary(vocabulary_from, tokens, policy or {})
+    given = _given_vocabulary(vocab_from, tokens, policy or {})
     kind = given.vocabulary.kind if given.vocabulary is not None else tokens or "chars"
     _check_options(kind, given, min_count, policy or {})
     text_decoder(given.policy)
@@ -98,23 +98,23 @@ def _given_vocabulary(source: str | Path | None, tokens: Kind | None, fields: Ma
         return _Given(replace(TextPolicy(), **fields), None)
     with Corpus.open(source) as other:
         if tokens is not None and tokens != other.kind:
-            raise UsageError(f"--tokens {tokens} contradicts --vocab-from {source}, which has {other.kind}")
+            raise UsageError(f"`tokens={tokens}` contradicts `vocab_from={shell_word(source)}`, which has {other.kind}")
         for name in ("newline", "normalise", "lower"):
             if fields.get(name, getattr(other.policy, name)) != getattr(other.policy, name):
                 raise UsageError(
-                    f"--{name} {fields[name]} contradicts --vocab-from {source}, which has "
-                    f"{getattr(other.policy, name)}; leave --{name} out"
+                    f"`{name}={fields[name]}` contradicts `vocab_from={shell_word(source)}`, which has "
+                    f"{getattr(other.policy, name)}; leave `{name}` out"
                 )
         return _Given(replace(other.policy, **fields), other.vocabulary)
 
 
 def _check_options(kind: Kind, given: _Given, min_count: int, fields: Mapping[str, Any]) -> None:
-    if checked("--min-count", int, min_count) < 1 or (
+    if checked("`min_count`", int, min_count) < 1 or (
         min_count > 1 and (kind != "words" or given.vocabulary is not None)
     ):
-        raise UsageError(f"--min-count {min_count}: a rare-word cut-off is for a new vocabulary of words, 1 or more")
+        raise UsageError(f"`min_count={min_count}`: a rare-word cut-off is for a new vocabulary of words, 1 or more")
     if kind == "bytes" and fields:
-        raise UsageError(f"--{sorted(fields)[0]} does not go with --tokens bytes: bytes are taken as they are")
+        raise UsageError(f"`{sorted(fields)[0]}` does not go with `tokens=bytes`: bytes are taken as they are")
 
 
 def _separator(given: str | bytes | None, kind: Kind, policy: TextPolicy) -> str | bytes | None:
@@ -122,19 +122,19 @@ def _separator(given: str | bytes | None, kind: Kind, policy: TextPolicy) -> str
     if given is None:
         return None
     if not given:
-        raise UsageError("--document-separator is empty; leave it out to make each file one document")
-    return as_bytes(given) if kind == "bytes" else as_text(given, "--document-separator", policy, PREPARE_ADVICE)
+        raise UsageError("`document_separator` is empty; leave it out to make each file one document")
+    return as_bytes(given) if kind == "bytes" else as_text(given, "`document_separator`", policy, PREPARE_ADVICE)
 
 
 def _fractions(split: Sequence[float] | None, files: bool) -> tuple[float, float, float] | None:
     if files:
         if split is not None:
-            raise UsageError("--split contradicts --valid and --test; give fractions or files")
+            raise UsageError("`split` contradicts `valid` and `test`; give fractions or files")
         return None
-    parts = tuple(checked("--split", float, part) for part in ((0.9, 0.05, 0.05) if split is None else split))
+    parts = tuple(checked("`split`", float, part) for part in ((0.9, 0.05, 0.05) if split is None else split))
     if len(parts) != 3 or not all(0 <= part <= 1 for part in parts) or abs(sum(parts) - 1) > 1e-6 or parts[0] == 0:
         shown = ",".join(f"{part:g}" for part in parts)
-        raise UsageError(f"--split {shown}: expected three fractions for train, valid, test with the sum 1")
+        raise UsageError(f"`split={shown}`: expected three fractions for train, valid, test with the sum 1")
     return parts[0], parts[1], parts[2]
 
 
@@ -241,7 +241,7 @@ class _Job:
             kept = np.flatnonzero(inside >= self.min_count)
             if not len(kept):
                 raise DataError(
-                    f"--min-count {self.min_count}: no word of the train split is there so often, the commonest "
+                    f"`min_count={self.min_count}`: no word of the train split is there so often, the commonest "
                     f"{int(inside.max())} times; give a lower one"
                 )
             if self.kind == "words":
@@ -261,7 +261,7 @@ class _Job:
                 symbol = self.tokeniser.symbols(lacking[:1])[0]
                 raise DataError(
                     f"{len(lacking)} symbols of the text, {symbol!r} among them, are not in the vocabulary of "
-                    "--vocab-from, which has no unknown symbol"
+                    "`vocab_from`, which has no unknown symbol"
                 )
             table[table < 0] = vocabulary.unknown
         return vocabulary, table
@@ -279,4 +279,4 @@ class _Job:
 def _refuse_surrogates(symbols: Sequence[str | bytes]) -> None:
     for symbol in symbols:
         if isinstance(symbol, str) and any("\ud800" <= character <= "\udfff" for character in symbol):
-            raise DataError(f"the text has {symbol!r}, half of a surrogate pair; give the right --encoding")
+            raise DataError(f"the text has {symbol!r}, half of a surrogate pair; give the right `encoding`")

@@ -94,7 +94,7 @@ def _check(vocabulary: Vocabulary, corpus: Corpus, split: str) -> None:
     if corpus.vocabulary.fingerprint != vocabulary.fingerprint:
         raise DataError(
             f"{corpus.path}: its vocabulary ({len(corpus.vocabulary)} {corpus.vocabulary.kind}) is not the one that "
-            f"the model was trained with ({len(vocabulary)} {vocabulary.kind}); prepare the text with --vocab-from"
+            f"the model was trained with ({len(vocabulary)} {vocabulary.kind}); prepare the text with `vocab_from`"
         )
     if not len(corpus.split(split)):
         others = ", ".join(f"{name} {tokens:,}" for name, tokens in corpus.splits.items() if tokens)

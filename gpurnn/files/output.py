@@ -35,7 +35,7 @@ def find_output(name: Path, *, replace: bool = True) -> Path:
     elif not stat.S_ISREG(found.st_mode):
         raise _refused(name, f"it is {_kind(found)}, and only a regular file can be replaced; give another name")
     elif not replace:
-        raise _refused(name, "it exists; give another name or --force to replace it")
+        raise _refused(name, "it exists; give another name or `force` to replace it")
     elif not os.path.lexists(target) or not os.path.samestat(found, target.lstat()):
         raise _refused(name, "it is an open file without a name; give another name")
     return target

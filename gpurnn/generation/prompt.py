@@ -20,7 +20,7 @@ Prompt = str | bytes | Iterable[str] | Iterable[bytes]
 """A text; or its pieces, with the text policy applied already."""
 
 _CONVERT = "a prompt has to be in the encoding of the corpus, convert it with iconv"
-PROMPT_ADVICE = Advice(_CONVERT, _CONVERT, "| gpurnn sample RUN --prompt-file -", "")
+PROMPT_ADVICE = Advice(_CONVERT, _CONVERT, "| gpurnn sample RUN `prompt_file=-`", "")
 
 
 def read_prompt(language: Language, path: Path | None, stdin: IO[bytes] | None) -> Prompt:

@@ -94,7 +94,7 @@ class Params:
             if found.shape != spec.shape:
                 raise CheckpointError(
                     f"{source}: {spec.name}: expected {spec.shape}, found {found.shape}; "
-                    "was it trained with other --hidden, --embedding or --cell, or on another vocabulary?"
+                    "was it trained with other `hidden`, `embedding` or `cell`, or on another vocabulary?"
                 )
         for spec in self.specs:
             be.from_host(np.array(tensors[spec.name], self.values.dtype), out=self.value[spec.name])

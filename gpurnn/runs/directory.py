@@ -268,7 +268,7 @@ class RunDirectory:
         if refused:
             raise CheckpointError(f"no readable checkpoint in {self.path}: {refused[0]}")
         raise CheckpointError(
-            f"no checkpoint in {self.path} yet: train it first with gpurnn train --resume {shell_word(self.path)}"
+            f"no checkpoint in {self.path} yet: train it first with gpurnn train `resume={shell_word(self.path)}`"
         )
 
     def _candidates(self, which: str) -> list[Path]:

@@ -102,4 +102,4 @@ class CapturedWork:
     def _drop(self, why: str) -> None:
         self._off = True
         self._launches.clear()
-        self._on_warning(f"{why}; training goes on without CUDA graphs, which --no-graph asks for without this line")
+        self._on_warning(f"{why}; training goes on without CUDA graphs, which `no_graph` asks for without this line")

@@ -91,7 +91,7 @@ class Loop:
         except Exception as second:
             error.add_note(f"{type(second).__name__}: {second}; {saver.told()}")
         if not saver.path:
-            error.add_note(f"gpurnn train --resume {shell_word(self._run.path)} begins at the first window")
+            error.add_note(f"gpurnn train `resume={shell_word(self._run.path)}` begins at the first window")
 
     def _go_on(self) -> str:
         """Windows from where the run stands; returns what said stop, "" where it went back to an earlier window."""
@@ -179,14 +179,14 @@ class Loop:
         if last:
             raise TrainingError(f"{told}, the {LIMIT}th time; {self._advice()}")
         if diverged:
-            self._call(self._run.warn, f"{told}; --on-divergence rollback would go back")
+            self._call(self._run.warn, f"{told}; `on_divergence=rollback` would go back")
         return False
 
     def _advice(self) -> str:
         """What to do where training cannot go on."""
         run = self._run
-        best = f", from the best checkpoint with --init-from {shell_word(run.path)}" if run.best.exists() else ""
-        return f"start again with a lower --lr or --clip{best}"
+        best = f", from the best checkpoint with `init_from={shell_word(run.path)}`" if run.best.exists() else ""
+        return f"start again with a lower `lr` or `clip`{best}"
 
     def _go_back(self) -> None:
         """Restore the last good window, and cut the run directory back to it."""

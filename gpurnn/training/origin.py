@@ -39,10 +39,10 @@ def refuse_other_model(checkpoint: Checkpoint, config: TrainConfig, corpus: Corp
     if vocabulary.fingerprint != corpus.vocabulary.fingerprint:
         described = checkpoint.header["corpus"]
         source = described.get("path") if isinstance(described, dict) else None
+        known = shell_word(source) if isinstance(source, str) else "CORPUS"
         raise CheckpointError(
             f"{checkpoint.path}: its vocabulary ({len(vocabulary)} {vocabulary.kind}) is not that of {corpus.path} "
-            f"({len(corpus.vocabulary)} {corpus.kind}); prepare the text with --vocab-from "
-            f"{shell_word(source) if isinstance(source, str) else 'CORPUS'}"
+            f"({len(corpus.vocabulary)} {corpus.kind}); prepare the text with `vocab_from={known}`"
         )
     different = [name for name in SHAPING if getattr(theirs, name) != getattr(mine, name)]
     if different:

@@ -44,7 +44,7 @@ class ScheduleConfig:
         if self.schedule == "cosine" and self.decay_windows <= self.warmup:
             raise UsageError(
                 f"schedule cosine: expected a decay longer than the warm-up of {self.warmup} windows, found "
-                f"{self.decay_windows}; give its length with --decay-windows or --decay-epochs"
+                f"{self.decay_windows}; give its length with `decay_windows` or `decay_epochs`"
             )
 
 

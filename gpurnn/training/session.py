@@ -76,14 +76,14 @@ def _tell_of_no_validation(learner: Learner, on_warning: Warn) -> None:
     targets = corpus.targets("valid")
     if targets and config.validate_every:
         return
-    lost = [f"--patience {config.patience} never ends training"] if config.patience else []
+    lost = [f"`patience={config.patience}` never ends training"] if config.patience else []
     if targets:
-        why, what = "--validate-every 0", "use another number"
+        why, what = "`validate_every=0`", "use another number"
     else:
-        why, what = f"{corpus.path}: split valid has nothing to predict", "prepare the text with --split 0.9,0.1,0"
+        why, what = f"{corpus.path}: split valid has nothing to predict", "prepare the text with `split=0.9,0.1,0`"
         lost += ["there is no best checkpoint"] if config.validate_every else []
     if lost and config.schedule.schedule == "plateau":
-        lost.append("--schedule plateau never lowers the rate")
+        lost.append("`schedule=plateau` never lowers the rate")
     if lost:
         on_warning(f"{why}, so without validations {', and '.join(lost)}; {what}")
 
@@ -126,12 +126,12 @@ def resumed_run(
     if not isinstance(described, dict) or corpus.fingerprint != described.get("fingerprint"):
         raise RunError(
             f"{corpus.path}: not the corpus that {path} was trained on; "
-            f"start a new run with --init-from {shell_word(path)}"
+            f"start a new run with `init_from={shell_word(path)}`"
         )
     if differences:
         told = f"{path}: not the same bits as before: " + "; ".join(differences)
         if not allow_inexact:
-            raise RunError(f"{told}; go on all the same with --allow-inexact")
+            raise RunError(f"{told}; go on all the same with `allow_inexact`")
         on_warning(told)
     config = replace(
         config,

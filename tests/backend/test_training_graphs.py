@@ -112,7 +112,7 @@ def test_a_refused_capture_is_dropped_with_a_line(be: Backend, monkeypatch: pyte
     assert len(asked) == 3, "another thread may have been in the way once or twice"
     (line,) = training.warnings
     assert line == (
-        "cuda:0: the work cannot be captured; training goes on without CUDA graphs, which --no-graph asks for without "
+        "cuda:0: the work cannot be captured; training goes on without CUDA graphs, which `no_graph` asks for without "
         "this line"
     )
 

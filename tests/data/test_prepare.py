@@ -178,20 +178,20 @@ def test_bytes_are_taken_as_they_are(tmp_path):
 def test_another_corpus_with_the_same_vocabulary(tmp_path):
     a, b, c = tmp_path / "a.h5", tmp_path / "b.h5", tmp_path / "c.h5"
     prepare([write(tmp_path / "1", "Hello there")], a, policy={"lower": True}, split=(1, 0, 0))
-    prepare([write(tmp_path / "2", "THE HOLE")], b, vocabulary_from=a, split=(1, 0, 0))
+    prepare([write(tmp_path / "2", "THE HOLE")], b, vocab_from=a, split=(1, 0, 0))
     with Corpus.open(a) as one, Corpus.open(b) as two:
         assert two.vocabulary.symbols == one.vocabulary.symbols
         assert two.policy == one.policy
         assert text_of(two) == "the hole"
         assert two.fingerprint != one.fingerprint
     with pytest.raises(DataError, match="1 symbols of the text, 'x' among them, are not in the vocabulary"):
-        prepare([write(tmp_path / "3", "hex")], c, vocabulary_from=a)
-    with pytest.raises(UsageError, match="--tokens words contradicts --vocab-from"):
-        prepare([tmp_path / "2"], c, vocabulary_from=a, tokens="words")
-    with pytest.raises(UsageError, match="--lower False contradicts --vocab-from"):
-        prepare([tmp_path / "2"], c, vocabulary_from=a, policy={"lower": False})
+        prepare([write(tmp_path / "3", "hex")], c, vocab_from=a)
+    with pytest.raises(UsageError, match="`tokens=words` contradicts `vocab_from="):
+        prepare([tmp_path / "2"], c, vocab_from=a, tokens="words")
+    with pytest.raises(UsageError, match="`lower=False` contradicts `vocab_from="):
+        prepare([tmp_path / "2"], c, vocab_from=a, policy={"lower": False})
     prepare([write(tmp_path / "4", "aab")], c, valid=[tmp_path / "3"])
-    prepare([tmp_path / "2"], b, vocabulary_from=c, force=True, split=(1, 0, 0))
+    prepare([tmp_path / "2"], b, vocab_from=c, force=True, split=(1, 0, 0))
     with Corpus.open(b) as two:
         assert ids_of(two, "train").tolist() == [2] * 8
 
@@ -215,16 +215,16 @@ def test_description(make_corpus):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split": (0.5, 0.5, float("nan"))}, "--split: expected a finite number, found nan"),
-        ({"split": (True, 0, 0)}, "--split: expected a finite number, found True"),
-        ({"min_count": 1.5}, "--min-count: expected a whole number, found 1.5"),
-        ({"split": (0.5, 0.4, 0.2)}, "--split 0.5,0.4,0.2: expected three fractions"),
-        ({"split": (0, 0.5, 0.5)}, "--split 0,0.5,0.5"),
-        ({"split": (0.5, 0.5)}, "--split 0.5,0.5: expected three"),
-        ({"split": (1, 0, 0), "valid": ["x.txt"]}, "--split contradicts --valid and --test"),
-        ({"min_count": 2}, "--min-count 2"),
-        ({"tokens": "bytes", "policy": {"lower": True}}, "--lower does not go with --tokens bytes"),
-        ({"document_separator": ""}, "--document-separator is empty"),
+        ({"split": (0.5, 0.5, float("nan"))}, "`split`: expected a finite number, found nan"),
+        ({"split": (True, 0, 0)}, "`split`: expected a finite number, found True"),
+        ({"min_count": 1.5}, "`min_count`: expected a whole number, found 1.5"),
+        ({"split": (0.5, 0.4, 0.2)}, "`split=0.5,0.4,0.2`: expected three fractions"),
+        ({"split": (0, 0.5, 0.5)}, "`split=0,0.5,0.5`"),
+        ({"split": (0.5, 0.5)}, "`split=0.5,0.5`: expected three"),
+        ({"split": (1, 0, 0), "valid": ["x.txt"]}, "`split` contradicts `valid` and `test`"),
+        ({"min_count": 2}, "`min_count=2`"),
+        ({"tokens": "bytes", "policy": {"lower": True}}, "`lower` does not go with `tokens=bytes`"),
+        ({"document_separator": ""}, "`document_separator` is empty"),
         ({"inputs": []}, "no text to prepare"),
         ({"inputs": ["-", "-"]}, "only once"),
         ({"output": "x.txt", "force": True}, "x.txt is among the texts"),
@@ -236,8 +236,8 @@ def test_description(make_corpus):
         ({"inputs": ["half.txt"], "policy": {"encoding": "utf-7"}}, "half of a surrogate pair"),
         ({"inputs": ["cut.gz"]}, "cut.gz: the .gz file is truncated"),
         ({"output": "nowhere/o.h5"}, "there is no folder nowhere"),
-        ({"output": "there.h5"}, "there.h5: it exists; give another name or --force"),
-        ({"vocabulary_from": "x.txt"}, "x.txt: not a corpus"),
+        ({"output": "there.h5"}, "there.h5: it exists; give another name or `force`"),
+        ({"vocab_from": "x.txt"}, "x.txt: not a corpus"),
     ],
 )
 def test_what_cannot_be_done_leaves_nothing_behind(tmp_path, monkeypatch, options, message):

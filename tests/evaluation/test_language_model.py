@@ -128,7 +128,7 @@ def test_what_cannot_be_evaluated(made: tuple[Trained, Corpus], tmp_path: Path):
         evaluate(model.model, model.language, corpus, lanes=10_000)
     with (
         Corpus.open(make_corpus(tmp_path / "other.h5", ["other text"] * 9)) as other,
-        pytest.raises(DataError, match=r"other\.h5: its vocabulary \(7 chars\) is not the one .* --vocab-from"),
+        pytest.raises(DataError, match=r"other\.h5: its vocabulary \(7 chars\) is not the one .* `vocab_from`"),
     ):
         evaluate(model.model, model.language, other)
     single = make_corpus(tmp_path / "single.h5", ["abc"] + ["a", "b"] * 9, split=(0.1, 0.9, 0))

@@ -38,7 +38,7 @@ def test_a_checkpoint_goes_on_on_the_other_device(
     train(first, corpus, config, tmp_path / "whole", WINDOWS)
     train(first, corpus, config, tmp_path / "parts", STOP)
     was, now = ("cpu", "cuda") if begins == "cpu" else ("cuda", "cpu")
-    with pytest.raises(RunError, match=rf"backend: was {was}, is {now}.*go on all the same with --allow-inexact"):
+    with pytest.raises(RunError, match=rf"backend: was {was}, is {now}.*go on all the same with `allow_inexact`"):
         resumed_run(second, tmp_path / "parts", pytest.fail)
     warnings: list[str] = []
     resumed_run(second, tmp_path / "parts", warnings.append, allow_inexact=True).run(Limits(windows=WINDOWS))

@@ -152,7 +152,7 @@ def test_checkpoints_to_go_back_to_are_kept(eager: Backend, corpus: Corpus, tmp_
 @pytest.mark.usefixtures("seldom_good")
 def test_the_fifth_divergence_stops_with_advice(eager: Backend, corpus: Corpus, tmp_path: Path):
     trainer = kicked(new_run(eager, corpus, rollback_settings(corpus), tmp_path / "run", lambda text: None), times=99)
-    with pytest.raises(TrainingError, match=r"window 51: .*the 5th time; start again with a lower --lr .*--init-from"):
+    with pytest.raises(TrainingError, match=r"window 51: .*the 5th time; start again with a lower `lr` .*`init_from="):
         trainer.run(Limits(windows=60))
     assert trainer.learner.progress.divergence.rollbacks == 4
 

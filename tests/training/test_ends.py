@@ -150,7 +150,7 @@ def test_where_there_is_no_checkpoint_the_notes_say_how_to_begin(
     with pytest.raises(BackendError) as caught:
         trainer.run(Limits(windows=END))
     assert notes(caught.value) == (
-        f"the window at work is lost; there is no checkpoint yet; gpurnn train --resume '{run}' begins at the first "
+        f"the window at work is lost; there is no checkpoint yet; gpurnn train `resume='{run}'` begins at the first "
         "window"
     )
 
@@ -241,7 +241,7 @@ def test_too_many_skipped_windows_are_saved_and_the_best_stays(
     run = tmp_path / "run"
     trainer = new_run(eager, corpus, ends(corpus, skip_limit=4, validate_every=5), run, refuse_warnings)
     monkeypatch.setattr(trainer.learner.model, "backward", Poison(trainer, set(range(5, 99))))
-    with pytest.raises(TrainingError, match=rf"^window 10: 5 windows in a row were skipped; .* --init-from {run}") as e:
+    with pytest.raises(TrainingError, match=rf"^window 10: 5 windows in a row were skipped; .* `init_from={run}`") as e:
         trainer.run(Limits(windows=50))
     assert e.value.__notes__ == [
         f"the last checkpoint is {run}/checkpoints/window-0000000010.safetensors",
@@ -256,7 +256,7 @@ def test_a_divergence_that_ends_training_is_saved(be: Backend, corpus: Corpus, t
     run, told = tmp_path / "run", list[str]()
     wild = ends(corpus, divergence_nats=0.01, log_every=1, validate_every=0, schedule=ScheduleConfig("constant", 5.0))
     wild = replace(wild, optimizer=OptimizerConfig("adam", average=0.0))
-    with pytest.raises(TrainingError, match=r"the 5th time; start again with a lower --lr or --clip\n") as caught:
+    with pytest.raises(TrainingError, match=r"the 5th time; start again with a lower `lr` or `clip`\n") as caught:
         new_run(be, corpus, wild, run, told.append).run(Limits(windows=60))
     assert len(told) == 4
     last = windows(run)[-1]

@@ -165,7 +165,7 @@ def test_other_versions_refuse_an_exact_resume(
     run, warnings = tmp_path / "run", []
     train(be, corpus, settings(corpus), run, 4)
     monkeypatch.setattr("gpurnn.training.snapshot.gpurnn.__version__", "0.0.1")
-    with pytest.raises(RunError, match=r"gpurnn: was .*, is 0\.0\.1.*--allow-inexact"):
+    with pytest.raises(RunError, match=r"gpurnn: was .*, is 0\.0\.1.*`allow_inexact`"):
         resumed_run(be, run, refuse_warnings)
     trainer = resumed_run(be, run, warnings.append, allow_inexact=True)
     assert trainer.learner.progress.windows == 4

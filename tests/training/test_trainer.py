@@ -175,6 +175,6 @@ def test_too_many_skipped_windows_stop_training(
 ):
     trainer = trainer_on(eager, corpus, tmp_path / "run", skip_limit=4, log_every=10)
     monkeypatch.setattr(trainer.learner.model, "backward", Poison(trainer, set(range(12, 17))))
-    with pytest.raises(TrainingError, match=r"5 windows in a row were skipped.*--lr"):
+    with pytest.raises(TrainingError, match=r"5 windows in a row were skipped.*`lr`"):
         trainer.run(Limits(windows=100))
     assert trainer.learner.progress.windows == 20

@@ -23,7 +23,7 @@ from gpurnn.backend.cuda.rows import Rows
 from gpurnn.backend.cuda.staging import CudaStaging
 from gpurnn.backend.declared import FusedOp, PersistentOp
 from gpurnn.backend.signature import Signature
-from gpurnn.exceptions import BackendError
+from gpurnn.exceptions import BackendError, OutOfMemoryError
 
 _MASKS = Path(__file__).with_name("masks.cu")
 _MASK_THREADS = 128
@@ -181,7 +181,7 @@ class CudaBackend(Backend):
             with _memory_errors():
                 return make()
         except MemoryError as error:
-            raise BackendError(f"{self.device}: out of memory; lower --lanes, --bptt or --hidden") from error
+            raise OutOfMemoryError(f"{self.device}: out of memory") from error
 
 
 @contextmanager

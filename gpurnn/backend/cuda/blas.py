@@ -15,7 +15,7 @@ import cupy
 import numpy as np
 
 from gpurnn.backend.base import Array
-from gpurnn.exceptions import BackendError
+from gpurnn.exceptions import BackendError, OutOfMemoryError
 
 _WORKSPACE = 32 << 20  # bytes; what cuBLAS recommends for its largest devices. Fixed, so that runs repeat
 _TF32 = 3  # CUBLAS_TF32_TENSOR_OP_MATH; the default mode, 0, keeps full float32 products
@@ -134,7 +134,7 @@ def _workspace() -> Array:
 
 def _check(status: int) -> None:
     if status == _ALLOC_FAILED:
-        raise BackendError("cuBLAS: out of device memory; lower --lanes, --bptt or --hidden")
+        raise OutOfMemoryError("cuBLAS: out of device memory")
     if status:
         raise BackendError(f"cuBLAS failed with status {status}; does the driver fit the installed CUDA libraries?")
 

@@ -119,7 +119,7 @@ class Geometry:
             lanes = targets // self.steps
             raise DataError(
                 f"a window of {self.steps} steps is longer than a lane, which has {self.lane} of {targets} targets; "
-                f"use at most {self.lane} steps (--bptt)" + (f", or at most {lanes} lanes (--lanes)" if lanes else "")
+                f"use at most {self.lane} steps (`bptt`)" + (f", or at most {lanes} lanes (`lanes`)" if lanes else "")
             )
 
     @property

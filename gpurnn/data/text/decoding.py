@@ -26,10 +26,10 @@ class Advice:
 
 
 PREPARE_ADVICE = Advice(
-    "give the right --encoding, or --errors replace; --tokens bytes takes any file",
-    "give --encoding {encoding}",
+    "give the right `encoding`, or `errors=replace`; `tokens=bytes` takes any file",
+    "give `encoding={encoding}`",
     "| gpurnn prepare - -o CORPUS",
-    "; --tokens bytes takes any file as it is",
+    "; `tokens=bytes` takes any file as it is",
 )
 
 

@@ -151,7 +151,7 @@ def mostly_nuls(head: bytes) -> bool:
 
 @dataclass(frozen=True)
 class WideEncoding:
-    """UTF-16 or UTF-32 as found in a file. name: as Python and --encoding call it. marked: by a byte order mark."""
+    """UTF-16 or UTF-32 as found in a file. name: as Python calls it. marked: by a byte order mark."""
 
     name: str
     marked: bool
@@ -161,7 +161,7 @@ class WideEncoding:
 
     @property
     def option(self) -> str:
-        """What to give as --encoding; where there is a mark, the name that takes it away."""
+        """What to give as `encoding`; where there is a mark, the name that takes it away."""
         return self.name[: len("utf-16")] if self.marked else self.name
 
     def is_read_as(self, encoding: str) -> bool:

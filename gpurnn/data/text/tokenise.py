@@ -103,7 +103,7 @@ class Words:
                 if len(text) - edge > LONGEST_WORD:
                     raise DataError(
                         f"the text has a word of more than {LONGEST_WORD} characters, with {text[-20:]!r} in it; "
-                        "use --tokens chars or bytes"
+                        "use `tokens=chars` or bytes"
                     )
             self._carry = text[edge:]
             self._take(found, starts, text[:edge])

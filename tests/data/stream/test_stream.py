@@ -334,7 +334,7 @@ def test_lanes_and_steps_that_do_not_fit_name_the_largest_that_do(make_corpus):
     corpus = make_corpus(["abcdefghijk"])
     with pytest.raises(DataError, match=r"split train: 11 lanes do not fit 11 tokens; the most that fit are 10$"):
         WindowStream(corpus, lanes=11, steps=1)
-    with pytest.raises(DataError, match=r"has 3 of \d+ targets; use at most 3 steps \(--bptt\), or at most 2 lanes"):
+    with pytest.raises(DataError, match=r"has 3 of \d+ targets; use at most 3 steps \(`bptt`\), or at most 2 lanes"):
         WindowStream(corpus, lanes=3, steps=4)
     Geometry(11, 3, 3), Geometry(11, 2, 4), Geometry(11, 10, 1)
     with pytest.raises(DataError, match="at least 2 tokens, this split has 0"):

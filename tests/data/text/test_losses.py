@@ -121,7 +121,7 @@ def test_a_separator_is_in_the_encoding_of_the_text():
 
 def test_min_count_that_leaves_nothing_is_named():
     write("x", b"a a a b b c " * 2)
-    expected = r"^--min-count 7: no word of the train split is there so often, the commonest 6 times; give a lower one$"
+    expected = r"^`min_count=7`: no word of the train split is there so often, the commonest 6 times; give a lower one$"
     with pytest.raises(DataError, match=expected):
         prepare(["x"], "p.h5", tokens="words", min_count=7, split=(1, 0, 0))
     assert prepare(["x"], "p.h5", tokens="words", min_count=6, split=(1, 0, 0)).symbols == 2

@@ -147,7 +147,7 @@ def test_endless_words_are_refused():
 def test_the_offset_of_a_wrong_byte_does_not_depend_on_blocks(data, encoding, offset):
     for size in (1, 2, 3, 5, 1000):
         for newline in ("lf", "keep"):
-            with pytest.raises(DataError, match=f"^x: byte {offset} .* is not {encoding}: .*--encoding"):
+            with pytest.raises(DataError, match=f"^x: byte {offset} .* is not {encoding}: .*`encoding`"):
                 list(
                     decode_blocks(
                         blocks_of(data, [size]), "x", TextPolicy(encoding=encoding, newline=newline), PREPARE_ADVICE
