@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     from gpurnn import backend
     from gpurnn.api.corpora import prepare
     from gpurnn.api.models import evaluate, load
+    from gpurnn.api.runs import train
 
 __version__ = "0.1.0"
-__all__ = ["backend", "evaluate", "load", "prepare"]
+__all__ = ["backend", "evaluate", "load", "prepare", "train"]
 
-_HOMES = {"evaluate": "gpurnn.api.models", "load": "gpurnn.api.models", "prepare": "gpurnn.api.corpora"}
+_HOMES = {
+    "evaluate": "gpurnn.api.models",
+    "load": "gpurnn.api.models",
+    "prepare": "gpurnn.api.corpora",
+    "train": "gpurnn.api.runs",
+}
 
 
 def __getattr__(name: str) -> object:

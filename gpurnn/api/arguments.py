@@ -6,9 +6,9 @@ import difflib
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from gpurnn.exceptions import UsageError
 
@@ -31,6 +31,24 @@ def known_keywords(function: Callable[_P, _R]) -> Callable[_P, _R]:
         return function(*arguments, **keywords)
 
     return called
+
+
+def declares(work: Callable[[Mapping[str, Any]], _R]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """A decorator: the function only says which arguments there are; `work` is called with those that are given.
+
+    For a function that has to know whether an argument was left out, though help() and editors show its default.
+    """
+
+    def declare(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def called(*arguments: _P.args, **keywords: _P.kwargs) -> _R:
+            return work(signature.bind(*arguments, **keywords).arguments)
+
+        return known_keywords(called)
+
+    return declare
 
 
 def _unknown(function: str, name: str, names: list[str]) -> str:

@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 
 from gpurnn import backend
+from gpurnn.api.models import evaluate as evaluate_run
 from gpurnn.cli.console import Output, warn
-from gpurnn.cli.options import PATH, Command, checkpoint_option, device_option, run_argument
+from gpurnn.cli.model_options import checkpoint_option, device_option, run_argument
+from gpurnn.cli.options import PATH, Command, options_of
 from gpurnn.cli.progress import Bar
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus.schema import SPLITS
@@ -19,17 +21,14 @@ from gpurnn.exceptions import shell_word
 from gpurnn.training.load import load_trained
 from gpurnn.training.session import open_corpus
 
+_option = options_of(evaluate_run)
+
 
 @click.command(cls=Command)
 @run_argument
 @click.argument("corpus", required=False, type=PATH)
-@click.option("--split", type=click.Choice(SPLITS), default="valid", help="Which part of the corpus.")
-@click.option(
-    "--lanes",
-    type=click.IntRange(1),
-    default=1,
-    help="Stretches read side by side: faster, but each begins with a state of zeros.",
-)
+@_option("--split", type=click.Choice(SPLITS), default="valid")
+@_option("--lanes", type=click.IntRange(1), default=1)
 @checkpoint_option
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

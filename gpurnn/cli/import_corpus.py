@@ -4,17 +4,20 @@ from pathlib import Path
 
 import click
 
+from gpurnn.api.corpora import prepare
 from gpurnn.cli import console
-from gpurnn.cli.options import OUTPUT_FILE, PATH, Command, corpus_help, force_help
+from gpurnn.cli.options import OUTPUT_FILE, PATH, Command, options_of
 from gpurnn.data.corpus.importing import import_corpus as copy_corpus
 from gpurnn.exceptions import shell_word
 from gpurnn.signals import unwinding
 
+_option = options_of(prepare)  # of an output they say the same
+
 
 @click.command(cls=Command)
 @click.argument("file", type=PATH)
-@click.option("-o", "--output", required=True, type=OUTPUT_FILE, help=corpus_help)
-@click.option("--force", is_flag=True, help=force_help)
+@_option("-o", "--output", required=True, type=OUTPUT_FILE)
+@_option("--force", is_flag=True)
 def import_corpus(file: Path, output: Path, force: bool) -> None:
     """Copy a corpus out of a FILE that you did not make yourself.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable, Collection
-from functools import partial
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,19 +53,6 @@ PATH = _Path(Path)
 OUTPUT_FILE = _Path(Path, file=True)
 FILE_NAME = _Path(str)
 """A path as it was given, or a word that stands for one."""
-corpus_help = "The corpus file to write; of a symbolic link, its target."
-force_help = "Replace an existing output, if that is a regular file."
-run_argument = click.argument("run", type=PATH)
-checkpoint_option = click.option(
-    "--checkpoint",
-    type=FILE_NAME,
-    metavar="best|last|FILE",
-    default="best",
-    help="Which one of the run; best is the last one where there was no validation.",
-)
-device_help = "cpu, cuda or cuda:N; auto: a GPU where there is one."
-device_option = click.option("--device", default="auto", help=device_help)
-
 _ESCAPES = {"\\n": "\n", "\\t": "\t", "\\\\": "\\"}
 
 
@@ -92,26 +81,42 @@ class TableChoice(click.ParamType):  # type: ignore[type-arg]  # generic in newe
 
 
 class _SectionOption(click.Option):
-    """section: the title it stands under. config: the configuration whose field of its name it sets, if any."""
+    """section: the title it stands under."""
 
-    def __init__(self, *arguments: Any, section: str = "", config: type | None = None, **settings: Any) -> None:
+    def __init__(self, *arguments: Any, section: str = "", **settings: Any) -> None:
         super().__init__(*arguments, **settings)
-        self.section, self.config = section, config
+        self.section = section
 
 
-def section(title: str) -> Callable[..., Callable[[_F], _F]]:
-    """What declares options as `click.option` does, for a `SectionedCommand` to show under this title."""
-    return partial(click.option, cls=_SectionOption, section=title)
+def help_of(function: Callable[..., Any]) -> Mapping[str, str]:
+    """What the docstring of a function says of each argument, after its name; "" of what it does not name.
+
+    A text may go on in lines that are indented. Without docstrings, as under `python -OO`, all are empty.
+    """
+    found = re.findall(r"^(\w+): (.*(?:\n +.*)*)", inspect.getdoc(function) or "", re.MULTILINE)
+    return defaultdict(str, {name: " ".join(text.split()) for name, text in found})
 
 
-def setting(
-    option: Callable[..., Callable[[_F], _F]], config: type, flag: str, help: str, **more: Any
-) -> Callable[[_F], _F]:
+def options_of(function: Callable[..., Any], section: str = "") -> Callable[..., Callable[[_F], _F]]:
+    """What declares options as `click.option` does, whose help is what `function` says of the argument of their name.
+
+    section: the title under which a `SectionedCommand` shows them. more_help: of an option, is said besides.
+    """
+    helps = help_of(function)
+
+    def option(*flags: str, more_help: str = "", **settings: Any) -> Callable[[_F], _F]:
+        text = f"{helps[_name(flags[-1])]} {more_help}".rstrip()
+        return click.option(*flags, cls=_SectionOption, section=section, help=text, **settings)
+
+    return option
+
+
+def setting(option: Callable[..., Callable[[_F], _F]], config: type, flag: str, **more: Any) -> Callable[[_F], _F]:
     """What declares an option that is a field of a configuration: its type, its default and what it may be are there.
 
-    option: a `section`. more: what is otherwise, for `click.option`.
+    option: see `options_of`. more: what is otherwise, for `option`.
     """
-    name = flag[2:].replace("-", "_")
+    name = _name(flag)
     kind = field_kinds(config)[name]
     table = choices_of(kind)
     own = {
@@ -119,7 +124,12 @@ def setting(
         "default": getattr(config, name),
         "callback": as_declared(kind),
     }
-    return option(flag, help=help, config=config, **(own | more))
+    return option(flag, **(own | more))
+
+
+def _name(flag: str) -> str:
+    """The name of a setting, from its option."""
+    return flag.removeprefix("--").replace("-", "_")
 
 
 def as_declared(kind: Any) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -131,21 +141,13 @@ def as_declared(kind: Any) -> Callable[[click.Context, click.Parameter, Any], An
     return check
 
 
-def settings_of(ctx: click.Context, config: type, *, given: bool = False) -> dict[str, Any]:
-    """The fields of a configuration that options of the command set. given: only those on the command line."""
-    options = [p for p in ctx.command.params if isinstance(p, _SectionOption) and p.config is config]
-    values = {p.name: ctx.params[p.name] for p in options if p.name}
-    return {name: value for name, value in values.items() if value is not None and (not given or is_given(ctx, name))}
-
-
-def flag_of(ctx: click.Context, name: str) -> str:
-    """The option that sets a parameter."""
-    return next(p.opts[-1] for p in ctx.command.params if p.name == name)
-
-
-def is_given(ctx: click.Context, name: str) -> bool:
-    """Whether a parameter stands on the command line."""
-    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+def given_to(ctx: click.Context) -> dict[str, Any]:
+    """The parameters that stand on the command line, by name."""
+    return {
+        name: value
+        for name, value in ctx.params.items()
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
 
 
 class Command(click.Command):

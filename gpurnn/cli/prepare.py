@@ -5,16 +5,9 @@ from typing import Any
 
 import click
 
+from gpurnn.api.corpora import prepare as prepare_texts
 from gpurnn.cli import console
-from gpurnn.cli.options import (
-    FILE_NAME,
-    OUTPUT_FILE,
-    SectionedCommand,
-    corpus_help,
-    force_help,
-    parse_escapes,
-    section,
-)
+from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, SectionedCommand, options_of, parse_escapes
 from gpurnn.cli.progress import Bar
 from gpurnn.data.prepare import prepare as prepare_corpus
 from gpurnn.data.text.tokens import ERROR_MODES, KINDS, NEWLINES, NORMAL_FORMS
@@ -28,36 +21,27 @@ def _parse_split(ctx: click.Context, option: click.Parameter, value: str | None)
         raise click.BadParameter(f"{value!r}: expected fractions like 0.9,0.05,0.05") from None
 
 
-_corpus, _splits, _text = section("Corpus"), section("Splits"), section("How bytes become text")
+_corpus = options_of(prepare_texts, "Corpus")
+_splits = options_of(prepare_texts, "Splits")
+_text = options_of(prepare_texts, "How bytes become text")
 
 
 @click.command(cls=SectionedCommand)
 @click.argument("texts", type=FILE_NAME, metavar="TEXT...", nargs=-1, required=True)
-@_corpus("-o", "--output", required=True, type=OUTPUT_FILE, help=corpus_help)
-@_corpus("--force", is_flag=True, help=force_help)
-@_corpus("--tokens", type=click.Choice(KINDS), help="What a token is.  [default: chars]")
-@_corpus("--min-count", type=click.IntRange(1), default=1, help="Words rarer than this in train become unknown.")
-@_corpus("--vocab-from", type=FILE_NAME, metavar="CORPUS", help="Use the tokens and the vocabulary of this corpus.")
-@_corpus(
-    "--document-separator",
-    metavar="TEXT",
-    callback=parse_escapes,
-    help="Cuts files into documents; \\n is a newline.  [default: each file is one]",
-)
-@_splits("--split", metavar="A,B,C", callback=_parse_split, help="Train, valid, test.  [default: 0.9,0.05,0.05]")
-@_splits(
-    "--valid",
-    type=FILE_NAME,
-    metavar="FILE",
-    multiple=True,
-    help="Text of the valid split, instead of --split; may be repeated.",
-)
-@_splits("--test", type=FILE_NAME, metavar="FILE", multiple=True, help="Text of the test split, likewise.")
-@_text("--encoding", metavar="NAME", help="Encoding of the text.  [default: utf-8]")
-@_text("--errors", type=click.Choice(ERROR_MODES), help="On bytes not in the encoding.  [default: strict]")
-@_text("--newline", type=click.Choice(NEWLINES), help="Make CR LF and CR one LF, or keep them.  [default: lf]")
-@_text("--normalise", type=click.Choice(NORMAL_FORMS), help="Unicode normal form.  [default: as it is]")
-@_text("--lower", is_flag=True, default=None, help="Make letters lower case.")
+@_corpus("-o", "--output", required=True, type=OUTPUT_FILE)
+@_corpus("--force", is_flag=True)
+@_corpus("--tokens", type=click.Choice(KINDS))
+@_corpus("--min-count", type=click.IntRange(1), default=1)
+@_corpus("--vocab-from", type=FILE_NAME, metavar="CORPUS")
+@_corpus("--document-separator", metavar="TEXT", callback=parse_escapes, more_help="\\n is a newline.")
+@_splits("--split", metavar="A,B,C", callback=_parse_split)
+@_splits("--valid", type=FILE_NAME, metavar="FILE", multiple=True, more_help="May be repeated.")
+@_splits("--test", type=FILE_NAME, metavar="FILE", multiple=True)
+@_text("--encoding", metavar="NAME")
+@_text("--errors", type=click.Choice(ERROR_MODES))
+@_text("--newline", type=click.Choice(NEWLINES))
+@_text("--normalise", type=click.Choice(NORMAL_FORMS))
+@_text("--lower", is_flag=True, default=None)
 def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
     """Turn text files into a corpus.
 

@@ -9,43 +9,32 @@ from typing import Any
 import click
 
 from gpurnn import backend
+from gpurnn.api.models import TrainedModel
 from gpurnn.cli.console import Output, standard_input, warn
-from gpurnn.cli.options import (
-    FILE_NAME,
-    Command,
-    checkpoint_option,
-    device_option,
-    parse_escapes,
-    run_argument,
-    section,
-    setting,
-)
+from gpurnn.cli.model_options import checkpoint_option, device_option, run_argument
+from gpurnn.cli.options import FILE_NAME, Command, options_of, parse_escapes, setting
 from gpurnn.exceptions import UsageError
 from gpurnn.generation.generate import Generator
 from gpurnn.generation.prompt import read_prompt
 from gpurnn.generation.sampler import Sampling
 from gpurnn.training.load import load_trained
 
-_drawing = partial(setting, section(""), Sampling)
+_option = options_of(TrainedModel.generate)
+_drawing = partial(setting, _option, Sampling)
 
 
 @click.command(cls=Command)
 @run_argument
-@click.option(
-    "--prompt",
-    metavar="TEXT",
-    callback=parse_escapes,
-    help="The text to go on from, not repeated; \\n is a newline, \\\\ a backslash.",
-)
+@_option("--prompt", metavar="TEXT", callback=parse_escapes, more_help="\\n is a newline, \\\\ a backslash.")
 @click.option(
     "--prompt-file", type=FILE_NAME, metavar="FILE", help="A file with the prompt, taken as it is; - is standard input."
 )
-@click.option("--length", type=click.IntRange(0), default=1000, help="Symbols to make; 0: until stopped.")
-@_drawing("--temperature", "Lower: likelier text, less variety; 0: always the likeliest symbol.")
-@_drawing("--top-k", "Draw from the K likeliest symbols; 0: all.")
-@_drawing("--top-p", "Draw from the fewest likeliest symbols that have probability P together.")
-@_drawing("--seed", "The same seed, the same text.  [default: another each time]")
-@click.option("--stop", metavar="TEXT", callback=parse_escapes, help="End before this text; \\n likewise.")
+@_option("--length", type=click.IntRange(0), default=1000)
+@_drawing("--temperature")
+@_drawing("--top-k")
+@_drawing("--top-p")
+@_drawing("--seed")
+@_option("--stop", metavar="TEXT", callback=parse_escapes, more_help="\\n likewise.")
 @click.option(
     "-n",
     "--count",

@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 BAD = [
-    (["text.h5"], 2, "expected a corpus and -o RUN, or --resume RUN"),
+    (["text.h5"], 2, "expected a corpus and --output RUN, or --resume RUN"),
     (["text.txt", "-o", "r"], 1, "text.txt: not a corpus"),
     (["gone.h5", "-o", "r"], 1, "gone.h5: cannot open the corpus"),
     (["text.h5", "-o", "text.txt"], 1, "cannot create run directory text.txt: it is a file, not a folder; "),
@@ -112,7 +112,7 @@ def test_a_run_keeps_its_precision(folder: Path, tmp_path: Path, monkeypatch: py
         assert done.exit_code == code, done.stderr
         return done.stderr.splitlines()
 
-    monkeypatch.setattr("gpurnn.cli.train.backend.get", get)
+    monkeypatch.setattr("gpurnn.training.begin.backend.get", get)
     run, size = str(tmp_path / "r"), ("--hidden", "5", "--lanes", "2", "--bptt", "8")
     told = train(str(folder / "text.h5"), "-o", run, *size, "--windows", "2", "--precision", "bf16")
     assert told[0].endswith(" on cpu (for the test), precision bf16")
