@@ -1,7 +1,7 @@
 """What a setting may be: declared with the fields of a configuration, and checked in this one place.
 
 A field's annotation says it all: `lanes: Count = 32`. An `int` is a whole number, a `float` any finite number, a `str`
-a text; `Annotated[float, Rule(...)]` has a rule besides, and `| None` allows None.
+a text, a `tuple[str, ...]` a list of texts; `Annotated[float, Rule(...)]` has a rule besides, and `| None` allows None.
 
 A setting has one name: that of its field, which is that of its option on the command line. Where files hold it under
 another key, one that the field had before, `renamed` says so beside the class.
@@ -110,8 +110,9 @@ def choices_of(kind: Any) -> Collection[str] | None:
 
 
 def base_of(kind: Any) -> type:
-    """The type that an annotation asks for: `int`, `float`, `str` or a class."""
-    return _parts(kind)[0]
+    """The type that an annotation asks for: `int`, `float`, `str`, `tuple` or a class."""
+    base = _parts(kind)[0]
+    return get_origin(base) or base
 
 
 def renamed(**former: str) -> Callable[[type[_T]], type[_T]]:
@@ -190,15 +191,23 @@ def _real(value: Any) -> float:
     return float(value)
 
 
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+        raise TypeError
+    return tuple(value)
+
+
 def _instance(base: type, value: Any) -> Any:
     if not isinstance(value, base):
         raise TypeError
     return value
 
 
-_PLAIN: dict[type, Callable[[Any], Any]] = {int: _whole, float: _real}
+_TEXTS: Any = tuple[str, ...]
+_PLAIN: dict[Any, Callable[[Any], Any]] = {int: _whole, float: _real, _TEXTS: _texts}
 
 
 def _named(base: type) -> str:
     article = "an" if base.__name__[0] in "AEIOUaeiou" else "a"
-    return {int: "a whole number", float: "a finite number", str: "a text"}.get(base, f"{article} {base.__name__}")
+    named = {int: "a whole number", float: "a finite number", str: "a text", _TEXTS: "a list of texts"}
+    return named.get(base, f"{article} {base.__name__}")

@@ -12,6 +12,7 @@ from gpurnn.data.stream import Cursor
 from gpurnn.data.stream.windows import Geometry
 from gpurnn.exceptions import GpurnnError
 from gpurnn.network import ModelConfig
+from gpurnn.network.chain import parts_of, specs_of
 from gpurnn.runs.checkpoint import Checkpoint, read_checkpoint
 from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.log import read_log
@@ -86,7 +87,7 @@ def _model(config: TrainConfig) -> dict[str, Any]:
 
 
 def _parameters(model: ModelConfig) -> int:
-    return sum(math.prod(spec.shape) for spec in model.specs())
+    return sum(math.prod(spec.shape) for spec in specs_of(parts_of(model)))
 
 
 def _training(config: TrainConfig) -> dict[str, Any]:

@@ -1,30 +1,38 @@
-"""What a model is, in numbers: everything that fixes the names and shapes of its parameters."""
+"""What a model is, in names and numbers: everything that fixes its parts and the shapes of its parameters."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
 
 import numpy as np
 
 from gpurnn.exceptions import UsageError
 from gpurnn.network.cells import CELLS
-from gpurnn.network.params import INITIALISERS, Spec
+from gpurnn.network.params import INITIALISERS
+from gpurnn.network.tables import HEADS, INPUTS, LAYERS, STARTS
 from gpurnn.settings import BelowOne, Count, Natural, OneOf, Rule, Size, check_fields
 
 _LAYERS = Rule("at most 512", lambda n: n <= 512)  # the header of a checkpoint has room for so many
+_ADDED = {"inputs": 0, "outputs": 0, "input": "", "head": "softmax", "start": "zero", "stack": ("recurrent", "dropout")}
+"""Fields that earlier models did not have, and what these were; left out of JSON where they are that."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A recurrent language model.
+    """A recurrent model: an input, L times the layers in `stack`, and a head.
 
-    symbols: K, the size of the vocabulary. cell: a name in `CELLS`. hidden: H. layers: L. embedding: E, 0 for one-hot
-    input. dropout: p between layers and before the output. dtype: "float32" or "float64". recurrent_init: a name in
-    `INITIALISERS` for W, "" for the cell's own; init: for the other matrices. forget_bias: an LSTM's at the start.
+    symbols: K, the size of the vocabulary; 0: there is none. cell: a name in `CELLS`. hidden: H. layers: L.
+    embedding: E, 0 for one-hot input. dropout: p in dropout layers. dtype: "float32" or "float64".
+    recurrent_init: a name in `INITIALISERS` for W, "" for the cell's own; init: for the other matrices.
+    forget_bias: an LSTM's at the start.
+    inputs: how many symbols the input tells apart, or how many numbers it reads a step; outputs: how many the head
+    has; 0: as many as there are symbols. input: a name in `INPUTS`, "" for what `embedding` says. head: in `HEADS`.
+    start: in `STARTS`. stack: in `LAYERS`, from below.
+    Raises UsageError for a value out of its range.
     """
 
-    symbols: Count
+    symbols: Natural
     cell: Annotated[str, OneOf(CELLS)] = "lstm"
     hidden: Size = 256  # one that is too large is told as memory that is not there
     layers: Annotated[Count, _LAYERS] = 1
@@ -34,34 +42,49 @@ class ModelConfig:
     init: Annotated[str, OneOf(INITIALISERS)] = "uniform"
     recurrent_init: Annotated[str, OneOf(INITIALISERS, ("",))] = ""
     forget_bias: float = 1.0
+    inputs: Natural = 0
+    outputs: Natural = 0
+    input: Annotated[str, OneOf(INPUTS, ("",))] = ""
+    head: Annotated[str, OneOf(HEADS)] = "softmax"
+    start: Annotated[str, OneOf(STARTS)] = "zero"
+    stack: tuple[str, ...] = ("recurrent", "dropout")
 
     def __post_init__(self) -> None:
         check_fields(self)
         if abs(self.forget_bias) > float(np.finfo(self.real).max):
             raise UsageError(f"forget_bias: expected a number that {self.dtype} can hold, found {self.forget_bias:g}")
+        if not self.stack or not set(self.stack) <= set(LAYERS):
+            raise UsageError(f"stack: expected names among {', '.join(LAYERS)}, found {self.stack!r:.60}")
+        if not (self.input_width and self.output_width):
+            raise UsageError("symbols: expected at least 1, found 0; or give both inputs and outputs")
 
     @property
     def real(self) -> np.dtype[np.floating]:
         """The dtype of every real array."""
         return np.dtype(self.dtype)
 
-    def specs(self) -> list[Spec]:
-        """Every parameter, in the order input, layers, output."""
-        cell, hidden = CELLS[self.cell], self.hidden
-        width = self.embedding or self.symbols
-        specs = [Spec("embedding.table", (self.symbols, self.embedding), "normal")] if self.embedding else []
-        for layer in range(self.layers):
-            name = f"layers.{layer}."
-            columns = cell.gates * hidden
-            specs += [
-                Spec(name + "U", (width, columns), self.init, cell.gates, hidden),
-                Spec(name + "W", (hidden, columns), self.recurrent_init or cell.recurrent_init, cell.gates, hidden),
-                Spec(name + "b", (columns,), gates=cell.gates, forget_bias=self.forget_bias * cell.forget_gate),
-                *(Spec(name + bias, (hidden,)) for bias in cell.biases),
-            ]
-            width = hidden
-        return [
-            *specs,
-            Spec("output.V", (hidden, self.symbols), self.init, 1, hidden),
-            Spec("output.c", (self.symbols,)),
-        ]
+    @property
+    def input_kind(self) -> str:
+        """The name of the input in `INPUTS`."""
+        return self.input or ("embedding" if self.embedding else "one_hot")
+
+    @property
+    def input_width(self) -> int:
+        """How many symbols, or numbers a step, the input reads."""
+        return self.inputs or self.symbols
+
+    @property
+    def output_width(self) -> int:
+        """How many outputs the head has."""
+        return self.outputs or self.symbols
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary of plain values."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        kept = {name: value for name, value in plain.items() if name not in _ADDED or value != _ADDED[name]}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
+
+    @classmethod
+    def completed(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """`data` of `to_json` with what it leaves out."""
+        return _ADDED | data

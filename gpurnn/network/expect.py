@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from gpurnn.backend import Array
 from gpurnn.exceptions import UsageError
 from gpurnn.network.params import Params
-from gpurnn.network.workspace import State, StateKind, Workspace
+from gpurnn.network.state import State, StateKind
+from gpurnn.network.workspace import Workspace
 from gpurnn.settings import expect_kind
 
 

@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from gpurnn.backend import Array
 from gpurnn.exceptions import BackendError, UsageError
-from gpurnn.network.cells import CELLS
+from gpurnn.fields import Field
+from gpurnn.network.chain import fields_of
 from gpurnn.network.expect import expect_parameters, expect_state
 from gpurnn.network.model import Model
-from gpurnn.network.workspace import State
+from gpurnn.network.part import Lane
+from gpurnn.network.signal import Rows, Signal
+from gpurnn.network.state import State, carrying
 from gpurnn.settings import checked
-
-_Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class Stepper:
-    """Takes one symbol after another; every step is the same calls on the same arrays, looked up once.
+    """Takes one symbol, or one row of real numbers, after another; every step is the same calls on the same arrays.
 
-    o: (1, K), the logits after the last step.
+    o: (1, K), the outputs after the last step.
+    Raises UsageError for a model whose parts, but for the head, read more than one field.
     """
 
     def __init__(self, model: Model) -> None:
-        be, config = model.be, model.config
+        be, real, parts = model.be, model.config.real, model.parts
         expect_parameters(model.params)
-        self._symbols = config.symbols
-        self._model, self._token = model, be.zeros((1,), be.index_dtype)
-        self._before, self._after = State(be, config, 1), State(be, config, 1)
-        self.o = be.empty((1, config.symbols), config.real)
-        self._calls = self._record()
+        fields = fields_of(parts[:-1])
+        if len(fields) != 1:
+            names = ", ".join(field.name for field in fields) or "none"
+            raise UsageError(f"model: expected parts that read one field to step with, found {names}")
+        self._be, self._field = be, fields[0]
+        self._input = be.zeros(self._field.shape(1), be.index_dtype if self._field.kind == "index" else real)
+        self._before, self._after = State(be, parts, real, 1), State(be, parts, real, 1)
+        before, after = (
+            {part.name: layer for part, layer in zip(carrying(parts), state.layers, strict=True)}
+            for state in (self._before, self._after)
+        )
+        lane = Lane(be, model.params, {self._field.name: self._input}, before, after)
+        signal = Signal()
+        for part in parts:
+            signal = part.step(lane, signal)
+        assert isinstance(signal, Rows)
+        self.o = signal.value
+        self._calls = lane.calls
         self._run()  # once, before it can be captured
         try:
             self._work = be.capture(self._run)
@@ -43,13 +59,15 @@ class Stepper:
             for name, array in mine.items():
                 array[...] = given[name]
 
-    def step(self, symbol: int) -> Array:
-        """`o` after this symbol: overwritten by the next step. Raises UsageError for one outside the vocabulary."""
-        if type(symbol) is not int:
-            symbol = checked("symbol", int, symbol)
-        if not 0 <= symbol < self._symbols:
-            raise UsageError(f"symbol: expected 0 to {self._symbols - 1}, found {symbol}")
-        self._token.fill(symbol)
+    def step(self, x: Any) -> Array:
+        """`o` after this input: overwritten by the next step.
+
+        x: a symbol, or as many finite real numbers as the input reads. Raises UsageError for any other.
+        """
+        if self._field.kind == "index" and not self._field.width:
+            self._input.fill(_symbol(self._field, x))
+        else:
+            self._be.from_host(_numbers(self._field, x, self._input.dtype), out=self._input)
         self._work()
         return self.o
 
@@ -57,39 +75,16 @@ class Stepper:
         for call, arguments in self._calls:
             call(*arguments)
 
-    def _record(self) -> list[_Call]:
-        """The calls of a step in their order."""
-        model, be, config = self._model, self._model.be, self._model.config
-        value, real = model.params.value, config.real
-        calls: list[_Call] = []
-        x = None
-        if config.embedding:
-            x = be.empty((1, config.embedding), real)
-            calls.append((be.gather_rows, (value["embedding.table"], self._token, x)))
-        for number in range(config.layers):
-            a = be.empty((1, CELLS[config.cell].gates * config.hidden), real)
-            U = value[f"layers.{number}.U"]
-            calls.append((be.gather_rows, (U, self._token, a)) if x is None else (be.bind_row(U), (x, a)))
-            calls += self._layer(number, a)
-            x = self._after.layers[number]["h"]
-        calls.append((be.bind_row(value["output.V"]), (x, self.o)))
-        calls.append((be.xp.add, (self.o, value["output.c"], self.o)))
-        return calls
 
-    def _layer(self, number: int, a: Array) -> list[_Call]:
-        """The calls of a recurrent layer, from a = x U; the states after the last step are those before this one."""
-        be, config = self._model.be, self._model.config
-        cell, shape = CELLS[config.cell], (1, config.hidden)
-        before, after = self._before.layers[number], self._after.layers[number]
-        named = {"a": a, "r": be.empty(a.shape, config.real)}
-        for name in cell.states:
-            named |= {f"{name}_prev": before[name], name: after[name]}
-        named |= {name: be.empty(shape, config.real) for name in cell.saved}
-        named |= {b: self._model.params.value[f"layers.{number}.{b}"] for b in ("b", *cell.biases)}
-        W = self._model.params.value[f"layers.{number}.W"]
-        forward = be.bind(cell.forward, config.real, B=1, H=config.hidden)
-        return [
-            *((be.xp.copyto, (before[name], after[name])) for name in cell.states),
-            (be.bind_row(W), (before["h"], named["r"])),
-            (forward, tuple(named[name] for name in cell.forward.arguments)),
-        ]
+def _symbol(field: Field, x: Any) -> int:
+    symbol: int = x if type(x) is int else checked("symbol", int, x)
+    if not 0 <= symbol < field.below:
+        raise UsageError(f"symbol: expected 0 to {field.below - 1}, found {symbol}")
+    return symbol
+
+
+def _numbers(field: Field, x: Any, dtype: Any) -> np.ndarray:
+    row = np.asarray(x)
+    if row.shape != field.shape() or row.dtype.kind not in "iuf" or not np.isfinite(row).all():
+        raise UsageError(f"{field.name}: expected finite real numbers, {field.shape()}, found {row.shape} {row.dtype}")
+    return row.reshape(field.shape(1)).astype(dtype)

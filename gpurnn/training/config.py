@@ -66,7 +66,7 @@ class TrainConfig:
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values, by the keys of config.json and of checkpoints."""
-        return stored(self)
+        return stored(self) | {"model": self.model.to_json()}
 
     @classmethod
     def from_json(cls, data: Any, source: str) -> TrainConfig:
@@ -75,14 +75,17 @@ class TrainConfig:
         plain = dict(_fields(cls, data, source))
         try:
             for name, part in parts.items():
-                plain[name] = part(**_fields(part, plain[name], f"{source}: {name}"))
+                data = plain[name]
+                if part is ModelConfig and isinstance(data, dict):
+                    data = ModelConfig.completed(data)
+                plain[name] = part(**_fields(part, data, f"{source}: {name}"))
             return cls(**plain)
         except UsageError as error:
             raise RunError(f"{source}: {error}; was it changed by hand?") from None
 
     def differences(self, other: TrainConfig) -> list[str]:
         """What differs between two configurations apart from cadences, one "name: this, that" each."""
-        mine, theirs = _flat(self.to_json()), _flat(other.to_json())
+        mine, theirs = _flat(stored(self)), _flat(stored(other))
         return [f"{k}: {mine[k]}, {theirs[k]}" for k in mine if mine[k] != theirs[k] and k not in CADENCES]
 
 

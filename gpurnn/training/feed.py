@@ -7,9 +7,10 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from gpurnn.backend import Backend
+from gpurnn.backend import Array, Backend
 from gpurnn.data.stream import Geometry, Window
 from gpurnn.exceptions import UsageError
+from gpurnn.fields import Field
 from gpurnn.network import Batch
 from gpurnn.settings import expect_kind
 from gpurnn.training.strangers import Strangers
@@ -19,13 +20,12 @@ from gpurnn.training.strangers import Strangers
 class WindowSource(Protocol):
     """Where windows come from that are right without a look at them, such as a `WindowStream`.
 
-    geometry: that of all windows. symbols: what every token is below. planned: whether they have a plan.
+    geometry: that of all windows. fields: what they have of each step.
     recycled: the windows; each stays as it is until three more were taken.
     """
 
     geometry: Geometry
-    symbols: int
-    planned: bool
+    fields: tuple[Field, ...]
 
     def recycled(self) -> Iterator[Window]:
         """The windows in their order."""
@@ -47,28 +47,20 @@ class Feed:
         expect_kind("batch", Batch, batch)
         self._batch = batch
         self._strangers = Strangers(batch)
-        plan = batch.plan
-        self._staging = be.staging(
-            {
-                "tokens": batch.tokens,
-                "targets": batch.targets,
-                "carry": batch.carry,
-                "weight": batch.weight,
-                "scale": batch.scale,
-                "window": batch.window,
-                "order": plan.order,
-                "starts": plan.starts,
-                "rows": plan.rows,
-                "runs": plan.runs,
-            }
-        )
+        self._flat = [(field.name, field.shape(-1)) for field in batch.fields]
+        self._plans = [(name, [f"{name}.{part}" for part in _PLAN]) for name in batch.plans]
+        buffers: dict[str, Array] = dict(batch.arrays)
+        buffers |= {name: getattr(batch, name) for name in ("carry", "weight", "scale", "window")}
+        for name, parts in self._plans:
+            buffers |= {of: getattr(batch.plans[name], part) for of, part in zip(parts, _PLAN, strict=True)}
+        self._staging = be.staging(buffers)
 
     def run(self, windows: WindowSource | Iterable[Window]) -> Iterator[Window]:
         """Each window of `windows` when the batch holds it; the next one is already on its way then.
 
         A `WindowStream` is looked at once, and its windows are recycled: each stays as it is until three more were
-        taken. Any other windows are looked at and copied one by one; of these only index, tokens, targets, carry and
-        weight are read. Raises UsageError where one does not fit the batch.
+        taken. Any other windows are looked at and copied one by one; of these only index, carry, weight and the fields
+        of the batch are read. Raises UsageError where one does not fit the batch.
         """
         if not isinstance(windows, WindowSource):
             expect_kind("windows", Iterable, windows)
@@ -97,29 +89,28 @@ class Feed:
                 f"windows of {geometry.steps} steps of {geometry.lanes} lanes do not fit a workspace for up to "
                 f"{batch.most_steps} steps of {batch.lanes} lanes"
             )
-        if source.symbols > batch.symbols:
-            raise UsageError(
-                f"the corpus has a vocabulary of {source.symbols} symbols, the model one of {batch.symbols}; "
-                "make the model with symbols=len(corpus.vocabulary)"
-            )
-        if batch.planned and not source.planned:
-            raise UsageError("training on this backend reads the plan of a window; make the stream with plan=True")
+        has = {field.name: field for field in source.fields}
+        for field in batch.fields:
+            found = has.get(field.name)
+            if found is None or not found.fits(field):
+                raise UsageError(_unfit(field, found))
+        for name in batch.plans:
+            if not has[name].planned:
+                raise UsageError("training on this backend reads the plan of a window; make the stream with plan=True")
 
     def _push(self, window: Window) -> _Pushed:
-        host = {
-            "tokens": window.tokens.reshape(-1),
-            "targets": window.targets.reshape(-1),
-            "carry": window.carry[:, :, None],
-            "weight": window.weight.reshape(-1),
-            "scale": np.array([1 / window.weight_sum if window.weight_sum else 0.0]),
-            "window": np.array([window.index]),
-        }
-        if window.order is not None and window.segment_starts is not None and window.segment_symbols is not None:
-            host |= {"order": window.order, "starts": window.segment_starts, "rows": window.segment_symbols}
-            host["runs"] = np.array([len(window.segment_starts)], np.int32)
+        carry = window.carry
+        host = {name: window.fields[name].reshape(shape) for name, shape in self._flat}
+        host["carry"] = carry[:, :, None]
+        host["weight"] = window.weight.reshape(-1)
+        host["scale"] = np.array([1 / window.weight_sum if window.weight_sum else 0.0])
+        host["window"] = np.array([window.index])
+        for name, parts in self._plans:
+            plan = window.plans[name]
+            host |= zip(parts, (*plan, np.array([len(plan.starts)], np.int32)), strict=True)
         self._staging.push(host)
-        boundary = (window.carry.min(axis=1) == 0).tolist() if window.has_boundary else None
-        return _Pushed(window, len(window.tokens), boundary)
+        boundary = (carry.min(axis=1) == 0).tolist() if window.has_boundary else None
+        return _Pushed(window, len(carry), boundary)
 
     def _push_stranger(self, window: Window) -> _Pushed:
         copied = self._strangers.take(window)
@@ -129,3 +120,17 @@ class Feed:
         self._staging.pop()
         self._batch.begin(pushed.steps, pushed.boundary)
         return pushed.window
+
+
+_PLAN = ("order", "starts", "rows", "runs")
+"""The arrays of a `RowPlan`."""
+
+
+def _unfit(field: Field, found: Field | None) -> str:
+    """Why windows with this field, None: without it, do not fit a model that reads `field`."""
+    if found is not None and (found.kind, found.width, field.kind) == ("index", field.width, "index"):
+        return (
+            f"the corpus has a vocabulary of {found.below} symbols, the model one of {field.below}; "
+            "make the model with symbols=len(corpus.vocabulary)"
+        )
+    return f"the model reads the field {field.name}, {field}; the windows have {found or 'no such field'}"

@@ -21,7 +21,8 @@ from gpurnn.data.text.language import Language
 from gpurnn.data.text.tokens import TextPolicy, Vocabulary
 from gpurnn.exceptions import CheckpointError, GpurnnError
 from gpurnn.network import Model, State
-from gpurnn.network.cells import CELLS
+from gpurnn.network.chain import parts_of, specs_of
+from gpurnn.network.state import state_shapes
 from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.divergence import Divergence
@@ -138,9 +139,10 @@ def load_config(checkpoint: Checkpoint) -> TrainConfig:
     alone = is_model_file(checkpoint)
     config = TrainConfig.from_json(_object(checkpoint, "config"), f"{checkpoint.path}: config")
     model, tensors = config.model, checkpoint.tensors
-    shapes = {spec.name: spec.shape for spec in model.specs()}
-    for layer in () if alone else range(model.layers):
-        shapes |= {f"state.{layer}.{name}": (config.lanes, model.hidden) for name in CELLS[model.cell].states}
+    parts = parts_of(model)
+    shapes: dict[str, tuple[int, ...]] = {spec.name: spec.shape for spec in specs_of(parts)}
+    if not alone:
+        shapes |= state_shapes(parts, config.lanes)
     for name, shape in shapes.items():
         found = tensors[name].shape if name in tensors else "no such tensor"
         if found != shape:

@@ -68,10 +68,11 @@ class _Work:
     def __init__(self, model: Model, ws: Workspace, state: State, optimizer: Optimizer) -> None:
         be = model.be
         self._model, self._ws, self._state, self._optimizer = model, ws, state, optimizer
-        lanes, hidden, real = ws.lanes, model.config.hidden, model.config.real
+        lanes, real = ws.lanes, model.config.real
         self._bad = be.zeros((lanes,), real)
-        self._lane_check = be.bind(LANE_CHECK, real, B=lanes, H=hidden)
-        self._carry_out = be.bind(CARRY_OUT, real, B=lanes, H=hidden)
+        widths = {array.shape[1] for array in state.named().values()}
+        self._lane_check = {width: be.bind(LANE_CHECK, real, B=lanes, H=width) for width in widths}
+        self._carry_out = {width: be.bind(CARRY_OUT, real, B=lanes, H=width) for width in widths}
         self.whole = True
 
     def __call__(self) -> None:
@@ -87,9 +88,9 @@ class _Work:
             for name, carried in states.items()
         ]
         for last, _ in pairs:
-            self._lane_check(self._optimizer.ctl, self._bad, last)
+            self._lane_check[last.shape[1]](self._optimizer.ctl, self._bad, last)
         for last, carried in pairs:
-            self._carry_out(self._optimizer.ctl, self._bad, last, carried)
+            self._carry_out[last.shape[1]](self._optimizer.ctl, self._bad, last, carried)
 
 
 class TrainingStep:

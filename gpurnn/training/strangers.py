@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,25 +11,23 @@ import numpy as np
 from gpurnn.backend.base import STAGED_AHEAD
 from gpurnn.backend.checks import HOST
 from gpurnn.data.stream import Cursor, Window
-from gpurnn.data.stream.plan import Planner
+from gpurnn.data.stream.windows import Slot, planner_for
 from gpurnn.exceptions import UsageError
+from gpurnn.fields import Field
 from gpurnn.network import Batch
 from gpurnn.settings import Natural, checked
-
-_INPUTS = ("tokens", "targets", "carry", "weight")
 
 
 class Strangers:
     """Copies windows for one batch, so that what their owner does with them later changes nothing.
 
-    Boundaries, the sum of weights and the plan follow from tokens, carry and weight: whatever a window says of them is
+    Boundaries, the sum of weights and the plans follow from fields, carry and weight: whatever a window says of them is
     not read. Nothing is allocated after the first window.
     """
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
-        self._slots: list[dict[str, np.ndarray]] = []
-        self._planner: Planner | None = None
+        self._slots: list[Slot] = []
         self._taken = 0
 
     def take(self, window: Window) -> Window:
@@ -36,13 +36,14 @@ class Strangers:
         Raises UsageError that names the first thing of the window that does not fit the batch.
         """
         batch = self._batch
-        for name in ("index", *_INPUTS):
+        for name in ("index", *batch.arrays, "carry", "weight"):
             if not hasattr(window, name):
                 raise UsageError(f"window: expected a Window, found {type(window).__name__} without {name}")
         index = checked("window: index", Natural, window.index)
-        shape = _expect_shapes(window, batch)
-        for name in ("tokens", "targets"):
-            _expect_symbols(name, getattr(window, name), batch.symbols)
+        given = {name: getattr(window, name) for name in (*batch.arrays, "carry", "weight")}
+        shape = _expect_shapes(window.index, given, batch)
+        for field in batch.fields:
+            _expect_numbers(field, given[field.name])
         _expect_carry(window.carry)
         total = _weight_sum(window.weight, batch.weight.dtype)
         if not self._slots:
@@ -50,60 +51,63 @@ class Strangers:
         slot = self._slots[self._taken % len(self._slots)]
         self._taken += 1
         size = shape[0] * shape[1]
-        copies = {name: slot[name][:size].reshape(shape) for name in _INPUTS}
+        arrays = {**slot.arrays, "carry": slot.carry, "weight": slot.weight}
+        copies: dict[str, Any] = {name: arrays[name][:size].reshape(array.shape) for name, array in given.items()}
         for name, copy in copies.items():
-            np.copyto(copy, getattr(window, name), casting="same_kind")
-        segments = 0
-        if self._planner is not None:
-            segments = self._planner.plan(slot["tokens"][:size], slot["order"][:size], slot["starts"], slot["symbols"])
+            np.copyto(copy, given[name], casting="same_kind")
         return Window(
-            index=index,
+            index,
             epoch=0,
             **copies,
             has_boundary=not copies["carry"].all(),
             uniform=False,
             weight_sum=total,
-            order=slot["order"][:size] if segments else None,
-            segment_starts=slot["starts"][:segments] if segments else None,
-            segment_symbols=slot["symbols"][:segments] if segments else None,
             cursor=Cursor(index + 1, batch.lanes, batch.most_steps, 0),
+            plans=slot.plans(size, self._planner),
         )
 
     def _allocate(self) -> None:
         batch = self._batch
-        size, real = batch.lanes * batch.most_steps, batch.carry.dtype
-        dtypes = {"tokens": np.int32, "targets": np.int32, "carry": real, "weight": real}
-        if batch.planned:
-            dtypes |= dict.fromkeys(("order", "starts", "symbols"), np.int32)
-            self._planner = Planner(size)
-        self._slots = [{name: np.zeros(size, dtype) for name, dtype in dtypes.items()} for _ in range(STAGED_AHEAD + 1)]
+        size = batch.lanes * batch.most_steps
+        fields = [replace(field, planned=field.name in batch.plans) for field in batch.fields]
+        self._planner = planner_for(fields, size)
+        self._slots = [Slot(fields, size, batch.carry.dtype) for _ in range(STAGED_AHEAD + 1)]
 
 
-def _expect_shapes(window: Window, batch: Batch) -> tuple[int, int]:
-    """The shape of a window's arrays."""
-    shape = np.shape(window.tokens)
+def _expect_shapes(index: int, given: Mapping[str, np.ndarray], batch: Batch) -> tuple[int, int]:
+    """The shape (t, B) of a window's arrays."""
+    first = next(iter(given))
+    shape = np.shape(given[first])[:2]
     if len(shape) != 2 or shape[1] != batch.lanes or not 1 <= shape[0] <= batch.most_steps:
         raise UsageError(
-            f"window {window.index}: tokens: expected 1 to {batch.most_steps} steps of {batch.lanes} lanes, "
-            f"(t, {batch.lanes}), found {shape}"
+            f"window {index}: {first}: expected 1 to {batch.most_steps} steps of {batch.lanes} lanes, "
+            f"(t, {batch.lanes}), found {np.shape(given[first])}"
         )
-    for name in _INPUTS:
-        array, kinds = getattr(window, name), "iu" if name in ("tokens", "targets") else "f"
-        if not HOST.has(array) or array.shape != shape or array.dtype.kind not in kinds:
-            kind = "whole numbers" if kinds == "iu" else "real numbers"
+    expected = {field.name: (field.shape(*shape), field.kind) for field in batch.fields}
+    expected |= dict.fromkeys(("carry", "weight"), (shape, "real"))
+    for name, (whole, kind) in expected.items():
+        array, kinds = given[name], "iu" if kind == "index" else "f"
+        if not HOST.has(array) or array.shape != whole or array.dtype.kind not in kinds:
+            numbers = "whole numbers" if kind == "index" else "real numbers"
             found = f"{array.shape} {array.dtype}" if HOST.has(array) else type(array).__name__
-            raise UsageError(f"window {window.index}: {name}: expected a NumPy array {shape} of {kind}, found {found}")
+            raise UsageError(f"window {index}: {name}: expected a NumPy array {whole} of {numbers}, found {found}")
     return shape[0], shape[1]
 
 
-def _expect_symbols(name: str, array: np.ndarray, symbols: int) -> None:
+def _expect_numbers(field: Field, array: np.ndarray) -> None:
+    if field.kind == "real":
+        finite = np.isfinite(array)
+        if not finite.all():
+            t, b = np.argwhere(~finite)[0][:2]
+            raise UsageError(f"{field.name}: expected finite numbers, found another at step {t} of lane {b}")
+        return
     least, most = int(array.min()), int(array.max())
-    if least < 0 or most >= symbols:
+    if least < 0 or most >= field.below:
         wrong = least if least < 0 else most
-        t, b = np.argwhere(array == wrong)[0]
+        t, b = np.argwhere(array == wrong)[0][:2]
         raise UsageError(
-            f"{name}: found {wrong} at step {t} of lane {b}; the vocabulary of the model has {symbols} symbols, "
-            f"0 to {symbols - 1}"
+            f"{field.name}: found {wrong} at step {t} of lane {b}; the vocabulary of the model has {field.below} "
+            f"symbols, 0 to {field.below - 1}"
         )
 
 

@@ -26,13 +26,13 @@ class ForwardPass:
         self.state = model.state(lanes)
 
     def losses(self, windows: Iterable[Window]) -> Iterator[tuple[Window, np.ndarray]]:
-        """Each window with the nats of its targets, (T, B), a host copy; starts from `state` and carries it on."""
+        """Each window with the loss of each target, (T, B), a host copy; starts from `state` and carries it on."""
         for window in self._feed.run(windows):
             self._model.forward(self._ws, self.state)
             self._model.carry_out(self._ws, self.state)
             self._model.loss(self._ws)
-            nats = self._ws.nats[: window.tokens.size]
-            yield window, self._model.be.to_host(nats).reshape(window.tokens.shape)
+            losses = self._ws.losses[: window.carry.size]
+            yield window, self._model.be.to_host(losses).reshape(window.carry.shape)
 
 
 @dataclass(frozen=True)

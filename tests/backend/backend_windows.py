@@ -9,6 +9,7 @@ import numpy as np
 
 from gpurnn.backend import Backend, RowPlan
 from gpurnn.network import Batch, Model, ModelConfig
+from gpurnn.network.layers.dropout import DropoutPass
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,8 @@ def made_up(symbols: int, steps: int, lanes: int, index: int, *, boundary: bool)
 
 def staged_buffers(batch: Batch) -> dict[str, object]:
     names = ("tokens", "targets", "carry", "weight", "scale", "window")
-    return {name: getattr(batch, name) for name in names} | {
-        f.name: getattr(batch.plan, f.name) for f in fields(RowPlan)
-    }
+    plan = {f.name: getattr(plan, f.name) for plan in batch.plans.values() for f in fields(RowPlan)}
+    return {name: getattr(batch, name) for name in names} | plan
 
 
 class Runner:
@@ -59,10 +59,11 @@ class Runner:
         self.be, self.model = be, Model(be, config)
         self.model.params.initialise(be, 3)
         self.ws, self.state = self.model.workspace(lanes, steps, seed=5), self.model.state(lanes)
-        self._staging = be.staging(staged_buffers(self.ws.batch))
+        self._buffers = staged_buffers(self.ws.batch)
+        self._staging = be.staging(self._buffers)
 
     def load(self, window: MadeUp) -> None:
-        self._staging.push(window.host)
+        self._staging.push({name: array for name, array in window.host.items() if name in self._buffers})
         self._staging.pop()
         self.ws.batch.steps, self.ws.batch.boundary = window.steps, window.boundary
 
@@ -75,7 +76,8 @@ class Runner:
         n = self.ws.batch.steps * self.ws.lanes
         arrays = {"loss": self.ws.loss, "nats": self.ws.nats[:n]} | self.state.named()
         arrays |= {f"d{name}": array for name, array in self.model.params.gradient.items()}
-        arrays |= {f"mask {number}": mask[: self.ws.batch.steps] for number, mask in enumerate(self.ws.masks)}
+        masks = (each.mask for each in self.ws.passes if isinstance(each, DropoutPass))
+        arrays |= {f"mask {number}": mask[:n] for number, mask in enumerate(masks)}
         return {name: self.be.to_host(array) for name, array in arrays.items()}
 
     def run(self, windows: list[MadeUp], work: Callable[[], None] | None = None) -> list[dict[str, np.ndarray]]:

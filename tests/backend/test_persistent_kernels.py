@@ -12,7 +12,7 @@ import pytest
 
 from gpurnn.backend import Backend
 from gpurnn.network.cells import CELLS
-from gpurnn.network.layers import RecurrentBuffers
+from gpurnn.network.layers.recurrence import Recurrence
 
 TOLERANCE = 3e-6
 LARGEST = {"simple": 308, "simple-relu": 308, "lstm": 148, "gru": 170}
@@ -51,7 +51,7 @@ class Layer:
         shapes = {"W": (hidden, columns), "b": (columns,), **dict.fromkeys(self.cell.biases, (hidden,))}
         parameters = {name: self.random(shape, 1 / np.sqrt(hidden)) for name, shape in shapes.items()}
         self.dh = be.empty(shape, "float32")
-        self.layer = RecurrentBuffers(be, self.cell, parameters, shape, "float32", self.dh)
+        self.layer = Recurrence(be, self.cell, parameters, shape, "float32", self.dh)
         self.gradient = {name: be.zeros(shape, "float32") for name, shape in shapes.items()}
         self.ones = be.from_host(np.ones((1, self.steps * lanes), np.float32))
 
@@ -61,7 +61,7 @@ class Layer:
     def run(self, steps: int, carry: np.ndarray | None) -> dict[str, np.ndarray]:
         """All that the layer computes for a window whose carry this is; None: without a boundary."""
         layer, lanes = self.layer, self.dh.shape[1]
-        layer.a[...] = self.random(layer.a.shape)
+        layer.xU[...] = self.random(layer.xU.shape)
         self.dh[...] = self.random(self.dh.shape)
         for state in layer.states.values():
             state[0] = self.random(state[0].shape)
@@ -69,13 +69,13 @@ class Layer:
         device_carry = self.be.from_host(np.zeros((self.steps, lanes, 1), np.float32) if carry is None else carry)
         results = {}
         layer.forward(steps, device_carry, boundary)
-        results["gates"] = layer.a[:steps]
+        results["gates"] = layer.gates[:steps]
         results |= {name: state[: steps + 1] for name, state in layer.states.items()}
         results = {name: self.be.to_host(array) for name, array in results.items()}
         d_last = {name: self.random(state[0].shape) for name, state in layer.states.items()}
         layer.backward(steps, device_carry, boundary, d_last)
         layer.weight_gradients(steps, device_carry, boundary, self.gradient, self.ones)
-        after = {"da": layer.a[:steps], "da_rec": layer.da_rec[:steps]} | self.gradient
+        after = {"da": layer.da[:steps], "da_rec": layer.da_rec[:steps]} | self.gradient
         after |= {f"d_first {name}": array for name, array in layer.d_first.items()}
         return results | {name: self.be.to_host(array) for name, array in after.items()}
 

@@ -16,7 +16,7 @@ from gpurnn.backend import Backend
 from gpurnn.backend.cpu import CpuBackend
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
-from gpurnn.network.heads import WEIGHTED_LOSS
+from gpurnn.network.heads.loss import WEIGHTED_LOSS
 
 pytestmark = pytest.mark.skipif(
     CpuBackend().describe()["pointwise"] != "compiled",

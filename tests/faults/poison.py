@@ -32,8 +32,8 @@ class Poison:
         self._wrap(model, "forward", "before", "loss")
         self._wrap(model, "backward", "loss", "gradient")
         for number, layer in enumerate(ws.layers):
-            self._wrap(layer, "forward", f"projected {number}", f"activated {number}")
-            self._wrap(layer, "backward", f"from above {number}", f"errors {number}")
+            self._wrap(layer.loop, "forward", f"projected {number}", f"activated {number}")
+            self._wrap(layer.loop, "backward", f"from above {number}", f"errors {number}")
 
     def _wrap(self, owner: Any, name: str, before: str, after: str) -> None:
         original = getattr(owner, name)
@@ -54,14 +54,14 @@ class Poison:
         activations: dict[str, Callable[[], Any]] = {"loss": lambda: ws.o[: batch.steps * ws.lanes]}
         errors: dict[str, Callable[[], Any]] = {}
         for number, layer in enumerate(ws.layers):
-            activations[f"projected {number}"] = lambda layer=layer: layer.a[: batch.steps]
+            activations[f"projected {number}"] = lambda layer=layer: layer.loop.xU[: batch.steps]
             activations[f"activated {number}"] = lambda layer=layer: self._any(
-                layer.a[: batch.steps], *(states[1 : batch.steps + 1] for states in layer.states.values())
+                layer.loop.gates[: batch.steps], *(states[1 : batch.steps + 1] for states in layer.states.values())
             )
-            errors[f"from above {number}"] = lambda: ws.dh[: batch.steps] if ws.dh is not None else None
+            errors[f"from above {number}"] = lambda layer=layer: layer.y.error[: batch.steps * ws.lanes]
             if number == last:
                 continue
-            errors[f"errors {number}"] = lambda layer=layer: self._any(layer.a[: batch.steps], layer.da_rec)
+            errors[f"errors {number}"] = lambda layer=layer: self._any(layer.loop.da[: batch.steps], layer.loop.da_rec)
         gradients = {"gradient": lambda: self._any(*learner.model.params.gradient.values())}
         return {"input": inputs, "activation": activations, "error": errors, "gradient": gradients}
 

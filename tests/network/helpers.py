@@ -10,6 +10,7 @@ import numpy as np
 
 from gpurnn.backend import Array, Backend
 from gpurnn.network import Batch, Model, ModelConfig, State, Workspace
+from gpurnn.network.layers.dropout import DropoutPass
 
 TOLERANCE = 1e-7
 """Of the norm of a gradient's difference from central differences, relative to its own norm."""
@@ -64,10 +65,10 @@ def load(be: Backend, batch: Batch, window: HostWindow) -> None:
     be.from_host(np.array([window.index]), out=batch.window)
     order = np.argsort(window.tokens, axis=None, kind="stable")
     rows, starts = np.unique(window.tokens.reshape(-1)[order], return_index=True)
-    plan = batch.plan
-    for array, values in ((plan.order, order), (plan.starts, starts), (plan.rows, rows)):
-        _fill(be, array, values, 0)
-    be.from_host(np.array([len(rows)], plan.runs.dtype), out=plan.runs)
+    for plan in batch.plans.values():  # of tokens, where the backend reads one
+        for array, values in ((plan.order, order), (plan.starts, starts), (plan.rows, rows)):
+            _fill(be, array, values, 0)
+        be.from_host(np.array([len(rows)], plan.runs.dtype), out=plan.runs)
     assert n <= len(batch.tokens)
     batch.steps = window.steps
     boundary = (window.carry == 0).any(axis=1).tolist()
@@ -162,6 +163,12 @@ def check_gradient(name: str, gradient: np.ndarray, expected: np.ndarray, tolera
 
 def host(be: Backend, arrays: Mapping[str, Array]) -> dict[str, np.ndarray]:
     return {name: be.to_host(array) for name, array in arrays.items()}
+
+
+def masks_of(be: Backend, ws: Workspace) -> list[np.ndarray]:
+    """The dropout masks of the last window, from below, each (T, B, E) with the steps that it does not have."""
+    masks = [each.mask for each in ws.passes if isinstance(each, DropoutPass)]
+    return [be.to_host(mask).reshape(ws.steps, ws.lanes, -1) for mask in masks]
 
 
 def nested(values: Mapping[str, np.ndarray]) -> dict[str, Any]:

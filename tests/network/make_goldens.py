@@ -48,8 +48,6 @@ def _window(index: int) -> SimpleNamespace:
     carry, weight = np.ones((2, STEPS, LANES), np.float32)
     carry[2, 1], weight[1, 1] = 0, 0
     tokens = text[:-1].reshape(STEPS, LANES)
-    order = np.argsort(tokens, axis=None, kind="stable").astype(np.int32)
-    rows, starts = np.unique(tokens.reshape(-1)[order], return_index=True)
     return SimpleNamespace(
         index=index,
         tokens=tokens,
@@ -58,9 +56,6 @@ def _window(index: int) -> SimpleNamespace:
         weight=weight,
         has_boundary=True,
         weight_sum=float(weight.sum()),
-        order=order,
-        segment_starts=starts.astype(np.int32),
-        segment_symbols=rows,
     )
 
 

@@ -46,8 +46,6 @@ def _window(symbols: int, steps: int, index: int, documents: bool) -> Window:
     drawn = draw_window(symbols, steps, LANES, seed=index, documents=documents)
     tokens, targets = drawn.tokens.astype(np.int32), drawn.targets.astype(np.int32)
     carry, weight = drawn.carry.astype(np.float32), drawn.weight.astype(np.float32)
-    order = np.argsort(tokens, axis=None, kind="stable").astype(np.int32)
-    rows, starts = np.unique(tokens.reshape(-1)[order], return_index=True)
     return Window(
         index=index,
         epoch=0,
@@ -58,9 +56,6 @@ def _window(symbols: int, steps: int, index: int, documents: bool) -> Window:
         has_boundary=documents,
         uniform=not documents,
         weight_sum=float(weight.sum()),
-        order=order,
-        segment_starts=starts.astype(np.int32),
-        segment_symbols=rows,
         cursor=Cursor(index + 1, LANES, STEPS, 10**6),
     )
 

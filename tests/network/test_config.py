@@ -15,7 +15,7 @@ from gpurnn.network.cells import CELLS
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("symbols", 0, "symbols: expected at least 1, found 0"),
+        ("symbols", 0, "symbols: expected at least 1, found 0; or give both inputs and outputs"),
         ("hidden", 0, "hidden: expected at least 1, found 0"),
         ("layers", -1, "layers: expected at least 1, found -1"),
         ("embedding", -2, "embedding: expected 0 or more, found -2"),

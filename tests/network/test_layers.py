@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from gpurnn.backend import Array, Backend, RowPlan
+from gpurnn.network.batch import Batch
 from gpurnn.network.cells import CELLS
 from gpurnn.network.heads import SOFTMAX_XENT, XENT
-from gpurnn.network.inputs import embedding_backward, embedding_forward, one_hot_backward, one_hot_forward
-from gpurnn.network.layers import (
-    ADD_BIAS,
-    RecurrentBuffers,
-    dropout_backward,
-    dropout_forward,
-    linear_backward,
-    linear_forward,
-)
+from gpurnn.network.layers.dropout import dropout_backward, dropout_forward
+from gpurnn.network.layers.linear import Linear
+from gpurnn.network.layers.recurrence import Recurrence
+from gpurnn.network.params import Params
+from gpurnn.network.part import Binding
+from gpurnn.network.signal import Symbols
 
 from . import reference
 from .helpers import central_difference, check_gradient
@@ -37,30 +33,31 @@ def weighted_sum(be: Backend, y: Array, d: Array) -> float:
     return float(np.vdot(be.to_host(y), be.to_host(d)))
 
 
-@pytest.mark.parametrize("with_bias", [True, False])
-def test_linear(be: Backend, with_bias: bool):
-    x, W, dy, ones = draw(be, 0, 6, 3), draw(be, 1, 3, 5), draw(be, 3, 6, 5), be.from_host(np.ones((1, 9)))
-    b = draw(be, 2, 5) if with_bias else None
-    y, dx, dW, db = nans(be, 6, 5), nans(be, 6, 3), nans(be, 3, 5), nans(be, 5) if with_bias else None
+def binding_for(be: Backend, rows: int) -> Binding:
+    """What a part needs for a window of `rows` steps of one lane; its parameters are given by hand."""
+    batch = Batch(be, (), np.float64, 1, rows, train=True)
+    return Binding(be, Params(be, [], np.float64), batch, train=True, seed=0)
 
-    add_bias = be.bind(ADD_BIAS, np.float64, N=6, K=5)
+
+@pytest.mark.parametrize("wanted", [True, False], ids=["error", "no error"])
+def test_linear(be: Backend, wanted: bool):
+    x, W, b, dy = draw(be, 0, 6, 3), draw(be, 1, 3, 5), draw(be, 2, 5), draw(be, 3, 6, 5)
+    y, dx, dW, db = nans(be, 6, 5), nans(be, 6, 3), nans(be, 3, 5), nans(be, 5)
+    to = binding_for(be, 6)
+    linear = Linear(to, to.dense(x, dx if wanted else None), W, b, dW, db)
 
     def loss() -> float:
-        linear_forward(be, x, W, y)
-        if b is not None:
-            add_bias(y, b)
+        linear.forward(y)
         return weighted_sum(be, y, dy)
 
     loss()
-    expected = be.to_host(x) @ be.to_host(W) + (0 if b is None else be.to_host(b))
-    np.testing.assert_allclose(be.to_host(y), expected, rtol=1e-13)
-    linear_backward(be, dy, x, W, dW, db, dx, ones)
-    checked = {"x": (x, dx), "W": (W, dW)} | ({"b": (b, db)} if with_bias else {})
+    np.testing.assert_allclose(be.to_host(y), be.to_host(x) @ be.to_host(W) + be.to_host(b), rtol=1e-13)
+    linear.backward(dy)
+    checked = {"W": (W, dW), "b": (b, db)} | ({"x": (x, dx)} if wanted else {})
     for name, (array, gradient) in checked.items():
         check_gradient(name, be.to_host(gradient), central_difference(be, loss, array))
-    again = nans(be, 3, 5)
-    linear_backward(be, dy, x, W, again, None, None, ones)
-    np.testing.assert_array_equal(be.to_host(again), be.to_host(dW))
+    assert wanted or np.isnan(be.to_host(dx)).all()
+    assert (linear.error_at(dy[:1]) is not None) == wanted
 
 
 def test_dropout(be: Backend):
@@ -78,39 +75,36 @@ def test_dropout(be: Backend):
     expected = central_difference(be, loss, x)
     np.testing.assert_array_equal(be.to_host(y), be.to_host(x) * be.to_host(mask))
     dx = be.from_host(be.to_host(dy))
-    dropout_backward(be, dx, mask)
+    dropout_backward(be, dx, mask, dx)
     check_gradient("x", be.to_host(dx), expected)
     assert not be.to_host(dx)[~kept].any()
 
 
-INPUTS: dict[str, tuple[Callable[..., None], Callable[..., None]]] = {
-    "one_hot": (one_hot_forward, one_hot_backward),
-    "embedding": (embedding_forward, embedding_backward),
-}
-
-
-@pytest.mark.parametrize("kind", list(INPUTS))
 @pytest.mark.parametrize("symbols", [1, 7, 256, 257, 300])
 @pytest.mark.parametrize("spare", [0, 4], ids=["full", "short"])
-def test_input(be: Backend, kind: str, symbols: int, spare: int):
+def test_product_of_symbols(be: Backend, symbols: int, spare: int):
     """On both sides of the size up to which the CPU multiplies with one-hot rows; twice, as scratch is used again."""
-    forward, backward = INPUTS[kind]
     n, width = 11, 3
-    table, y = draw(be, 0, symbols, width), nans(be, n, width)
-    row_gradient = be.row_gradient(n + spare, symbols, width, np.float64)
+    table, d_table, y = draw(be, 0, symbols, width), nans(be, symbols, width), nans(be, n, width)
+    tokens = be.zeros((n + spare,), be.index_dtype)
+    plan = _plan(be, np.zeros(n, np.int64), n + spare)
+    product = Symbols(be, tokens, symbols, np.float64, 1, plan).product(table, d_table)
     for seed in (1, 2):
         dy, index = draw(be, seed, n, width), np.random.default_rng(seed).integers(0, symbols, n)
         index[: n // 2] = index[0]
-        tokens = be.from_host(index.astype(be.index_dtype))
+        be.from_host(index.astype(be.index_dtype), out=tokens[:n])
+        now = _plan(be, index, n + spare)
+        for name in ("order", "starts", "rows", "runs"):
+            getattr(plan, name)[...] = getattr(now, name)
 
-        def loss(tokens: Array = tokens, dy: Array = dy) -> float:
-            forward(be, tokens, table, y)
+        def loss(dy: Array = dy) -> float:
+            product.forward(y)
             return weighted_sum(be, y, dy)
 
         expected = central_difference(be, loss, table)
         np.testing.assert_array_equal(be.to_host(y), be.to_host(table)[index])
-        d_table = nans(be, symbols, width)
-        backward(row_gradient, dy, tokens, _plan(be, index, n + spare), d_table)
+        d_table[...] = np.nan
+        product.backward(dy)
         check_gradient("table", be.to_host(d_table), expected)
         unused = np.setdiff1d(np.arange(symbols), index)
         assert not be.to_host(d_table)[unused].any()
@@ -193,7 +187,7 @@ class Layer:
         self.parameters = {name: draw(be, seed, *shape) for seed, (name, shape) in enumerate(shapes.items())}
         self.gradients = {name: nans(be, *shape) for name, shape in shapes.items()}
         self.dh = nans(be, T + spare, B, H)
-        self.buffers = RecurrentBuffers(be, cell, self.parameters, (T + spare, B, H), np.float64, self.dh)
+        self.buffers = Recurrence(be, cell, self.parameters, (T + spare, B, H), np.float64, self.dh)
         self.xU = draw(be, 10, T, B, columns)
         self.first = {name: draw(be, 11 + k, B, H) for k, name in enumerate(cell.states)}
         self.d_last = {name: draw(be, 13 + k, B, H) for k, name in enumerate(cell.states)}
@@ -204,7 +198,7 @@ class Layer:
 
     def loss(self) -> float:
         buffers = self.buffers
-        buffers.a[:T] = self.xU
+        buffers.da[:T] = self.xU
         for name, array in self.first.items():
             buffers.states[name][0] = array
         buffers.forward(T, self.carry, self.boundary)
@@ -228,7 +222,7 @@ def test_recurrent(be: Backend, cell_name: str, boundary: str, spare: int):
     layer.backward()
     to_host = be.to_host
     checked = {name: (array, to_host(layer.gradients[name])) for name, array in layer.parameters.items()}
-    checked["xU"] = (layer.xU, to_host(layer.buffers.a[:T]))
+    checked["xU"] = (layer.xU, to_host(layer.buffers.da[:T]))
     first = {name: (array, to_host(layer.buffers.d_first[name])) for name, array in layer.first.items()}
     for name, (array, gradient) in (checked | first).items():
         expected = central_difference(be, layer.loss, array)
@@ -250,8 +244,8 @@ def test_recurrent_backward_truncates_where_nothing_comes_from_after(be: Backend
     layer.d_last = {name: be.zeros((B, H), np.float64) for name in layer.d_last}
     layer.loss()
     layer.backward()
-    expected = be.to_host(layer.buffers.a)
+    expected = be.to_host(layer.buffers.da)
     layer.loss()
     layer.dh[:T] = layer.d_out
     layer.buffers.backward(T, layer.carry, None)
-    np.testing.assert_array_equal(be.to_host(layer.buffers.a), expected)
+    np.testing.assert_array_equal(be.to_host(layer.buffers.da), expected)

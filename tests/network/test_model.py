@@ -21,6 +21,7 @@ from .helpers import (
     host,
     load,
     make_problem,
+    masks_of,
     nested,
     objective,
 )
@@ -75,7 +76,7 @@ def test_gradients(be: Backend, cell: str, embedding: int, window: str, spare: i
 def test_gradients_with_dropout(be: Backend, cell: str, embedding: int):
     problem = make_problem(be, config(cell, embedding=embedding, dropout=0.3), WINDOWS["documents"], spare_steps=1)
     check_all(be, problem)
-    masks = np.concatenate([be.to_host(mask).reshape(-1) for mask in problem.ws.masks])
+    masks = np.concatenate(masks_of(be, problem.ws))
     assert (masks == 0).any(), "nothing was dropped"
 
 
@@ -113,7 +114,7 @@ def test_error_of_the_embedded_input(be: Backend, cell: str):
     objective(p, be)
     p.model.forward(p.ws, p.state)
     p.model.backward(p.ws)
-    dx = be.to_host(p.ws.dx)
+    dx = be.to_host(p.ws.passes[0].y.error)
     expected = central_difference(be, lambda: objective(p, be), p.model.params.value["embedding.table"])
     check_gradient("x", dx, expected[window.tokens.reshape(-1)])
 
@@ -153,7 +154,7 @@ def test_values_and_gradients_against_the_reference(be: Backend, cell: str, embe
     n, steps = window.tokens.size, window.steps
     logits = be.to_host(p.ws.o)[:n].reshape(steps, 3, 5)
     p.model.backward(p.ws)
-    masks = [be.to_host(mask)[:steps].tolist() for mask in p.ws.masks] or None
+    masks = [mask[:steps].tolist() for mask in masks_of(be, p.ws)] or None
     parameters, start = nested(host(be, p.model.params.value)), lanes_of(p, be)
 
     def loss() -> reference.Number:

@@ -12,6 +12,7 @@ from gpurnn.backend import Backend
 from gpurnn.exceptions import CheckpointError
 from gpurnn.network import Model, ModelConfig
 from gpurnn.network.cells import CELLS
+from gpurnn.network.chain import parts_of, specs_of
 from gpurnn.network.params import INITIALISERS, Params, Spec
 
 from .helpers import host
@@ -194,7 +195,8 @@ def test_which_initialiser(be: Backend, cell: str):
     """W by the cell's own unless another is named; all other matrices by `init`; the table always normal."""
     own = {"simple": "orthogonal", "simple-relu": "identity"}.get(cell, "uniform")
     for init, recurrent, expected in (("glorot", "", own), ("uniform", "normal", "normal")):
-        specs = {s.name: s.init for s in ModelConfig(K, cell, H, 2, E, init=init, recurrent_init=recurrent).specs()}
+        config = ModelConfig(K, cell, H, 2, E, init=init, recurrent_init=recurrent)
+        specs = {s.name: s.init for s in specs_of(parts_of(config))}
         assert specs["embedding.table"] == "normal"
         for name, found in specs.items():
             if name.endswith(".W"):

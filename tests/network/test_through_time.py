@@ -11,7 +11,7 @@ from gpurnn.backend import Backend
 from gpurnn.network import ModelConfig, error_norms, through_time
 from gpurnn.network.cells import CELLS
 
-from .helpers import Problem, central_difference, check_gradient, draw_window, host, make_problem
+from .helpers import Problem, central_difference, check_gradient, draw_window, host, make_problem, masks_of
 
 pytestmark = pytest.mark.parametrize("cell", list(CELLS))
 
@@ -49,7 +49,7 @@ def test_each_step_contributes_its_own_product(be: Backend, cell: str):
     window, real = p.window, p.model.config.real
     x = np.eye(6)[window.tokens]
     for number, layer in enumerate(p.ws.layers):
-        h, da, da_rec = (be.to_host(v)[: window.steps] for v in (layer.states["h"], layer.a, layer.da_rec))
+        h, da, da_rec = (be.to_host(v)[: window.steps] for v in (layer.states["h"], layer.loop.da, layer.loop.da_rec))
         for t, gradients in enumerate(steps):
             name = f"layers.{number}."
             seen = h[t] * window.carry[t][:, None].astype(real)
@@ -88,11 +88,11 @@ def test_errors(be: Backend, cell: str, dropout: float):
     names = {f"layers.{n}.{kind}" for n in (0, 1) for kind in kinds}
     assert all(set(errors) == {"do", "embedding.dx"} | names for errors in seen)
     V, U = (be.to_host(p.model.params.value[name]) for name in ("output.V", "layers.1.U"))
-    table = be.to_host(p.ws.dx)[:15].reshape(5, 3, 3)
+    table = be.to_host(p.ws.passes[0].y.error)[:15].reshape(5, 3, 3)
     for t, errors in enumerate(seen):
         above = {"layers.1.dh_out": errors["do"] @ V.T, "layers.0.dh_out": errors["layers.1.da"] @ U.T}
         for number, (name, expected) in enumerate(reversed(above.items())):
-            mask = be.to_host(p.ws.masks[number])[t] if dropout else 1
+            mask = masks_of(be, p.ws)[number][t] if dropout else 1
             np.testing.assert_allclose(errors[name], expected * mask, rtol=1e-12, atol=1e-15)
         np.testing.assert_array_equal(errors["embedding.dx"], table[t])
     check_gradient("c", sum(errors["do"].sum(axis=0) for errors in seen), _difference_of_c(be, p))

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 from gpurnn.exceptions import CheckpointError, UsageError
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
+from gpurnn.network.chain import parts_of, specs_of
 from gpurnn.runs import checkpoint as module
 from gpurnn.runs.checkpoint import (
     VERSION,
@@ -145,7 +146,9 @@ def test_the_deepest_and_longest_allowed_header_comes_back() -> None:
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_the_header_has_room_for_the_deepest_network(cell: str) -> None:
     config = ModelConfig(5, cell=cell, hidden=1, embedding=1, layers=512)
-    shapes = {f"{part}{spec.name}": spec.shape for part in ("", "m.", "v.", "average.") for spec in config.specs()}
+    shapes = {
+        f"{part}{spec.name}": spec.shape for part in ("", "m.", "v.", "average.") for spec in specs_of(parts_of(config))
+    }
     shapes |= {f"state.{layer}.{name}": (1, 1) for layer in range(512) for name in CELLS[cell].states}
     top, *_ = encode_checkpoint({name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, {})
     longer = 20 * len(shapes)  # sizes and offsets of large networks have more digits

@@ -24,6 +24,7 @@ from bench_lib.stats import Ratio, geometric_mean, ratio, warm_up, windows_in
 
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
+from gpurnn.network.chain import parts_of, specs_of
 
 SMALL = Case("lstm", 2, 3, 4, 5)
 
@@ -52,7 +53,7 @@ def test_grid_has_every_cell_at_every_shape_once_and_two_layers():
 @pytest.mark.parametrize("case", cases.quick())
 def test_gates_and_parameters_are_those_of_gpurnn(case: Case):
     assert case.gates == CELLS[case.cell].gates
-    specs = ModelConfig(symbols=case.symbols, cell=case.cell, hidden=case.hidden).specs()
+    specs = specs_of(parts_of(ModelConfig(symbols=case.symbols, cell=case.cell, hidden=case.hidden)))
     assert {s.name: s.shape for s in specs} == {n: v.shape for n, v in inputs.parameters(case).items()}
 
 
@@ -97,13 +98,13 @@ def test_targets_follow_their_tokens_within_and_across_windows():
 
 def test_windows_for_gpurnn_come_with_their_plan_where_it_is_read():
     pool = inputs.windows(SMALL)
-    assert next(stream(pool, plan=False)).order is None
+    assert not next(stream(pool, plan=False)).plans
     for number, window in enumerate(islice(stream(pool, plan=True), inputs.POOL + 3)):
         tokens = pool[number % inputs.POOL][0]
         assert np.array_equal(window.tokens, tokens)
         assert np.array_equal(window.targets, pool[number % inputs.POOL][1])
-        assert np.array_equal(window.order, np.argsort(tokens, axis=None, kind="stable"))
-        assert np.array_equal(window.segment_symbols, np.unique(tokens))
+        assert np.array_equal(window.plans["tokens"].order, np.argsort(tokens, axis=None, kind="stable"))
+        assert np.array_equal(window.plans["tokens"].rows, np.unique(tokens))
         assert window.weight_sum == SMALL.tokens
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.stream import Window, WindowStream
+from gpurnn.data.stream import Cursor, Window, WindowStream
 from gpurnn.exceptions import UsageError
 from gpurnn.network import Model, ModelConfig, Workspace, error_norms
 from gpurnn.training.feed import Feed
@@ -52,10 +52,10 @@ def contents(be: Backend, ws: Workspace) -> dict[str, np.ndarray | object]:
     for name in ("tokens", "targets", "weight", "scale", "window"):
         held[name] = be.to_host(getattr(batch, name))[:n]
     held["carry"] = be.to_host(batch.carry)[: batch.steps]
-    if batch.planned:
-        runs = int(be.to_host(batch.plan.runs)[0])
-        plan = {"order": n, "starts": runs, "rows": runs}
-        held |= {name: be.to_host(getattr(batch.plan, name))[:size] for name, size in plan.items()}
+    for plan in batch.plans.values():
+        runs = int(be.to_host(plan.runs)[0])
+        sizes = {"order": n, "starts": runs, "rows": runs}
+        held |= {name: be.to_host(getattr(plan, name))[:size] for name, size in sizes.items()}
     return held
 
 
@@ -196,7 +196,18 @@ def test_the_first_symbol_that_a_model_lacks_is_refused(be: Backend):
         feed = Feed(be, workspace(be, symbols, train=False).batch)
         for name in ("tokens", "targets"):
             tokens = np.full((1, LANES), symbols - 1, np.int64)
-            window = Window(0, 0, tokens, tokens, ones, ones, False, True, 1.0, None, None, None, None)  # type: ignore[arg-type]
+            window = Window(
+                0,
+                0,
+                tokens=tokens,
+                targets=tokens,
+                carry=ones,
+                weight=ones,
+                has_boundary=False,
+                uniform=True,
+                weight_sum=1.0,
+                cursor=Cursor(1, LANES, 1, LANES + 1),
+            )
             feed.load(window)
             with pytest.raises(UsageError, match=f"{name}: found {symbols} at step 0 of lane 2;"):
                 feed.load(changed(window, name, (0, 2), symbols))
@@ -262,14 +273,14 @@ def test_what_follows_from_a_window_is_not_read_from_it(be: Backend, ws: Workspa
     feed.load(window)
     expected = contents(be, ws)
     assert expected["boundary"] is not None
-    reversed_order = window.order[::-1].copy()
+    plan = window.plans["tokens"]
     lies = {"has_boundary": False, "weight_sum": 1e9, "uniform": True}
-    for plan in (
-        {"order": None, "segment_starts": None, "segment_symbols": None},
-        {"order": reversed_order},
-        {"segment_symbols": window.segment_symbols + 1000},
+    for plans in (
+        {},
+        {"tokens": plan._replace(order=plan.order[::-1].copy())},
+        {"tokens": plan._replace(rows=plan.rows + 1000)},
     ):
-        feed.load(replace(window, **lies, **plan))
+        feed.load(replace(window, **lies, plans=plans))
         assert_same(contents(be, ws), expected)
 
 

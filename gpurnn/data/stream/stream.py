@@ -8,7 +8,7 @@ from typing import Self
 
 from gpurnn.data.corpus import Corpus, Split
 from gpurnn.data.stream.restarts import Restarts
-from gpurnn.data.stream.windows import AHEAD, Cursor, Geometry, Window, WindowMaker
+from gpurnn.data.stream.windows import AHEAD, Cursor, Geometry, Window, WindowMaker, text_fields
 from gpurnn.exceptions import DataError, UsageError
 from gpurnn.settings import Natural, checked
 from gpurnn.signals import kept_by_this_thread
@@ -94,12 +94,12 @@ class WindowStream:
     Its windows have arrays of their own; `recycled` gives them without copies.
     lanes: B, parallel stretches of the text. steps: T, steps of a window.
     cursor: where to go on; from a window of a stream of the same geometry. epochs: how many, counted from the
-    run's beginning, also with a cursor. prefetch: make windows ahead in a thread. plan: compute `order` and segments.
+    run's beginning, also with a cursor. prefetch: make windows ahead in a thread. plan: compute the plan of `tokens`.
     tail: after the lanes' last window go on, with the state carried, over the fewer than B targets that are left at
     the end of the last lane, so that an evaluation counts every target; the other lanes have weight 0 there.
     restart: the probability with which each lane begins anew, from a state of zeros, at a window's start; seed: of
     those draws, which follow from seed, lane and window alone.
-    symbols: K, what every token of the stream is below. planned: whether its windows have a plan.
+    symbols: K, what every token of the stream is below. fields: what its windows have of each step.
 
     The stream reads through a descriptor of its own: closing the corpus does not end it. Its thread ends with
     `close`, at the end of a `with` block, or when the stream is garbage-collected. Several threads may iterate over it:
@@ -127,7 +127,7 @@ class WindowStream:
             raise UsageError(f"source: expected a corpus or a split of one, found {type(source).__name__}")
         epochs = checked("epochs", Natural | None, epochs)
         part = source.split(split) if isinstance(source, Corpus) else source
-        self.symbols, self.planned = part.symbols, plan
+        self.symbols, self.fields = part.symbols, text_fields(part.symbols, planned=plan)
         try:
             self.geometry = Geometry(len(part), lanes, steps, tail)
         except DataError as error:
@@ -137,7 +137,7 @@ class WindowStream:
         self._closed = False
         self._turn = threading.Lock()  # of those that take windows
         restarts = Restarts(restart, seed, self.geometry.lanes)
-        self._maker = WindowMaker(part.independent(), self.geometry, plan, restarts)
+        self._maker = WindowMaker(part.independent(), self.geometry, self.fields, restarts)
         self._prefetcher = _Prefetcher(self._maker, self._next, self._end) if prefetch else None
         if self._prefetcher is not None:
             weakref.finalize(self, self._prefetcher.stop)

@@ -1,7 +1,9 @@
 """What a stream hands out, and how one window is made from the tokens of a split."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from gpurnn.data.corpus import Split
 from gpurnn.data.stream.plan import Planner
 from gpurnn.data.stream.restarts import Restarts
 from gpurnn.exceptions import DataError
+from gpurnn.fields import Field
 from gpurnn.settings import check_fields
 
 KEEP = 3
@@ -18,8 +21,6 @@ AHEAD = 2
 """Windows that the prefetch thread may be ahead."""
 _BLOCK_BYTES = 64 * 1024
 _BUFFER_BYTES = 16 * 1024 * 1024
-
-_ARRAYS = ("tokens", "targets", "carry", "weight", "order", "segment_starts", "segment_symbols")
 
 Int32Array = NDArray[np.int32]
 Float32Array = NDArray[np.float32]
@@ -53,20 +54,32 @@ class Cursor:
         return cls(**fields)
 
 
-@dataclass(frozen=True, slots=True)
+class Plan(NamedTuple):
+    """In which order the gradient of a row gather is summed: an index field's positions, sorted by row.
+
+    order: (t*B,) int32, the stable order of its numbers. starts, rows: (n,) int32, where each number's run begins in
+    that order, and which number it is.
+    """
+
+    order: Int32Array
+    starts: Int32Array
+    rows: Int32Array
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class Window:
     """What one step of training sees: t steps of B lanes, t at most T; all arrays C-contiguous and read only.
 
     index: windows consumed before this one since the run's beginning. epoch: 0 for the first.
-    tokens, targets: (t, B) int32; targets[i, b] follows tokens[i, b] in the text.
     carry: (t, B) float32, 0 where the input is a document's first token or the lane begins its epoch or begins anew,
     else 1.
     weight: (t, B) float32, 0 where the target is a document's first token (and for targets that another lane
     counts, in the tail of an evaluation), else 1. weight_sum: the sum of weight.
     has_boundary: whether a carry is 0. uniform: whether every weight is 1.
-    order: (t*B,) int32, the stable order of tokens.ravel() by symbol. segment_starts, segment_symbols: (n,) int32,
-    where each symbol's tokens begin in that order. None in a stream without plan.
     cursor: where the stream goes on after this window.
+    fields: by name, what else it has of each step: (t, B) or (t, B, F), int32 or real; each is an attribute, too.
+    Windows of text have tokens and targets; targets[i, b] follows tokens[i, b] in the text.
+    plans: of index fields by name; none in a stream without plan.
 
     The arrays are the window's own, but where `WindowStream.recycled` gave it: then they are the stream's, and stay as
     they are until three more windows were taken.
@@ -74,23 +87,60 @@ class Window:
 
     index: int
     epoch: int
-    tokens: Int32Array
-    targets: Int32Array
     carry: Float32Array
     weight: Float32Array
     has_boundary: bool
     uniform: bool
     weight_sum: float
-    order: Int32Array | None
-    segment_starts: Int32Array | None
-    segment_symbols: Int32Array | None
     cursor: Cursor
+    fields: Mapping[str, NDArray[Any]]
+    plans: Mapping[str, Plan]
+
+    def __init__(
+        self,
+        index: int,
+        epoch: int,
+        *,
+        carry: Float32Array,
+        weight: Float32Array,
+        has_boundary: bool,
+        uniform: bool,
+        weight_sum: float,
+        cursor: Cursor,
+        fields: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+        plans: Mapping[str, Plan] = MappingProxyType({}),
+        **arrays: NDArray[Any] | None,
+    ) -> None:
+        """arrays: fields by name, beside or instead of those in `fields`; None: left out."""
+        put = object.__setattr__
+        put(self, "index", index)
+        put(self, "epoch", epoch)
+        put(self, "carry", carry)
+        put(self, "weight", weight)
+        put(self, "has_boundary", has_boundary)
+        put(self, "uniform", uniform)
+        put(self, "weight_sum", weight_sum)
+        put(self, "cursor", cursor)
+        if arrays:
+            fields = {**fields, **{name: array for name, array in arrays.items() if array is not None}}
+        put(self, "fields", fields)
+        put(self, "plans", plans)
+
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        """A field's array by its name."""
+        if name == "fields" or name not in self.fields:  # the first: not yet made
+            raise AttributeError(f"a window has no {name}")
+        return self.fields[name]
 
     def copy(self) -> Self:
         """The same window with arrays of its own, read only too."""
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
-        copies: dict[str, Any] = {name: _closed(a.copy()) for name, a in arrays.items() if a is not None}
-        return replace(self, **copies)
+        return replace(
+            self,
+            carry=_closed(self.carry.copy()),
+            weight=_closed(self.weight.copy()),
+            fields={name: _closed(array.copy()) for name, array in self.fields.items()},
+            plans={name: Plan(*(_closed(array.copy()) for array in plan)) for name, plan in self.plans.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -152,16 +202,35 @@ def _closed(array: NDArray[_T]) -> NDArray[_T]:
     return array
 
 
-class _Slot:
-    """The arrays of one window of the ring."""
+class Slot:
+    """The arrays of one window of up to `size` steps of all lanes; every window of the ring has its own.
 
-    def __init__(self, lanes: int, steps: int, plan: bool) -> None:
-        size = lanes * steps
-        self.tokens, self.targets = np.zeros(size, np.int32), np.zeros(size, np.int32)
-        self.carry, self.weight = np.zeros(size, np.float32), np.zeros(size, np.float32)
-        planned = size if plan else 0
-        self.order = np.zeros(planned, np.int32)
-        self.starts, self.symbols = np.zeros(planned, np.int32), np.zeros(planned, np.int32)
+    fields: what a window has of each step. real: the dtype of carry, weight and real fields.
+    """
+
+    def __init__(self, fields: Iterable[Field], size: int, real: Any = np.float32) -> None:
+        fields = tuple(fields)
+        self.carry, self.weight = np.zeros(size, real), np.zeros(size, real)
+        self.arrays: dict[str, NDArray[Any]] = {
+            field.name: np.zeros(field.shape(size), np.int32 if field.kind == "index" else real) for field in fields
+        }
+        self._plans = {
+            field.name: Plan(*(np.zeros(size, np.int32) for _ in range(3))) for field in fields if field.planned
+        }
+
+    def plans(self, size: int, planner: Planner | None) -> dict[str, Plan]:
+        """The plans of the first `size` numbers of each field that has one. planner: None where none has."""
+        plans: dict[str, Plan] = {}
+        for name, (order, starts, rows) in self._plans.items():
+            assert planner is not None
+            runs = planner.plan(self.arrays[name][:size], order[:size], starts, rows)
+            plans[name] = Plan(_closed(order[:size]), _closed(starts[:runs]), _closed(rows[:runs]))
+        return plans
+
+
+def planner_for(fields: Iterable[Field], size: int) -> Planner | None:
+    """What plans windows of up to `size` steps of all lanes; None where no field has a plan."""
+    return Planner(size) if any(field.planned for field in fields) else None
 
 
 class _LaneBuffer:
@@ -198,15 +267,28 @@ class _LaneBuffer:
         return bool(self._boundary[column : column + count].any())
 
 
-class WindowMaker:
-    """Fills slots with windows; owns the buffers, used by one thread at a time."""
+def text_fields(symbols: int, *, planned: bool) -> tuple[Field, Field]:
+    """What windows of text have of each step: a token, and the one after it.
 
-    def __init__(self, split: Split, geometry: Geometry, plan: bool, restarts: Restarts) -> None:
+    symbols: K. planned: whether the windows have a plan.
+    """
+    return (
+        Field("tokens", "index", below=symbols, planned=planned),
+        Field("targets", "index", below=symbols),
+    )
+
+
+class WindowMaker:
+    """Fills slots with windows; owns the buffers, used by one thread at a time. fields: see `text_fields`."""
+
+    def __init__(self, split: Split, geometry: Geometry, fields: tuple[Field, Field], restarts: Restarts) -> None:
         self.geometry = geometry
         self._restarts = restarts
         self._buffer = _LaneBuffer(split, geometry)
-        self._planner = Planner(geometry.lanes * geometry.steps) if plan else None
-        self._slots = [_Slot(geometry.lanes, geometry.steps, plan) for _ in range(KEEP + 1 + AHEAD)]
+        size = geometry.lanes * geometry.steps
+        self._planner = planner_for(fields, size)
+        self._names = [field.name for field in fields]
+        self._slots = [Slot(fields, size) for _ in range(KEEP + 1 + AHEAD)]
 
     def make(self, index: int) -> Window:
         """Window number `index` of the run, in the slot that is its turn."""
@@ -214,12 +296,14 @@ class WindowMaker:
         epoch, number = divmod(index, g.windows)
         offset, steps, tail = g.place(number)
         shape, size = (steps, g.lanes), steps * g.lanes
-        tokens, targets = slot.tokens[:size].reshape(shape), slot.targets[:size].reshape(shape)
         carry, weight = slot.carry[:size].reshape(shape), slot.weight[:size].reshape(shape)
         column = self._buffer.seek(offset, steps)
-        source = self._buffer.tokens
-        np.copyto(tokens, source[:, column : column + steps].T, casting="unsafe")
-        np.copyto(targets, source[:, column + 1 : column + 1 + steps].T, casting="unsafe")
+        arrays = {}
+        for later, name in enumerate(self._names):  # tokens, and targets a token later
+            arrays[name] = array = slot.arrays[name][:size].reshape(shape)
+            begin = column + later
+            np.copyto(array, self._buffer.tokens[:, begin : begin + steps].T, casting="unsafe")
+            _closed(array)
         boundary = self._fill_masks(carry, weight, column, steps)
         begins = offset == 0
         if begins:
@@ -229,23 +313,17 @@ class WindowMaker:
         if tail:
             weight[:, :-1] = 0
         total = int(np.count_nonzero(weight)) if boundary or tail else size
-        segments = 0
-        if self._planner is not None:
-            segments = self._planner.plan(slot.tokens[:size], slot.order[:size], slot.starts, slot.symbols)
         return Window(
-            index=index,
-            epoch=epoch,
-            tokens=_closed(tokens),
-            targets=_closed(targets),
+            index,
+            epoch,
             carry=_closed(carry),
             weight=_closed(weight),
             has_boundary=begins or (boundary and int(np.count_nonzero(carry)) < size),
             uniform=total == size,
             weight_sum=float(total),
-            order=_closed(slot.order[:size]) if segments else None,
-            segment_starts=_closed(slot.starts[:segments]) if segments else None,
-            segment_symbols=_closed(slot.symbols[:segments]) if segments else None,
             cursor=Cursor(index + 1, g.lanes, g.steps, g.tokens),
+            fields=arrays,
+            plans=slot.plans(size, self._planner),
         )
 
     def _fill_masks(self, carry: Float32Array, weight: Float32Array, column: int, steps: int) -> bool:

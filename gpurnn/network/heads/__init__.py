@@ -1,6 +1,10 @@
-"""What reads the last layer's output and says how wrong it is."""
+"""What reads the last layer and says how wrong it is: a new head is one file and one line here, or an entry."""
 
-from gpurnn.network.heads.loss import WEIGHTED_LOSS
-from gpurnn.network.heads.softmax_xent import SOFTMAX_XENT, XENT
+from gpurnn.network.heads.base import Head, HeadPass
+from gpurnn.network.heads.softmax_xent import SOFTMAX_XENT, XENT, Softmax
+from gpurnn.network.heads.squared import Squared
+from gpurnn.network.tables import HEADS
 
-__all__ = ["SOFTMAX_XENT", "WEIGHTED_LOSS", "XENT"]
+HEADS |= {"softmax": Softmax, "squared": Squared}
+
+__all__ = ["HEADS", "SOFTMAX_XENT", "XENT", "Head", "HeadPass"]

@@ -5,10 +5,14 @@ y = softmax(o),  nats = -log y[target],  do = (y - onehot(target)) weight scale
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 from gpurnn.backend import Argument, Array, FusedOp
+from gpurnn.fields import Field
+from gpurnn.network.config import ModelConfig
+from gpurnn.network.heads.base import Head
 
 _SOURCE = Path(__file__).with_name("softmax_xent.cu")
 _BLOCK = 1 << 16  # elements of o worked on at a time: they stay in the cache
@@ -114,3 +118,18 @@ XENT = FusedOp(
     source=_SOURCE,
     threads="32N",
 )
+
+
+class Softmax(Head):
+    """Which symbol: the loss is that of the target's probability, in nats."""
+
+    kind, unit = "softmax", "nats"
+    error_op, loss_op = SOFTMAX_XENT, XENT
+    stuck_margin = 3.0
+
+    def __init__(self, config: ModelConfig, inputs: int) -> None:
+        super().__init__(config, inputs, Field("targets", "index", below=config.output_width))
+
+    def guessing(self) -> float:
+        """ln K."""
+        return math.log(self.outputs)

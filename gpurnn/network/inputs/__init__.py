@@ -1,6 +1,10 @@
-"""What feeds the first layer: one-hot rows or an embedding, chosen by the width of the embedding."""
+"""What feeds the first layer: a new input is one file and one line here, or an entry that a program adds."""
 
-from gpurnn.network.inputs.embedding import embedding_backward, embedding_forward
-from gpurnn.network.inputs.one_hot import one_hot_backward, one_hot_forward
+from gpurnn.network.inputs.embedding import Embedding
+from gpurnn.network.inputs.one_hot import OneHot
+from gpurnn.network.inputs.real import Real
+from gpurnn.network.tables import INPUTS
 
-__all__ = ["embedding_backward", "embedding_forward", "one_hot_backward", "one_hot_forward"]
+INPUTS |= {"one_hot": OneHot, "embedding": Embedding, "real": Real}
+
+__all__ = ["INPUTS"]

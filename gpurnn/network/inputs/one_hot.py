@@ -1,15 +1,25 @@
-"""One-hot input: x U is a gather of rows of U; no one-hot row is ever formed for it."""
+"""One-hot input: symbols as they are; whoever multiplies them takes rows of a matrix."""
 
 from __future__ import annotations
 
-from gpurnn.backend import Array, Backend, RowGradient, RowPlan
+from gpurnn.fields import Field
+from gpurnn.network.config import ModelConfig
+from gpurnn.network.part import Binding, Lane, Part, Pass
+from gpurnn.network.signal import Signal
 
 
-def one_hot_forward(be: Backend, tokens: Array, U: Array, xU: Array) -> None:
-    """xU: (N, GH), overwritten. tokens: (N,); U: (K, GH)."""
-    be.gather_rows(U, tokens, xU)
+class OneHot(Part):
+    """x(t) is the one-hot row of the token."""
 
+    name, kind, inputs = "input", "one_hot", 0
 
-def one_hot_backward(gradient: RowGradient, da: Array, tokens: Array, plan: RowPlan, dU: Array) -> None:
-    """dU: (K, GH), overwritten. da: (N, GH); gradient: made by `Backend.row_gradient`."""
-    gradient(da, tokens, plan, dU)
+    def __init__(self, config: ModelConfig) -> None:
+        self.outputs = config.input_width
+        self._tokens = Field("tokens", "index", below=self.outputs, planned=True)
+        self.fields = (self._tokens,)
+
+    def bind(self, to: Binding, x: Signal) -> Pass:
+        return Pass(self, to.symbols(self._tokens))
+
+    def step(self, lane: Lane, x: Signal) -> Signal:
+        return lane.symbols(self._tokens)

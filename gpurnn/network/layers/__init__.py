@@ -1,7 +1,9 @@
-"""Layers: a forward and a backward each; they keep nothing between calls but the buffers they are given."""
+"""What stands between input and head: a new layer is one file and one line here, or an entry that a program adds."""
 
-from gpurnn.network.layers.dropout import dropout_backward, dropout_forward
-from gpurnn.network.layers.linear import ADD_BIAS, linear_backward, linear_forward
-from gpurnn.network.layers.recurrent import RecurrentBuffers
+from gpurnn.network.layers.dropout import Dropout
+from gpurnn.network.layers.recurrent import Recurrent
+from gpurnn.network.tables import LAYERS
 
-__all__ = ["ADD_BIAS", "RecurrentBuffers", "dropout_backward", "dropout_forward", "linear_backward", "linear_forward"]
+LAYERS |= {"recurrent": Recurrent, "dropout": Dropout}
+
+__all__ = ["LAYERS"]

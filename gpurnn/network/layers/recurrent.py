@@ -1,160 +1,112 @@
-"""A recurrent layer: the one loop over time, forward and backward, for every cell."""
+"""A recurrent layer in one direction, with any cell and any start."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from gpurnn.backend import Array
+from gpurnn.network.batch import Batch
+from gpurnn.network.cells import CELLS
+from gpurnn.network.config import ModelConfig
+from gpurnn.network.layers.linear import error_at
+from gpurnn.network.layers.recurrence import Recurrence
+from gpurnn.network.params import Spec
+from gpurnn.network.part import Binding, Lane, Named, Part, Pass
+from gpurnn.network.signal import Signal
+from gpurnn.network.starts import STARTS
 
-from gpurnn.backend import Array, Backend
-from gpurnn.network.cells import Cell
-from gpurnn.network.layers.persistent import bind_persistent
+
+class Recurrent(Part):
+    """U: (E, GH), W: (H, GH), b: (GH,), and the cell's own biases (H,). Its start has parameters of its own."""
+
+    def __init__(self, config: ModelConfig, number: int, inputs: int) -> None:
+        self.name, self.kind = f"layers.{number}", config.cell
+        self.inputs, self.outputs = inputs, config.hidden
+        self.cell = CELLS[config.cell]
+        self.states = dict.fromkeys(self.cell.states, config.hidden)
+        self.start = STARTS[config.start](config, f"{self.name}.start", self.states)
+        self.fields = self.start.fields
+        self._init, self._recurrent_init = config.init, config.recurrent_init or self.cell.recurrent_init
+        self._forget_bias = config.forget_bias * self.cell.forget_gate
+
+    def specs(self) -> list[Spec]:
+        gates, hidden = self.cell.gates, self.outputs
+        columns, name = gates * hidden, self.name
+        return [
+            Spec(f"{name}.U", (self.inputs, columns), self._init, gates, hidden),
+            Spec(f"{name}.W", (hidden, columns), self._recurrent_init, gates, hidden),
+            Spec(f"{name}.b", (columns,), gates=gates, forget_bias=self._forget_bias),
+            *(Spec(f"{name}.{bias}", (hidden,)) for bias in self.cell.biases),
+            *self.start.specs(),
+        ]
+
+    def bind(self, to: Binding, x: Signal) -> Pass:
+        return RecurrentPass(self, to, x)
+
+    def step(self, lane: Lane, x: Signal) -> Signal:
+        """The states after the last step are those before this one."""
+        be, hidden, value = lane.be, self.outputs, lane.value(self)
+        before, after = lane.before[self.name], lane.after[self.name]
+        a, r = lane.empty(1, self.cell.gates * hidden), lane.empty(1, self.cell.gates * hidden)
+        named = {"a": a, "r": r, **value, **after}
+        named |= {f"{name}_prev": array for name, array in before.items()}
+        named |= {name: lane.empty(1, hidden) for name in self.cell.saved}
+        lane.calls.append(x.row_times(value["U"], a))
+        for name, array in before.items():
+            lane.call(be.xp.copyto, array, after[name])
+        lane.calls.append(lane.dense(before["h"]).row_times(value["W"], r))
+        forward = be.bind(self.cell.forward, lane.real, B=1, H=hidden)
+        lane.call(forward, *(named[name] for name in self.cell.forward.arguments))
+        return lane.dense(after["h"])
 
 
-class RecurrentBuffers:
-    """What one recurrent layer needs for a window of up to T steps of B lanes; allocated once.
+class RecurrentPass(Pass):
+    """x U for all steps at once, then the loop over time. loop: its buffers."""
 
-    a: (T, B, GH), x U, then the activated gates, then (after backward) the errors da.
-    states: by name, (T+1, B, H); slot 0 is what the last window left. What a step sees of them where carry is 0 is a
-    copy: they stay as they were, since the layer above and the step before read them too.
-    da_rec: (T, B, GH), the errors of the recurrent projection: `a` itself unless the cell keeps its projections apart.
-    """
+    part: Recurrent
 
-    def __init__(
-        self,
-        be: Backend,
-        cell: Cell,
-        parameters: Mapping[str, Array],
-        shape: tuple[int, int, int],
-        dtype: Any,
-        dh: Array | None,
-    ) -> None:
-        """parameters: U, W, b, ... shape: (T, B, H). dh: (T, B, H), the errors from above; None: forward only."""
-        steps, lanes, hidden = shape
-        columns = cell.gates * hidden
-        self.be, self.cell = be, cell
-        self.W = parameters["W"]
-        self.a = be.empty((steps, lanes, columns), dtype)
-        states = be.zeros((len(cell.states), steps + 1, lanes, hidden), dtype)
-        self.states = dict(zip(cell.states, states, strict=True))
-        self._before = [states[:, t] for t in range(steps)]
-        self._seen = be.empty((len(cell.states), lanes, hidden), dtype)
-        recurrent = be.empty((steps if cell.apart else 1, lanes, columns), dtype)
-        self._r = [recurrent[t if cell.apart else 0] for t in range(steps)]
-        self._h = [self.states["h"][t] for t in range(steps)]
-
-        whole: dict[str, Array] = {name: self.states[name][1:] for name in cell.states}
-        whole |= {f"{name}_prev": self.states[name][:steps] for name in cell.states}
-        whole |= {name: be.empty((steps, lanes, hidden), dtype) for name in cell.saved}
-        named: dict[str, Any] = {name: list(array) for name, array in whole.items()}
-        named |= {"a": list(self.a), "r": self._r}
-        named |= {name: [parameters[name]] * steps for name in ("b", *cell.biases)}
-        whole |= {"a": self.a, "r": recurrent, **parameters}
-        before = [f"{name}_prev" for name in cell.states]
-        whole_forward, whole_backward = cell.persistent or (None, None)
-        self._whole_forward = bind_persistent(be, whole_forward, whole, shape, dtype) or be.bind_loop(
-            cell.forward, dtype, whole, backward=False, before=before
-        )
-        self._forward = be.bind(cell.forward, dtype, B=lanes, H=hidden)
-        self._forward_arguments = _by_step(cell.forward.arguments, named, steps)
-        masked = {name: [array] * steps for name, array in zip(before, self._seen, strict=True)}
-        self._masked_arguments = _by_step(cell.forward.arguments, named | masked, steps)
-        if dh is None:
-            return
-
-        self._dh = dh
-        self.da_rec = recurrent if cell.apart else self.a
-        self._da_rec = list(self.da_rec)
-        self._Wt = be.empty((columns, hidden), dtype)
-        self._carried_errors = be.empty((1 + len(cell.errors), lanes, hidden), dtype)
-        self._dh_rec = self._carried_errors[0]
-        self._e = dict(zip(cell.errors, self._carried_errors[1:], strict=True))
-        errors = {f"e_{name}": array for name, array in self._e.items()}
-        whole |= {"dh_out": dh, "dh_rec": self._dh_rec, "da_rec": self.da_rec, **errors}
-        named |= {"dh_out": list(dh)} | {name: [whole[name]] * steps for name in ("dh_rec", *errors)}
-        self._whole_backward = bind_persistent(be, whole_backward, whole, shape, dtype) or be.bind_loop(
-            cell.backward, dtype, whole, backward=True, before=before, errors=errors
-        )
-        self._backward = be.bind(cell.backward, dtype, B=lanes, H=hidden)
-        self._backward_sees = not set(before).isdisjoint(cell.backward.arguments)
-        self._backward_masked_arguments = _by_step(cell.backward.arguments, named | masked, steps)
-        self._backward_arguments = _by_step(cell.backward.arguments, named, steps)
+    def __init__(self, part: Recurrent, to: Binding, x: Signal) -> None:
+        hidden, shape, value = part.outputs, (to.steps, to.lanes, part.outputs), to.value(part)
+        error = to.error(hidden)
+        self._start = part.start.bind(to)
+        dh = None if error is None else error.reshape(shape)
+        self.loop = Recurrence(to.be, part.cell, value, shape, to.real, dh, self._start)
+        self.states = self.loop.states
+        super().__init__(part, to.dense(self.states["h"][1:].reshape(to.rows, hidden), error))
+        self._be, self._batch, self._lanes, self._x, self._U = to.be, to.batch, to.lanes, x, value["U"]
+        self._gradient = to.gradient(part) if to.train else {}
+        self._xU = x.product(value["U"], self._gradient.get("U"))
+        self._rows = self.loop.xU.reshape(to.rows, -1)
+        if to.train:
+            self._ones = to.ones
 
     @property
-    def d_first(self) -> dict[str, Array]:
-        """The errors at slot 0 that `backward` has left, what would cross the seam: by state name, (B, H)."""
-        h = self.be.xp.add(self._dh_rec, self._e["h"]) if "h" in self._e else self._dh_rec
-        return {"h": h} | {name: self._e[name] for name in self.cell.states[1:]}
+    def d_first(self) -> Named:
+        return self.loop.d_first
 
-    def forward(self, steps: int, carry: Array, boundary: Sequence[bool] | None) -> None:
-        """States 1..steps and the gates, from slot 0 and `a` = x U.
+    def forward(self, batch: Batch) -> None:
+        if self._start is not None:
+            self._start.forward(batch)
+        self._xU.forward(self._rows[: batch.steps * self._lanes])
+        self.loop.forward(batch.steps, batch.carry, batch.boundary)
 
-        carry: (T, B, 1), 0 where a step sees no state of before. boundary: which steps have such a lane; None: none.
-        """
-        if self._whole_forward is not None:
-            self._whole_forward(steps, None if boundary is None else carry)
-            return
-        gemm, W = self.be.gemm, self.W
-        for t in range(steps):
-            if boundary is not None and boundary[t]:
-                self.be.xp.multiply(self._before[t], carry[t], out=self._seen)
-                gemm(self._seen[0], W, self._r[t])
-                self._forward(*self._masked_arguments[t])
-            else:
-                gemm(self._h[t], W, self._r[t])
-                self._forward(*self._forward_arguments[t])
+    def backward(self, batch: Batch) -> None:
+        steps, carry, boundary = batch.steps, batch.carry, batch.boundary
+        self.loop.backward(steps, carry, boundary, self.d_last)
+        self.loop.weight_gradients(steps, carry, boundary, self._gradient, self._ones)
+        self._xU.backward(self._rows[: steps * self._lanes])
+        if self._start is not None:
+            self._start.backward(batch)
 
-    def backward(
-        self, steps: int, carry: Array, boundary: Sequence[bool] | None, d_last: Mapping[str, Array] | None = None
-    ) -> None:
-        """Errors of every step, in place of the gates, and `d_first`, from the errors `dh` from above.
+    def errors_at(self, t: int, dy: Array | None) -> tuple[dict[str, Array], Array | None]:
+        name, da = self.part.name, self.loop.da[t]
+        errors = {} if dy is None else {f"{name}.dh_out": dy}
+        errors[f"{name}.da"] = da
+        if self.part.cell.apart:
+            errors[f"{name}.da_rec"] = self.loop.da_rec[t]
+        return errors, error_at(self._be, self._x, self._U, da)
 
-        d_last: errors at the last slot, by state name; None: 0. The states stay as they are.
-        """
-        self._carried_errors.fill(0)
-        if d_last is not None:
-            for name in self.cell.states:  # that of h may come either way
-                (self._dh_rec if name == "h" else self._e[name])[...] = d_last[name]
-        if self._whole_backward is not None:
-            self._whole_backward(steps, None if boundary is None else carry)
-        else:
-            self._backward_by_step(steps, carry, boundary)
-
-    def _backward_by_step(self, steps: int, carry: Array, boundary: Sequence[bool] | None) -> None:
-        xp, gemm = self.be.xp, self.be.gemm
-        self._Wt[...] = self.W.T
-        for t in range(steps - 1, -1, -1):
-            if boundary is not None and boundary[t]:
-                if self._backward_sees:
-                    xp.multiply(self._before[t], carry[t], out=self._seen)
-                self._backward(*self._backward_masked_arguments[t])
-                gemm(self._da_rec[t], self._Wt, self._dh_rec)
-                xp.multiply(self._carried_errors, carry[t], out=self._carried_errors)
-            else:
-                self._backward(*self._backward_arguments[t])
-                gemm(self._da_rec[t], self._Wt, self._dh_rec)
-
-    def weight_gradients(
-        self, steps: int, carry: Array, boundary: Sequence[bool] | None, gradient: Mapping[str, Array], ones: Array
-    ) -> None:
-        """dW, db and the other biases' gradients: overwritten with sums over all steps. ones: (1, at least T B).
-
-        Call it after `backward` and before `dh` is filled for the next layer: a window with a boundary uses `dh` up.
-        """
-        rows = steps * self.a.shape[1]
-        hidden = self.W.shape[0]
-        h_prev = self.states["h"][:steps]
-        if boundary is not None:
-            h_prev = self.be.xp.multiply(h_prev, carry[:steps], out=self._dh[:steps])
-        h_prev = h_prev.reshape(rows, hidden)
-        da = self.a[:steps].reshape(rows, -1)
-        da_rec = self.da_rec[:steps].reshape(rows, -1)
-        gemm = self.be.gemm
-        gemm(h_prev.T, da_rec, gradient["W"])
-        gemm(ones[:, :rows], da, gradient["b"].reshape(1, -1))
-        for bias in self.cell.biases:  # of the last gate's recurrent part
-            gemm(ones[:, :rows], da_rec[:, -hidden:], gradient[bias].reshape(1, -1))
-
-
-def _by_step(names: Mapping[str, Any], named: Mapping[str, Sequence[Array]], steps: int) -> list[tuple[Array, ...]]:
-    """The argument arrays of a fused operation for each step, looked up once so that the loop need not."""
-    return [tuple(named[name][t] for name in names) for t in range(steps)]
+    def gradients_at(self, t: int, dy: Array | None, gradient: Named) -> None:
+        self._be.gemm(self._x.at(t).T, self.loop.da[t], gradient["U"])
+        self.loop.gradients_at(t, self._batch.carry, gradient, self._ones)
+        if self._start is not None:
+            start = {name.removeprefix("start."): array for name, array in gradient.items() if "start." in name}
+            self._start.gradients_at(t, self._batch, start)

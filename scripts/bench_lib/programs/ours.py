@@ -15,6 +15,7 @@ from gpurnn import backend
 from gpurnn.backend import Backend
 from gpurnn.data.stream import Cursor, Geometry, Window
 from gpurnn.data.stream.plan import Planner
+from gpurnn.data.stream.windows import Plan, text_fields
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training.feed import Feed
 from gpurnn.training.optimizer import NATS, WEIGHT, Optimizer, OptimizerConfig
@@ -81,12 +82,12 @@ class Pool:
     def __init__(self, pool: list[tuple[np.ndarray, np.ndarray]], plan: bool) -> None:
         steps, lanes = pool[0][0].shape
         self.geometry = Geometry(steps * lanes + 1, lanes, steps)
-        self.symbols = 1 + max(int(array.max()) for pair in pool for array in pair)
-        self.planned = plan
-        self._pool = pool
+        symbols = 1 + max(int(array.max()) for pair in pool for array in pair)
+        self.fields = text_fields(symbols, planned=plan)
+        self._pool, self._plan = pool, plan
 
     def recycled(self) -> Iterator[Window]:
-        return stream(self._pool, self.planned)
+        return stream(self._pool, self._plan)
 
 
 def stream(pool: list[tuple[np.ndarray, np.ndarray]], plan: bool) -> Iterator[Window]:
@@ -106,17 +107,14 @@ def stream(pool: list[tuple[np.ndarray, np.ndarray]], plan: bool) -> Iterator[Wi
         order, starts, symbols = slots[index % len(slots)]
         segments = planner.plan(inputs_.reshape(-1), order, starts, symbols) if plan else 0
         yield Window(
-            index=index,
+            index,
             epoch=0,
-            tokens=inputs_,
-            targets=targets,
+            fields={"tokens": inputs_, "targets": targets},
+            plans={"tokens": Plan(order, starts[:segments], symbols[:segments])} if plan else {},
             carry=ones,
             weight=ones,
             has_boundary=False,
             uniform=True,
             weight_sum=float(size),
-            order=order if plan else None,
-            segment_starts=starts[:segments] if plan else None,
-            segment_symbols=symbols[:segments] if plan else None,
             cursor=Cursor(index + 1, shape[1], shape[0], size),
         )

@@ -18,13 +18,13 @@ from gpu_check_lib.timing import WARM_UP
 from gpu_check_lib.way import WayBackend
 from gpu_check_lib.ways import EAGER, WHOLE, WHOLE_GRAPH
 from gpurnn.network import Model
-from gpurnn.network.layers.recurrent import RecurrentBuffers
+from gpurnn.network.layers.recurrence import Recurrence
 from gpurnn.training.optimizer import Optimizer
 
 _PARTS: dict[str, tuple[type, str]] = {
-    "recurrent forward": (RecurrentBuffers, "forward"),
-    "recurrent backward": (RecurrentBuffers, "backward"),
-    "recurrent gradients": (RecurrentBuffers, "weight_gradients"),
+    "recurrent forward": (Recurrence, "forward"),
+    "recurrent backward": (Recurrence, "backward"),
+    "recurrent gradients": (Recurrence, "weight_gradients"),
     "update": (Optimizer, "step"),
     "forward": (Model, "forward"),
     "backward": (Model, "backward"),

@@ -92,7 +92,7 @@ def test_a_stream_cuts_the_carry_of_those_lanes_and_changes_nothing_else(make_co
             expected[0, lanes] = 0
             np.testing.assert_array_equal(other.carry, expected)
             assert other.has_boundary is bool((expected == 0).any())
-            for name in ("tokens", "targets", "weight", "order"):
+            for name in ("tokens", "targets", "weight"):
                 np.testing.assert_array_equal(getattr(other, name), getattr(window, name))
             assert other.weight_sum == window.weight_sum
             cut += int(lanes.sum())

@@ -1,6 +1,5 @@
 """The stream against a walk over the tokens one by one."""
 
-import dataclasses
 import gc
 import os
 import signal
@@ -78,10 +77,11 @@ def check(window, expected):
 def check_plan(window):
     order = np.argsort(np.ravel(window.tokens), kind="stable")
     symbols, starts = np.unique(np.ravel(window.tokens)[order], return_index=True)
-    np.testing.assert_array_equal(window.order, order)
-    np.testing.assert_array_equal(window.segment_symbols, symbols)
-    np.testing.assert_array_equal(window.segment_starts, starts)
-    assert window.order.dtype == window.segment_symbols.dtype == window.segment_starts.dtype == np.int32
+    plan = window.plans["tokens"]
+    np.testing.assert_array_equal(plan.order, order)
+    np.testing.assert_array_equal(plan.rows, symbols)
+    np.testing.assert_array_equal(plan.starts, starts)
+    assert plan.order.dtype == plan.rows.dtype == plan.starts.dtype == np.int32
 
 
 @pytest.mark.parametrize("prefetch", [False, True])
@@ -145,13 +145,13 @@ def test_the_arrays_of_a_window_are_read_only(make_corpus, recycled, plan):
         for name, array in arrays.items():
             with pytest.raises(ValueError, match="read-only"):
                 array[...] = 0
-            np.testing.assert_array_equal(array, getattr(window, name))
+            np.testing.assert_array_equal(array, arrays_of(window)[name])
     assert not any(np.shares_memory(a, b) for a, b in zip(arrays_of(window).values(), arrays.values(), strict=True))
 
 
 def arrays_of(window):
-    fields = ((field.name, getattr(window, field.name)) for field in dataclasses.fields(window))
-    return {name: value for name, value in fields if isinstance(value, np.ndarray)}
+    plans = {f"{name}.{of}": each for name, plan in window.plans.items() for of, each in plan._asdict().items()}
+    return {"carry": window.carry, "weight": window.weight, **window.fields, **plans}
 
 
 @pytest.mark.parametrize("block_bytes", [1, 7, 64])
@@ -205,7 +205,7 @@ def test_tail_counts_every_weighted_target_once(make_corpus, lanes):
         assert stream.dropped_targets == 0
         assert stream.targets_per_epoch == len(ids) - 1
         for window in stream:
-            assert window.order is None
+            assert not window.plans
             np.add.at(seen, window.targets[window.weight == 1], 1)
     wanted = [t for t, begins in zip(ids[1:], first[1:], strict=True) if not begins]
     np.testing.assert_array_equal(seen, np.bincount(wanted, minlength=len(seen)))

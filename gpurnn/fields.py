@@ -1,0 +1,87 @@
+"""Fields: what a window has for each step of each lane. A stream says which its windows have, a part which it reads.
+
+Besides its fields every window has carry, weight and what follows from them; see `gpurnn.data.stream.Window`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from gpurnn.exceptions import DataError, UsageError
+
+KINDS = ("index", "real")
+_TAKEN = ("carry", "weight", "scale", "window", "index", "epoch", "cursor", "fields", "plans")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One of the arrays of a window.
+
+    name: by which streams, windows, batches and parts know it. kind: "index", whole numbers, or "real".
+    width: 0: one number a step; F: F of them. below: of an index, what every number is less than.
+    planned: whether rows of a table are taken by it, so that the order in which their gradient is summed has to come
+    with the window.
+    Raises UsageError for a declaration that is none.
+    """
+
+    name: str
+    kind: str
+    width: int = 0
+    below: int = 0
+    planned: bool = False
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and self.name.isidentifier()) or self.name in _TAKEN:
+            raise UsageError(f"field {self.name!r}: expected an identifier that is none of {', '.join(_TAKEN)}")
+        if self.kind not in KINDS:
+            raise UsageError(f"field {self.name}: kind: expected one of {', '.join(KINDS)}, found {self.kind!r}")
+        if (self.below > 0) != (self.kind == "index") or self.width < 0:
+            raise UsageError(f"field {self.name}: expected a bound for whole numbers and none for others")
+
+    def shape(self, *leading: int) -> tuple[int, ...]:
+        """The shape of an array of it. leading: (T, B), or (T B,)."""
+        return (*leading, self.width) if self.width else leading
+
+    def alike(self, other: Field) -> bool:
+        """Whether they are the same but for the plan."""
+        return replace(self, planned=other.planned) == other
+
+    def fits(self, read: Field) -> bool:
+        """Whether whoever reads `read` can be given this."""
+        return (self.kind, self.width) == (read.kind, read.width) and self.below <= read.below
+
+    def __str__(self) -> str:
+        numbers = f"whole numbers below {self.below}" if self.kind == "index" else "real numbers"
+        return f"{self.width} {numbers} a step" if self.width else f"{numbers}, one a step"
+
+
+def joined(declared: Iterable[tuple[str, Field]]) -> tuple[Field, ...]:
+    """Every field once, in the order in which they are declared first.
+
+    declared: each with the name of the part that reads it. Raises UsageError for one that two parts declare otherwise.
+    """
+    found: dict[str, tuple[str, Field]] = {}
+    for reader, field in declared:
+        first, before = found.setdefault(field.name, (reader, field))
+        if not field.alike(before):
+            raise UsageError(
+                f"field {field.name}: {first} reads {before}, {reader} reads {field}; expected one of them"
+            )
+        found[field.name] = first, replace(before, planned=before.planned or field.planned)
+    return tuple(field for _, field in found.values())
+
+
+def expect_fields(reads: Iterable[tuple[str, Field]], source: str, has: Iterable[Field]) -> None:
+    """Raises DataError, which names both, where a part reads a field that a source lacks or has otherwise.
+
+    reads: each field with the name of the part that reads it. source: by name, for the message. has: its fields.
+    """
+    there = {field.name: field for field in has}
+    for reader, field in reads:
+        found = there.get(field.name)
+        if found is None:
+            names = ", ".join(there) or "none"
+            raise DataError(f"{source}: it has no field {field.name}, which {reader} reads; its fields are {names}")
+        if not found.fits(field):
+            raise DataError(f"{source}: field {field.name} has {found}; {reader} reads {field}")
