@@ -71,23 +71,23 @@ def evaluate(
     _check(language.vocabulary, corpus, split)
     targets = max(1, len(corpus.split(split)) - 1)
     steps = min(_STEPS, max(1, _LOGITS // (lanes * model.config.symbols)), max(1, targets // lanes))
-    nats, done = 0.0, 0
+    total, done = 0.0, 0
     seen = np.zeros(model.config.symbols, np.int64)
     stream = WindowStream(corpus, split, lanes=lanes, steps=steps, epochs=1, plan=False, tail=True)
     sums = LaneSums(lanes)
     with closing(stream):
-        for window, loss in ForwardPass(model, lanes, steps).losses(stream):
+        for window, losses in ForwardPass(model, lanes, steps).losses(stream):
             counted = window.weight > 0
-            nats += float(np.sum(loss[counted], dtype=np.float64))
-            sums.add(window, loss)
+            total += float(np.sum(losses[counted], dtype=np.float64))
+            sums.add(window, losses)
             seen += np.bincount(window.targets[counted], minlength=len(seen))
             done += window.targets.size
             on_progress(min(done, targets), targets)
     if not seen.any():
         raise DataError(f"{corpus.path}: split {split} has no target to count, every document in it is one token")
-    if not math.isfinite(nats):
+    if not math.isfinite(total):
         raise GpurnnError(f"the loss over split {split} is not finite, the model has diverged; try another checkpoint")
-    return _evaluation(nats, seen, language.vocabulary, lanes, sums.losses(model.config.symbols))
+    return _evaluation(total, seen, language.vocabulary, lanes, sums.losses(model.config.symbols))
 
 
 def _check(vocabulary: Vocabulary, corpus: Corpus, split: str) -> None:
@@ -101,15 +101,15 @@ def _check(vocabulary: Vocabulary, corpus: Corpus, split: str) -> None:
         raise DataError(f"{corpus.path}: split {split} is empty; it has these tokens: {others}")
 
 
-def _evaluation(nats: float, seen: np.ndarray, vocabulary: Vocabulary, lanes: int, by_lane: LaneLosses) -> Evaluation:
-    """seen: (K,), how often each symbol was a counted target."""
+def _evaluation(total: float, seen: np.ndarray, vocabulary: Vocabulary, lanes: int, by_lane: LaneLosses) -> Evaluation:
+    """total: the summed loss, in nats. seen: (K,), how often each symbol was a counted target."""
     symbols = np.flatnonzero(seen)
     tokens = int(seen.sum())
-    mean = nats / tokens
+    mean = total / tokens
 
     def bits_each(sizes: np.ndarray | None) -> float | None:
-        total = 0 if sizes is None else int(sizes @ seen[symbols])
-        return nats / math.log(2) / total if total else None
+        units = 0 if sizes is None else int(sizes @ seen[symbols])
+        return total / math.log(2) / units if units else None
 
     return Evaluation(
         tokens=tokens,

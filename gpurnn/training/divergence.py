@@ -26,9 +26,9 @@ GOOD_LINES = 20
 class Divergence:
     """What the rule remembers between log lines; part of a checkpoint.
 
-    lowest: the lowest mean loss of a log line so far, in nats a token; None before the first. high: high lines in a row
-    until now. count: divergences so far. rollbacks: how many of them the run went back for. good: the last window that
-    a checkpoint is kept for, 0 before the first; good_before: the one before it. lines: log lines since `good`.
+    lowest: the lowest mean loss of a log line so far; None before the first. high: high lines in a row until now.
+    count: divergences so far. rollbacks: after how many of them the run went back. good: the last window that a
+    checkpoint is kept for, 0 before the first; good_before: the one before it. lines: log lines since `good`.
     """
 
     lowest: float | None = None
@@ -44,18 +44,19 @@ class Divergence:
         """What the learning rate of the schedule is multiplied by."""
         return float(FACTOR**self.rollbacks)
 
-    def judge(self, nats: float | None, margin: float) -> bool:
-        """Take in a log line's mean loss; returns whether the training has diverged there.
+    def add_line(self, loss: float | None, margin: float) -> bool:
+        """Add the mean loss of a log line; returns whether the training has diverged there.
 
-        nats: None where no window of the line counted: that changes nothing. margin: in nats; 0: nothing is high.
+        loss: None where no window of the line counted: that changes nothing. margin: how far above the lowest a loss is
+        high; 0: none is.
         """
-        if nats is None:
+        if loss is None:
             return False
-        if margin and self.lowest is not None and nats > self.lowest + margin:
+        if margin and self.lowest is not None and loss > self.lowest + margin:
             self.high += 1
         else:
             self.high = 0
-            self.lowest = nats if self.lowest is None else min(nats, self.lowest)
+            self.lowest = loss if self.lowest is None else min(loss, self.lowest)
         self.lines += 1
         if self.high < HIGH_LINES:
             return False
@@ -63,22 +64,22 @@ class Divergence:
         self.count += 1
         return True
 
-    def told(self, window: int, margin: float) -> str:
-        """A divergence that was found at `window`, in words. margin: in nats."""
+    def message(self, window: int, margin: float) -> str:
+        """A divergence that was found at `window`, in words. margin: see `add_line`."""
         return (
-            f"window {window}: the mean loss was more than {margin:g} nats above the lowest ({self.lowest or 0:#.4g}) "
+            f"window {window}: the mean loss was more than {margin:g} above the lowest ({self.lowest or 0:#.4g}) "
             f"for {HIGH_LINES} log lines in a row"
         )
 
     def take_good(self, window: int) -> bool:
-        """Whether a checkpoint is to be kept for `window`, whose line was just judged; it is good from now on."""
+        """Whether a checkpoint is to be kept for `window`, whose line was just added; if so, it is a good one."""
         if self.high or self.lowest is None or (self.good and self.lines < GOOD_LINES):
             return False
         self.good_before, self.good, self.lines = self.good, window, 0
         return True
 
     def back(self, restored: Divergence) -> Divergence:
-        """What to go on with at the last good window. restored: what its checkpoint remembers."""
+        """What the rule remembers when the run is back at its last good window. restored: what was saved there."""
         return Divergence(**asdict(restored) | {"count": self.count, "rollbacks": self.rollbacks + 1})
 
     def to_json(self) -> dict[str, Any]:

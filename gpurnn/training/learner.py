@@ -1,4 +1,4 @@
-"""A model that learns: what one window changes, what a checkpoint holds of it, and how well it does."""
+"""A model that learns: what one window changes, what a checkpoint holds of it, and its loss over the valid split."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gpurnn.training.config import TrainConfig
 from gpurnn.training.feed import Feed
 from gpurnn.training.optimizer import SKIPPED, Optimizer
 from gpurnn.training.schedule import learning_rate
-from gpurnn.training.snapshot import Progress, judged_parameters, pack, unchanging, unpack
+from gpurnn.training.snapshot import Progress, pack, unchanging, unpack, validated_parameters
 from gpurnn.training.step import TrainingStep
 from gpurnn.training.validation import ForwardPass, LaneLosses, lane_losses
 
@@ -29,7 +29,7 @@ class Learner:
     """A model in training on the train split of a corpus; `Loop` decides what happens when.
 
     be: where it computes. corpus: open. config: every setting. on_warning: called with one line for a person.
-    judged: the model that is validated, and that others use: with the average of the parameters where one is kept.
+    validated: the model that is validated, and that others use: with the average of the parameters where one is kept.
     """
 
     def __init__(self, be: Backend, corpus: Corpus, config: TrainConfig, on_warning: Callable[[str], None]) -> None:
@@ -39,7 +39,7 @@ class Learner:
         self.model.params.initialise(be, config.seed)
         self.state = self.model.state(config.lanes)
         self.optimizer = Optimizer(be, self.model.params, config.optimizer)
-        self.judged = self._judged_model()
+        self.validated = self._validated_model()
         self.progress = Progress()
         self._workspace = self.model.workspace(config.lanes, config.bptt, seed=config.seed)
         self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, on_warning)
@@ -63,10 +63,10 @@ class Learner:
 
     def initialise_from(self, checkpoint: Checkpoint) -> None:
         """Begin with another run's parameters. Raises CheckpointError where their shapes differ."""
-        self.model.params.load(self.model.be, judged_parameters(checkpoint), str(checkpoint.path))
+        self.model.params.load(self.model.be, validated_parameters(checkpoint), str(checkpoint.path))
         self.optimizer.restart_average()
 
-    def _judged_model(self) -> Model:
+    def _validated_model(self) -> Model:
         """The model with the averaged parameters, where an average is kept."""
         average, model = self.optimizer.average, self.model
         return model if average is None else Model(model.be, model.config, model.params.with_values(average))
@@ -82,7 +82,7 @@ class Learner:
         self._step(rate * progress.divergence.rate_factor)
         progress.windows += 1
         progress.cursor = window.cursor
-        progress.line_due = self.validation_due or progress.windows % self.config.log_every == 0
+        progress.line_missing = self.validation_due or progress.windows % self.config.log_every == 0
 
     @property
     def validation_due(self) -> bool:
@@ -101,7 +101,7 @@ class Learner:
         lanes = max(1, min(config.lanes, (len(split) - 1) // config.bptt))
         steps = min(config.bptt, (len(split) - 1) // lanes)
         if self._validation is None:
-            self._validation = ForwardPass(self.judged, lanes, steps)
+            self._validation = ForwardPass(self.validated, lanes, steps)
         self._validation.state.reset()
         with closing(WindowStream(self.corpus, "valid", lanes=lanes, steps=steps, epochs=1, plan=False)) as stream:
             passes = self._validation.losses(islice(stream.recycled(), config.validate_windows))

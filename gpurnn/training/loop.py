@@ -54,13 +54,13 @@ class Loop:
         self.saver = Saver(learner, run, log)
 
     def go(self) -> str:
-        """Windows until something says stop; returns what did.
+        """Windows until there is a reason to stop; returns it.
 
         Every end tries to save, but for that of a second stop signal. Where it is an error, notes with it say what was
         saved, or why not, and what was skipped.
         """
         try:
-            if self._learner.progress.line_due and self._after_window():
+            if self._learner.progress.line_missing and self._after_window():
                 self._go_back()
             reason = self._reason_to_stop()
             while not reason:
@@ -74,27 +74,27 @@ class Loop:
         return reason
 
     def _at_once(self, error: BaseException) -> bool:
-        """Whether it comes from somebody who wants no more to be done."""
+        """Whether nothing more is to be done, not even saved: a second stop signal, or a KeyboardInterrupt."""
         return self._signals.at_once or isinstance(error, KeyboardInterrupt)
 
     def _save_after(self, error: BaseException) -> None:
-        """Save what there is when `error` ends the training; notes of `error` tell how that went."""
+        """Save what there is when `error` ends the training; notes of `error` say what became of that."""
         learner, saver = self._learner, self.saver
         self._note_seconds()
         try:
             saver.finish()
-            error.add_note(saver.told())
+            error.add_note(saver.last_checkpoint())
             if learner.skipped:
                 error.add_note(skipped_in_words(learner.skipped))
         except GpurnnError as second:
             error.add_note(str(second))
         except Exception as second:
-            error.add_note(f"{type(second).__name__}: {second}; {saver.told()}")
+            error.add_note(f"{type(second).__name__}: {second}; {saver.last_checkpoint()}")
         if not saver.path:
             error.add_note(f"gpurnn train `resume={shell_word(self._run.path)}` begins at the first window")
 
     def _go_on(self) -> str:
-        """Windows from where the run stands; returns what said stop, "" where it went back to an earlier window."""
+        """Windows from where the run is; returns why to stop, "" after going back to an earlier window."""
         learner, config = self._learner, self._learner.config
         stream = WindowStream(
             learner.corpus,
@@ -124,7 +124,7 @@ class Loop:
         return self._after_window()
 
     def _call(self, callback: Callable[[_T], None], argument: _T) -> None:
-        """Call somebody else's code; what it raises ends the run once all that is due after this window is done."""
+        """Call a callback; what it raises ends the run once all that is due after this window is done."""
         try:
             callback(argument)
         except BaseException as error:
@@ -135,19 +135,19 @@ class Loop:
     def _after_window(self) -> bool:
         """Whatever is due after the last window; returns whether the run is to go back.
 
-        A stop signal cuts a validation short; all that is due is left to the resume then, which so has the same bits.
-        The same where an error comes before the line.
+        Where a stop signal cuts the validation short, or an error comes before the log line, all that is due is left to
+        the resume, so that it has the same bits.
         """
         learner, signals = self._learner, self._signals
-        if learner.progress.line_due:
+        if learner.progress.line_missing:
             ctl, now = learner.model.be.to_host(learner.optimizer.ctl), time.monotonic()
             validating = learner.validation_due
             losses = learner.validate(signals.stopping) if validating else None
             if validating and signals.stopping():
                 return False
-            if self._tell(ctl, now, losses):
+            if self._log_line(ctl, now, losses):
                 return True
-            self._stop_if_lost(ctl)
+            self._stop_if_skipping(ctl)
         asked = signals.take_checkpoint_request()
         due = time.monotonic() - self.saver.since >= self._checkpoint_seconds
         if self.saver.wanted or due or asked:
@@ -155,31 +155,31 @@ class Loop:
             self.saver.save()
         return False
 
-    def _tell(self, ctl: np.ndarray, now: float, losses: LaneLosses | None) -> bool:
-        """The log line that is due, and what follows from it; returns whether the run is to go back instead."""
+    def _log_line(self, ctl: np.ndarray, now: float, losses: LaneLosses | None) -> bool:
+        """Write the log line that is due, and act on it; returns whether the run is to go back instead."""
         learner, config = self._learner, self._learner.config
         progress = learner.progress
         line = self._line(ctl, now)
-        diverged = progress.divergence.judge(line["nats_per_token"], config.divergence_nats)
+        diverged = progress.divergence.add_line(line["nats_per_token"], config.divergence_nats)
         last = diverged and progress.divergence.count >= LIMIT
-        told = progress.divergence.told(progress.windows, config.divergence_nats)
+        found = progress.divergence.message(progress.windows, config.divergence_nats)
         if diverged and not last and config.on_divergence == "rollback":
             self._call(
                 self._run.warn,
-                f"{told}; going back to window {progress.divergence.good} with the learning rate times {FACTOR:g}",
+                f"{found}; going back to window {progress.divergence.good} with the learning rate times {FACTOR:g}",
             )
             return True
         if progress.divergence.count:
             line["divergences"] = progress.divergence.count
-        improved = losses is not None and self._judge(line, losses)
+        improved = losses is not None and self._add_validation(line, losses)
         good = config.on_divergence == "rollback" and progress.divergence.take_good(progress.windows)
-        progress.line_due = False
+        progress.line_missing = False
         self.saver.line(line, best=improved, good=good)
         self._call(self._on_line, line)
         if last:
-            raise TrainingError(f"{told}, the {LIMIT}th time; {self._advice()}")
+            raise TrainingError(f"{found}, the {LIMIT}th time; {self._advice()}")
         if diverged:
-            self._call(self._run.warn, f"{told}; `on_divergence=rollback` would go back")
+            self._call(self._run.warn, f"{found}; `on_divergence=rollback` would go back")
         return False
 
     def _advice(self) -> str:
@@ -192,12 +192,12 @@ class Loop:
         """Restore the last good window, and cut the run directory back to it."""
         learner, run = self._learner, self._run
         good = learner.progress.divergence.good
-        self.saver.write_owed()
+        self.saver.write_failed()
         checkpoint = run.load_window(good)
         run.rewind(good)
         self._log.truncate_to(good)
         learner.go_back(checkpoint)
-        self.saver.went_back()
+        self.saver.reset()
         self._targets, self._last_line = 0, time.monotonic()
 
     def _reason_to_stop(self) -> str:
@@ -205,8 +205,8 @@ class Loop:
         progress, config, limits = self._learner.progress, self._learner.config, self._limits
         if self._raised is not None:
             raise self._raised
-        if self._signals.told:
-            return self._signals.told
+        if self._signals.reason:
+            return self._signals.reason
         if limits.windows is not None and progress.windows >= limits.windows:
             return f"{progress.windows} windows are done"
         if limits.epochs is not None and progress.windows >= limits.epochs * self._learner.windows_per_epoch:
@@ -221,15 +221,15 @@ class Loop:
         """The log entry of the windows whose sums are in `ctl`, read at `now` in monotonic seconds; starts new sums."""
         learner = self._learner
         learner.optimizer.restart_sums()
-        nats = float(ctl[NATS] / ctl[WEIGHT]) if ctl[WEIGHT] else None
+        loss = float(ctl[NATS] / ctl[WEIGHT]) if ctl[WEIGHT] else None
         progress = learner.progress
         self._note_seconds()
         per_char = learner.tokens_per_char
         line = {
             "window": progress.windows,
             "epoch": round(progress.windows / learner.windows_per_epoch, 4),
-            "nats_per_token": nats,
-            "bits_per_char": nats / math.log(2) * per_char if nats is not None and per_char else None,
+            "nats_per_token": loss,
+            "bits_per_char": loss / math.log(2) * per_char if loss is not None and per_char else None,
             "learning_rate": float(ctl[RATE]),
             "gradient_norm": float(ctl[NORM]) if math.isfinite(ctl[NORM]) else None,
             "tokens_per_second": round(self._targets / max(now - self._last_line, 1e-9), 1),
@@ -240,14 +240,14 @@ class Loop:
         self._targets, self._last_line = 0, now
         return line
 
-    def _stop_if_lost(self, ctl: np.ndarray) -> None:
+    def _stop_if_skipping(self, ctl: np.ndarray) -> None:
         if ctl[WORST_ROW] >= self._learner.config.skip_limit:
             raise TrainingError(
                 f"window {self._learner.progress.windows}: {int(ctl[WORST_ROW])} windows in a row were skipped; "
                 f"{self._advice()}"
             )
 
-    def _judge(self, line: dict[str, Any], losses: LaneLosses) -> bool:
+    def _add_validation(self, line: dict[str, Any], losses: LaneLosses) -> bool:
         """Add what a validation found to the log entry; returns whether it is the best so far."""
         learner, progress = self._learner, self._learner.progress
         line["valid_nats_per_token"] = losses.mean if math.isfinite(losses.mean) else None

@@ -14,7 +14,7 @@ from gpurnn.runs.checkpoint import Checkpoint, read_checkpoint
 from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.strictjson import Json
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.snapshot import judged_parameters, load_config, load_language
+from gpurnn.training.snapshot import load_config, load_language, validated_parameters
 
 SHAPING = ("cell", "hidden", "layers", "embedding", "dtype")
 """Fields of ModelConfig that a run has to share with the one whose parameters it begins with."""
@@ -77,7 +77,7 @@ def load_origin(written: Json, source: Path) -> Checkpoint:
 def _digest(checkpoint: Checkpoint) -> str:
     """Of the parameters by name: hexadecimal SHA-256."""
     digest = hashlib.sha256()
-    for name, array in sorted(judged_parameters(checkpoint).items()):
+    for name, array in sorted(validated_parameters(checkpoint).items()):
         digest.update(f"{name} {array.dtype} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

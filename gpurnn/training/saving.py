@@ -1,9 +1,9 @@
 """What a run writes while it trains, and what happens where it cannot be written.
 
 A log line or a checkpoint that fails is reported and training goes on: the run is whole in memory, and the disk may be
-free again before it ends. Lines wait for the next line or checkpoint; a checkpoint is tried anew when the next one is
-due, in a new file, and a best or good one that failed is written before it. At the end of the training a failure is an
-error. No checkpoint is written before the lines that it counts on.
+free again before it ends. Lines wait for the next line or checkpoint. A checkpoint that failed is not repeated: the
+next one, when it is due, is a new file; but a best or good one that failed is written before that. At the end of the
+training a failure is an error. No checkpoint is written before the log lines of its windows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gpurnn.training.learner import Learner
 
 
 @dataclass
-class _Due:
+class _Pending:
     """A checkpoint to be written: what it holds, as host arrays, and whether it is the best one or a good one."""
 
     window: int
@@ -41,7 +41,7 @@ class Saver:
     def __init__(self, learner: Learner, run: RunDirectory, log: RunLog) -> None:
         self._learner, self._run, self._log = learner, run, log
         self._lines: list[dict[str, Any]] = []
-        self._owed: list[_Due] = []
+        self._failed: list[_Pending] = []
         self._best = self._good = False
         self.path, self.window = self._newest(), -1
         self.since = time.monotonic()
@@ -63,14 +63,14 @@ class Saver:
     def save(self) -> None:
         """Write a checkpoint of now."""
         self.since = time.monotonic()
-        due = self._due()
+        pending = self._pending()
         try:
-            self._write(due)
+            self._write(pending)
         except (RunError, CheckpointError) as error:
-            self._run.warn(f"{error}; training goes on, {self.told()}")
+            self._run.warn(f"{error}; training goes on, {self.last_checkpoint()}")
 
     def finish(self) -> None:
-        """Write what is owed, and a checkpoint of now unless the last one is it.
+        """Write the checkpoints that failed, and one of now unless it is there already.
 
         Raises GpurnnError with the last checkpoint that there is: it cannot be written, the device is gone, or a window
         was left half-way.
@@ -79,50 +79,50 @@ class Saver:
             if not self._learner.whole:
                 raise TrainingError("the window at work is lost")
             if self.window != self._learner.progress.windows or self.wanted:
-                self._write(self._due())
+                self._write(self._pending())
             else:
-                self._write(self._owed)
+                self._write(self._failed)
         except GpurnnError as error:
-            raise type(error)(f"{error}; {self.told()}") from None
+            raise type(error)(f"{error}; {self.last_checkpoint()}") from None
 
-    def went_back(self) -> None:
-        """The run went back to an earlier window: nothing of now is on the disk."""
-        self._lines, self._owed, self.path, self.window = [], [], self._newest(), -1
+    def reset(self) -> None:
+        """Forget what was to be written: the run is back at an earlier window, whose checkpoint is there."""
+        self._lines, self._failed, self.path, self.window = [], [], self._newest(), -1
         self._best = self._good = False
 
-    def write_owed(self) -> None:
+    def write_failed(self) -> None:
         """Write the checkpoints that failed before. Raises RunError, CheckpointError."""
-        self._write(self._owed)
+        self._write(self._failed)
 
     def _newest(self) -> str:
         return next(map(str, self._run.generations()), "")
 
-    def told(self) -> str:
-        """Which checkpoint a resume would go on from."""
+    def last_checkpoint(self) -> str:
+        """Which checkpoint a resume would go on from, in words."""
         return f"the last checkpoint is {self.path}" if self.path else "there is no checkpoint yet"
 
-    def _due(self) -> list[_Due]:
-        """What is owed and a checkpoint of now, which takes the place of an older best or good one."""
-        now = _Due(self._learner.progress.windows, *self._learner.pack(), self._best, self._good)
+    def _pending(self) -> list[_Pending]:
+        """The checkpoints that failed and one of now, which takes the place of an older best or good one."""
+        now = _Pending(self._learner.progress.windows, *self._learner.pack(), self._best, self._good)
         self._best = self._good = False
-        for old in self._owed:
+        for old in self._failed:
             old.best, old.good = old.best and not now.best, old.good and not now.good
-        return [*(old for old in self._owed if old.best or old.good), now]
+        return [*(old for old in self._failed if old.best or old.good), now]
 
     def _write_lines(self) -> None:
         while self._lines:
             self._log.append(self._lines[0])
             del self._lines[0]
 
-    def _write(self, due: list[_Due]) -> None:
+    def _write(self, pending: list[_Pending]) -> None:
         """Lines first, then the checkpoints in their order. Raises RunError, CheckpointError."""
-        self._owed = [each for each in due if each.best or each.good]
+        self._failed = [each for each in pending if each.best or each.good]
         self._write_lines()
         self._log.sync()
         divergence = self._learner.progress.divergence
-        for each in due:
+        for each in pending:
             path = self._run.save(
                 each.window, each.tensors, each.header, best=each.best, keep=(divergence.good, divergence.good_before)
             )
-            self._owed = [other for other in self._owed if other is not each]
+            self._failed = [other for other in self._failed if other is not each]
             self.path, self.window = str(path), each.window

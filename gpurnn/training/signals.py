@@ -27,7 +27,7 @@ class SignalWatch:
         return None if self.stop_signal is None else 128 + self.stop_signal
 
     @property
-    def told(self) -> str:
+    def reason(self) -> str:
         """That the first stop signal came, in words; empty where there was none."""
         return "" if self.stop_signal is None else f"stopped by {self.stop_signal.name}"
 

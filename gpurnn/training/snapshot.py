@@ -36,11 +36,11 @@ _AVERAGE = "average."
 class Progress:
     """Where a run stands: what a checkpoint keeps besides arrays.
 
-    windows: consumed since the run's beginning. cursor: where the stream goes on; None: at its beginning.
-    best: the lowest validation loss in nats, None before the first; best_window: where. stale: validations in a row
-    that were no better. plateaus: how often the plateau schedule has lowered the rate. seconds: spent so far.
-    divergence: what its rule remembers. line_due: whether the log line and the validation of the last window are still
-    to come, since a signal cut that validation short or the run ended before it.
+    windows: consumed since the run's beginning. cursor: where the stream goes on; None: at its beginning. best: the
+    lowest validation loss, None before the first; best_window: where. stale: validations in a row that were no better.
+    plateaus: how often the plateau schedule has lowered the rate. seconds: spent so far. divergence: what its rule
+    remembers. line_missing: whether the log line and the validation of the last window are missing, since a signal cut
+    that validation short or the run ended before it; "line_due" in files.
     """
 
     windows: int = 0
@@ -51,14 +51,14 @@ class Progress:
     plateaus: int = 0
     seconds: float = 0.0
     divergence: Divergence = field(default_factory=Divergence)
-    line_due: bool = False
+    line_missing: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""
         cursor = self.cursor.to_json() if self.cursor else None
         data = vars(self) | {"cursor": cursor, "divergence": self.divergence.to_json()}
-        if not self.line_due:
-            del data["line_due"]
+        if data.pop("line_missing"):
+            data["line_due"] = True
         return data
 
     @classmethod
@@ -80,7 +80,9 @@ class Progress:
         except GpurnnError as error:
             raise CheckpointError(f"{source}: progress: {error}") from None
         divergence = Divergence.from_json(data["divergence"], f"{source}: progress")
-        return cls(**dict(data) | {"cursor": cursor, "divergence": divergence})
+        plain = {name: value for name, value in data.items() if name != "line_due"}
+        missing = "line_due" in data
+        return cls(**plain | {"cursor": cursor, "divergence": divergence, "line_missing": missing})
 
 
 def versions(be: Backend) -> dict[str, str]:
@@ -90,7 +92,7 @@ def versions(be: Backend) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Unchanging:
-    """What all checkpoints of a run have alike, in memory, so that a save reads nothing: its tensors, its header."""
+    """What is the same in all checkpoints of a run, held in memory so that a save reads nothing: tensors and header."""
 
     tensors: dict[str, np.ndarray]
     header: dict[str, Any]
@@ -176,11 +178,11 @@ def load_language(checkpoint: Checkpoint) -> Language:
 def load_model(be: Backend, checkpoint: Checkpoint) -> Model:
     """The model of a checkpoint as it was validated. Raises RunError, CheckpointError."""
     model = Model(be, load_config(checkpoint).model)
-    model.params.load(be, judged_parameters(checkpoint), str(checkpoint.path))
+    model.params.load(be, validated_parameters(checkpoint), str(checkpoint.path))
     return model
 
 
-def judged_parameters(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
+def validated_parameters(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     """The parameters by name that were validated: their average where one was kept."""
     averaged = {name: array for name, array in checkpoint.tensors.items() if name.startswith(_AVERAGE)}
     return {name.removeprefix(_AVERAGE): array for name, array in averaged.items()} or checkpoint.tensors

@@ -23,9 +23,9 @@ CHECKPOINT_MINUTES = 5.0
 class Outcome:
     """How a call of `Trainer.run` ended.
 
-    reason: for people. exit_code: 0; 128 + its number after a stop signal. valid: nats per target of the valid split,
-    None without one and after a signal; stuck: how many of its lanes are. checkpoint: its path. windows, skipped:
-    consumed, and of them skipped, since the run's beginning.
+    reason: for people. exit_code: 0; 128 + its number after a stop signal. valid: the mean loss over the valid split,
+    None without one and after a signal; stuck: how many of its lanes are. checkpoint: its path. windows: how many were
+    consumed since the run's beginning; skipped: how many of them were skipped.
     """
 
     reason: str
@@ -76,17 +76,17 @@ class Trainer:
                     loop = Loop(learner, run, limits, signals, log, minutes, on_line, on_window)
                     reason = loop.go()
             if not signals.stopping():
-                losses = self._validate_at_the_end(loop.saver.told(), signals.stopping)
-        if signals.stopping():  # who sends a signal wants it to end: no validation, or a part of one
-            losses, reason = None, reason if reason == signals.told else f"{reason}; {signals.told}"
+                losses = self._validate_at_the_end(loop.saver.last_checkpoint(), signals.stopping)
+        if signals.stopping():  # a signal cut the validation short, or left it out
+            losses, reason = None, reason if reason == signals.reason else f"{reason}; {signals.reason}"
         valid, stuck = (None, 0) if losses is None else (losses.mean, losses.stuck)
         windows, skipped = learner.progress.windows, learner.skipped
         return Outcome(reason, signals.exit_code or 0, valid, stuck, loop.saver.path, windows, skipped)
 
-    def _validate_at_the_end(self, told: str, stopping: Callable[[], bool]) -> LaneLosses | None:
-        """See `Learner.validate`. told: what is saved, for a note where this fails."""
+    def _validate_at_the_end(self, saved: str, stopping: Callable[[], bool]) -> LaneLosses | None:
+        """See `Learner.validate`. saved: what is saved, for a note where this fails."""
         try:
             return self.learner.validate(stopping)
         except Exception as error:
-            error.add_note(told)
+            error.add_note(saved)
             raise

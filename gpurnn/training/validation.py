@@ -13,7 +13,7 @@ from gpurnn.network import Model
 from gpurnn.training.feed import Feed
 
 STUCK_MARGIN = 3.0
-"""A lane whose mean loss is so many nats above the median over lanes, and above that of guessing, is stuck."""
+"""A lane whose mean loss is so much above the median over lanes, and above that of guessing, is stuck."""
 
 
 class ForwardPass:
@@ -37,11 +37,12 @@ class ForwardPass:
 
 @dataclass(frozen=True)
 class LaneLosses:
-    """The loss over several lanes, each from a state of zeros, in nats per weighted target.
+    """The mean loss of weighted targets over several lanes, each read from a state of zeros.
 
     mean: over all lanes; nan where no target has weight. median: of the lanes' means. stuck: how many lanes are: their
-    mean is above the median + `STUCK_MARGIN` and above ln K, the loss of guessing. A lane whose state was driven where
-    it never comes back from is; the model may be good all the same. sound: the mean over the lanes that are not stuck.
+    mean is above the median + `STUCK_MARGIN` and above ln K, the loss of guessing. So is a lane whose state has come to
+    a place that it does not leave again; the model may be good even so. sound: the mean over the lanes that are not
+    stuck.
     """
 
     mean: float
@@ -61,36 +62,36 @@ class LaneSums:
     """Adds up the loss of each of `lanes` lanes, window by window."""
 
     def __init__(self, lanes: int) -> None:
-        self._nats, self._weight = np.zeros(lanes), np.zeros(lanes)
+        self._loss, self._weight = np.zeros(lanes), np.zeros(lanes)
         self._total = 0.0
 
-    def add(self, window: Window, nats: np.ndarray) -> None:
-        """nats: (T, B), the loss of each target of the window."""
-        weighted = nats * window.weight
+    def add(self, window: Window, losses: np.ndarray) -> None:
+        """losses: (T, B), of each target of the window."""
+        weighted = losses * window.weight
         self._total += float(np.sum(weighted, dtype=np.float64))
-        self._nats += weighted.sum(axis=0, dtype=np.float64)
+        self._loss += weighted.sum(axis=0, dtype=np.float64)
         self._weight += window.weight.sum(axis=0, dtype=np.float64)
 
     def losses(self, symbols: int) -> LaneLosses:
         """What was added up so far. symbols: K."""
         seen = self._weight > 0
-        nats, weight = self._nats[seen], self._weight[seen]
+        loss, weight = self._loss[seen], self._weight[seen]
         if not len(weight):
             return LaneLosses(math.nan, math.nan, 0, math.nan)
-        means = np.where(np.isnan(nats), math.inf, nats / weight)
+        means = np.where(np.isnan(loss), math.inf, loss / weight)
         mean, median = self._total / float(weight.sum()), float(np.median(means))
         if not math.isfinite(median):
             return LaneLosses(mean, median, 0, mean)
         sound = means <= max(median + STUCK_MARGIN, math.log(symbols))
         if sound.all():
             return LaneLosses(mean, median, 0, mean)
-        return LaneLosses(mean, median, int((~sound).sum()), float(nats[sound].sum() / weight[sound].sum()))
+        return LaneLosses(mean, median, int((~sound).sum()), float(loss[sound].sum() / weight[sound].sum()))
 
 
 def lane_losses(passes: Iterable[tuple[Window, np.ndarray]], symbols: int) -> LaneLosses:
     """What `ForwardPass.losses` gives, by lane. symbols: K."""
     sums: LaneSums | None = None
-    for window, nats in passes:
-        sums = sums or LaneSums(nats.shape[1])
-        sums.add(window, nats)
+    for window, losses in passes:
+        sums = sums or LaneSums(losses.shape[1])
+        sums.add(window, losses)
     return (sums or LaneSums(0)).losses(symbols)

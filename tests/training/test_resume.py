@@ -305,7 +305,7 @@ def leave_out_what_was_added(config: dict) -> None:
 
 
 def test_runs_of_the_first_format_go_on(be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """They knew no averages of parameters, no restarts, and judged by all lanes of a validation."""
+    """They knew no averages of parameters, no restarts, and all lanes of a validation counted."""
     config = settings(corpus, optimizer=OptimizerConfig("adam", average=0.0), restart=0.0, counted_lanes="all")
     train(be, corpus, config, tmp_path / "whole", 20)
     train(be, corpus, config, tmp_path / "parts", 10)

@@ -1,4 +1,4 @@
-"""Log lines and checkpoints that cannot be written: reported, owed, written later, an error only at the end."""
+"""Log lines and checkpoints that cannot be written: reported, written later, an error only at the end."""
 
 from __future__ import annotations
 

@@ -140,8 +140,8 @@ def test_a_second_signal_saves_nothing(be: Backend, corpus: Corpus, tmp_path: Pa
 
 
 def test_only_true_says_that_a_line_is_due():
-    data = Progress(line_due=True).to_json()
-    assert Progress.from_json(data, "x").line_due
+    data = Progress(line_missing=True).to_json()
+    assert data["line_due"] is True and Progress.from_json(data, "x").line_missing
     assert "line_due" not in Progress().to_json()
     for other in (False, None, 1, "true"):
         with pytest.raises(CheckpointError, match="x: progress: line_due: expected true"):

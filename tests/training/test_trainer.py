@@ -94,10 +94,10 @@ def test_what_is_validated_is_what_others_load(be: Backend, corpus: Corpus, tmp_
     trainer = trainer_on(be, corpus, tmp_path / "run", validate_every=12)
     outcome = trainer.run(Limits(windows=12))
     loaded = load_model(be, read_checkpoint(tmp_path / "run" / "best.safetensors"))
-    assert be.to_host(loaded.params.values).tobytes() == be.to_host(trainer.learner.judged.params.values).tobytes()
+    assert be.to_host(loaded.params.values).tobytes() == be.to_host(trainer.learner.validated.params.values).tobytes()
     entry = log_without_clock(tmp_path / "run")[-1]
     assert outcome.valid == entry["valid_nats_per_token"] == trainer.learner.progress.best
-    trainer.learner.model.params.values[...] = trainer.learner.judged.params.values
+    trainer.learner.model.params.values[...] = trainer.learner.validated.params.values
     trainer.learner.optimizer.average.fill(0)
     guessing = math.log(len(corpus.vocabulary))  # of the average: all symbols are alike
     assert trainer.learner.validate().mean == pytest.approx(guessing)

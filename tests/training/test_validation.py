@@ -64,7 +64,7 @@ def test_the_rule(lanes: list[float], symbols: int, stuck: int):
     assert found.mean == np.mean(lanes) or math.isnan(found.mean)
 
 
-def test_where_no_lane_is_stuck_the_judged_loss_is_the_mean_to_the_bit():
+def test_where_no_lane_is_stuck_the_loss_that_counts_is_the_mean_to_the_bit():
     rng = np.random.default_rng(1)
     windows = [(SimpleNamespace(weight=rng.integers(0, 2, (7, 5)) * 1.0), rng.random((7, 5))) for _ in range(9)]
     found = lane_losses(windows, 20)  # type: ignore[arg-type]
@@ -140,7 +140,7 @@ def test_a_stuck_lane_decides_nothing(be: Backend, corpus: Corpus, tmp_path: Pat
     assert planted.learner.progress.plateaus > 1 and planted.learner.progress.windows < 120  # all of it was put to use
 
 
-def test_runs_of_before_are_judged_by_all_lanes(
+def test_in_runs_of_before_all_lanes_count(
     be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(learner, "ForwardPass", Planted)
