@@ -15,7 +15,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 import gpurnn
+from gpurnn.api.table import table_of_parts
 from gpurnn.cli.main import main
+from gpurnn.network import ModelConfig
+from gpurnn.network.chain import parts_of
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -73,6 +76,11 @@ def test_the_python_runs(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert stream == ""
     assert re.fullmatch(r"0 \d\.\d+\n", training)
     assert re.fullmatch(r"\[[\d.e\s+-]+\]\n", through)
+
+
+def test_the_table_of_parts_is_as_it_is_shown():
+    table = table_of_parts(parts_of(ModelConfig(65, cell="gru", hidden=256)))
+    assert "\n".join(f"    {line}" for line in table.splitlines()) in TEXT
 
 
 def shortened(command: str) -> list[str]:

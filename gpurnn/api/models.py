@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -11,14 +12,17 @@ from gpurnn import backend
 from gpurnn.api.arguments import AnyPath, known_keywords, path_of
 from gpurnn.api.table import table_of_parts
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.stream import Cursor, Window
 from gpurnn.data.text.language import Language
 from gpurnn.evaluation.language_model import Evaluation
 from gpurnn.evaluation.language_model import evaluate as evaluate_split
 from gpurnn.exceptions import UsageError
+from gpurnn.fields import Field
 from gpurnn.generation.generate import generate as generate_pieces
 from gpurnn.generation.prompt import Prompt
 from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.feed import Feed
 from gpurnn.training.load import Trained, load_trained
 from gpurnn.training.model_file import write_model
 from gpurnn.training.session import open_corpus
@@ -94,32 +98,52 @@ class TrainedModel:
         write_model(path_of("path", path), self.model, self.language, self.config)
 
     def __call__(self, x: Any) -> np.ndarray:
-        """The outputs o (T, B, K), before the softmax, of T steps of B sequences, each from its beginning.
+        """The outputs o (T, B, K), before the loss, of T steps of B sequences, each from its beginning.
 
-        x: (T, B) symbols, whole numbers, on the host; the outputs are there too. For looking: it allocates all that
-        such a window takes. Raises UsageError for other arrays.
+        x: what the input part reads, on the host, as the outputs are: (T, B) symbols, whole numbers; or (T, B, F) real
+        numbers. For looking: it allocates all that such a window takes. Raises UsageError for other arrays.
         """
-        tokens = np.asarray(x)
-        if tokens.ndim != 2 or not tokens.size or tokens.dtype.kind not in "iu":
-            raise UsageError(f"x: expected symbols (T, B), whole numbers, found {tokens.shape} {tokens.dtype}")
-        model, (steps, lanes) = self.model, tokens.shape
-        symbols = model.config.symbols
-        if not 0 <= tokens.min() <= tokens.max() < symbols:
-            wrong = tokens.min() if tokens.min() < 0 else tokens.max()
-            raise UsageError(f"x: expected symbols of the vocabulary, 0 to {symbols - 1}, found {wrong}")
+        model, fields = self.model, self.model.parts[0].fields
+        if len(fields) != 1:
+            raise UsageError(f"x: the input reads {len(fields)} fields; load a window of them with a Feed instead")
+        read = fields[0]
+        array = np.asarray(x)
+        steps, lanes = array.shape[:2] if array.ndim > 1 else (0, 0)
+        kinds = "iu" if read.kind == "index" else "fiu"
+        if array.shape != read.shape(steps, lanes) or not array.size or array.dtype.kind not in kinds:
+            shape = "(T, B, F)" if read.width else "(T, B)"
+            raise UsageError(f"x: expected {read}, {shape}, found {array.shape} {array.dtype}")
         workspace = model.workspace(lanes, steps, train=False)
-        batch = workspace.batch
-        model.be.from_host(tokens.astype(batch.tokens.dtype).reshape(-1), out=batch.tokens)
-        batch.carry[...] = 1
-        batch.carry[0] = 0  # where a sequence begins
-        batch.begin(steps, [t == 0 for t in range(steps)])
+        Feed(model.be, workspace.batch).load(_window(model.fields, read.name, array))
         model.forward(workspace, model.state(lanes))
         return model.be.to_host(workspace.o).reshape(steps, lanes, -1)
 
     def __repr__(self) -> str:
         vocabulary, config, be = self.language.vocabulary, self.config.model, self.model.be
         head = f"{config.cell} of {len(vocabulary):,} {vocabulary.kind}, {config.dtype}, on {be.device}"
-        return f"{head}\n{table_of_parts(config)}"
+        return f"{head}\n{table_of_parts(self.model.parts)}"
+
+
+def _window(fields: Iterable[Field], name: str, x: np.ndarray) -> Window:
+    """Whole sequences, from their first step on, with `x` as the field `name` and 0 in all others."""
+    shape = steps, lanes = x.shape[0], x.shape[1]
+    dtypes = {"index": np.int32, "real": np.float64}
+    arrays = {field.name: np.zeros(field.shape(*shape), dtypes[field.kind]) for field in fields}
+    arrays[name] = x if x.dtype.kind == arrays[name].dtype.kind else x.astype(arrays[name].dtype)
+    carry = np.ones(shape, np.float32)
+    carry[0] = 0
+    weight = np.ones(shape, np.float32)
+    return Window(
+        index=0,
+        epoch=0,
+        carry=carry,
+        weight=weight,
+        has_boundary=True,
+        uniform=True,
+        weight_sum=float(steps * lanes),
+        cursor=Cursor(1, lanes, steps, 0),
+        fields=arrays,
+    )
 
 
 @known_keywords

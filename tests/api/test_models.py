@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,7 +20,10 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.evaluation.language_model import evaluate as evaluate_split
 from gpurnn.exceptions import CheckpointError, DataError, UsageError
 from gpurnn.generation.generate import generate
-from gpurnn.training.load import load_trained
+from gpurnn.network import Model, ModelConfig
+from gpurnn.runs.checkpoint import Checkpoint
+from gpurnn.training.config import TrainConfig
+from gpurnn.training.load import Trained, load_trained
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +110,11 @@ def test_outputs_are_those_of_a_forward_pass(be: Backend, folder: Path, name: st
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        ([[0, 99]], "x: expected symbols of the vocabulary, 0 to 13, found 99"),
-        ([[0, -1]], "0 to 13, found -1"),
-        ([1, 2], r"x: expected symbols \(T, B\), whole numbers, found \(2,\) int64"),
-        ([[0.5]], r"whole numbers, found \(1, 1\) float64"),
+        ([[0, 99]], "tokens: found 99 at step 0 of lane 1; the vocabulary of the model has 14 symbols, 0 to 13"),
+        ([[0], [-1]], "tokens: found -1 at step 1 of lane 0"),
+        ([1, 2], r"x: expected whole numbers below 14, one a step, \(T, B\), found \(2,\) int64"),
+        ([[[1, 2]]], r"\(T, B\), found \(1, 1, 2\) int64"),
+        ([[0.5]], r"\(T, B\), found \(1, 1\) float64"),
         (np.zeros((0, 2), int), r"found \(0, 2\) int64"),
         ("text", r"found \(\) <U4"),
     ],
@@ -119,19 +124,50 @@ def test_what_has_no_outputs(be: Backend, folder: Path, x: object, message: str)
         gpurnn.load(folder / "run", be.device)(x)
 
 
+def test_outputs_of_real_numbers(be: Backend, folder: Path):
+    config = ModelConfig(0, inputs=3, outputs=2, input="real", head="squared", start="learned", hidden=5, cell="gru")
+    model = Model(be, config)
+    model.params.initialise(be, 1)
+    start = model.params.value["layers.0.start.h"]
+    start[...] = 0.5  # a sequence begins with it
+    language = gpurnn.load(folder / "run", be.device).language
+    looked_at = TrainedModel(Trained(model, language, TrainConfig(config), Checkpoint({}, {}, None, 2)))
+    x = np.random.default_rng(1).standard_normal((4, 2, 3)).astype(np.float32)
+    y = looked_at(x)
+    value = {name: be.to_host(array) for name, array in model.params.value.items()}
+    h = np.full((2, 5), 0.5)
+    for t in range(4):
+        a, r = x[t] @ value["layers.0.U"] + value["layers.0.b"], h @ value["layers.0.W"]
+        gates = 1 / (1 + np.exp(-(a + r)[:, :10]))
+        n = np.tanh(a[:, 10:] + gates[:, :5] * (r[:, 10:] + value["layers.0.b_h"]))
+        h = (1 - gates[:, 5:]) * n + gates[:, 5:] * h
+        np.testing.assert_allclose(y[t], h @ value["output.V"] + value["output.c"], atol=1e-5)
+    assert np.array_equal(looked_at(np.ones((2, 1, 3), int)), looked_at(np.ones((2, 1, 3))))
+    for wrong, message in (
+        (x[0], r"x: expected 3 real numbers a step, \(T, B, F\), found \(2, 3\) float32"),
+        (x[:, :, :2], r"found \(4, 2, 2\) float32"),
+        (x * np.nan, "reals: expected finite numbers, found another at step 0 of lane 0"),
+        (x.astype(complex), "found .* complex128"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            looked_at(wrong)
+
+
 def test_a_table_of_parts(be: Backend, folder: Path):
     model = gpurnn.load(folder / "run", be.device)
     lines = repr(model).splitlines()
     assert lines[0] == f"gru of 14 chars, float64, on {be.device}"
-    assert [line.split()[:2] for line in lines[2:6]] == [
-        ["embedding", "embedding"],
-        ["layers.0", "gru"],
-        ["layers.1", "gru"],
-        ["output", "softmax"],
+    rows = [re.split("  +", line.strip()) for line in lines[1:]]
+    assert rows == [
+        ["part", "kind", "width", "parameters", "number"],
+        ["embedding", "embedding", "3", "table (14, 3)", "42"],
+        ["layers.0", "gru", "3 to 6", "U (3, 18)", "W (6, 18)", "b (18,)", "b_h (6,)", "186"],
+        ["dropout.0", "dropout", "6 to 6"],
+        ["layers.1", "gru", "6 to 6", "U (6, 18)", "W (6, 18)", "b (18,)", "b_h (6,)", "240"],
+        ["dropout.1", "dropout", "6 to 6"],
+        ["output", "softmax", "6 to 14", "V (6, 14)", "c (14,)", "98"],
+        [f"{model.model.params.count}"],
     ]
-    assert "U (3, 18)  W (6, 18)  b (18,)  b_h (6,)" in lines[3]
-    counts = [int(line.split()[-1].replace(",", "")) for line in lines[2:]]
-    assert counts == [42, 186, 240, 98, model.model.params.count]
 
 
 def test_a_saved_model_is_the_same_model(be: Backend, folder: Path, tmp_path: Path):
