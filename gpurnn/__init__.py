@@ -13,32 +13,31 @@ this package loads nothing. The rooms behind them, each importing only from thos
 
 from __future__ import annotations
 
+__version__ = "0.1.0"
+__all__ = ["backend", "evaluate", "load", "prepare", "train"]
+
 TYPE_CHECKING = False  # importing it from typing takes longer than all of this
 if TYPE_CHECKING:
     from gpurnn import backend
     from gpurnn.api.corpora import prepare
     from gpurnn.api.models import evaluate, load
     from gpurnn.api.runs import train
+else:
+    _HOMES = {
+        "evaluate": "gpurnn.api.models",
+        "load": "gpurnn.api.models",
+        "prepare": "gpurnn.api.corpora",
+        "train": "gpurnn.api.runs",
+    }
 
-__version__ = "0.1.0"
-__all__ = ["backend", "evaluate", "load", "prepare", "train"]
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
 
-_HOMES = {
-    "evaluate": "gpurnn.api.models",
-    "load": "gpurnn.api.models",
-    "prepare": "gpurnn.api.corpora",
-    "train": "gpurnn.api.runs",
-}
-
-
-def __getattr__(name: str) -> object:
-    from importlib import import_module
-
-    if name == "backend":
-        return import_module("gpurnn.backend")
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name == "backend":
+            return import_module("gpurnn.backend")
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -20,11 +20,11 @@ from gpurnn.runs.checkpoint import begins_as_checkpoint
 def info(path: Path, verify: bool, as_json: bool) -> None:
     """Show what a corpus (a file), a run (a folder), or a model or a checkpoint (a file) is."""
     if path.is_dir():
-        from gpurnn.cli.run_info import describe_run
+        from gpurnn.training.describe import describe_run
 
-        facts = describe_run(path)
+        facts = describe_run(path, console.warn)
     elif begins_as_checkpoint(path):
-        from gpurnn.cli.run_info import describe_model
+        from gpurnn.training.describe import describe_model
 
         facts = describe_model(path)
     else:

@@ -51,7 +51,7 @@ AT_ONCE = [
     ("gpurnn.runs.checkpoint:read_checkpoint", ("train", "--resume", "run")),
     ("gpurnn.training.validation:ForwardPass.__init__", EVALUATE),
     ("gpurnn.data.corpus:Corpus.verify", ("info", "text.h5", "--verify")),
-    ("gpurnn.cli.run_info:describe_run", ("info", "run")),
+    ("gpurnn.training.describe:describe_run", ("info", "run")),
 ]
 """A place where a process is when the signal comes, and the command: nothing is to be tidied up there."""
 TIDIED = [

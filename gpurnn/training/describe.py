@@ -1,13 +1,13 @@
-"""What `gpurnn info` shows about a run, and about a model in a file."""
+"""A run, and a model in a file, as `gpurnn info` tells of them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gpurnn.cli.console import warn
 from gpurnn.data.stream import Cursor
 from gpurnn.data.stream.windows import Geometry
 from gpurnn.exceptions import GpurnnError
@@ -21,14 +21,15 @@ from gpurnn.training.model_file import is_model_file
 from gpurnn.training.snapshot import load_config
 
 
-def describe_run(path: Path) -> dict[str, Any]:
+def describe_run(path: Path, on_warning: Callable[[str], None]) -> dict[str, Any]:
     """A run as a dictionary of JSON values.
 
     Keys: path, model (cell, sizes, parameters), training (optimizer, rates, geometry), corpus, windows, epochs and
     seconds done, loss (the last and the best, in nats a token), checkpoints (the last and the best file), versions.
-    Before the first checkpoint nothing is done. Raises RunError, CheckpointError.
+    Before the first checkpoint nothing is done. on_warning: called with one line on what is damaged.
+    Raises RunError, CheckpointError.
     """
-    run = RunDirectory.open(path, warn)
+    run = RunDirectory.open(path, on_warning)
     checkpoint = run.load("last") if run.begun else None
     written = run.read_config()
     if checkpoint is None:
@@ -42,7 +43,7 @@ def describe_run(path: Path) -> dict[str, Any]:
         "training": _training(config),
         "corpus": _corpus(header),
         **_done(checkpoint),
-        "loss": _losses(run, checkpoint),
+        "loss": _losses(run, checkpoint, on_warning),
         "checkpoints": {
             "last": None if checkpoint is None else str(checkpoint.path),
             "best": str(run.best) if run.best.exists() else None,
@@ -125,10 +126,10 @@ def _epochs(cursor: Any) -> float | None:
         return None
 
 
-def _losses(run: RunDirectory, checkpoint: Checkpoint | None) -> dict[str, Any]:
+def _losses(run: RunDirectory, checkpoint: Checkpoint | None, on_warning: Callable[[str], None]) -> dict[str, Any]:
     """The last losses that were logged, and the best validation."""
     losses: dict[str, Any] = {"train": None, "valid": None, "best_valid": None, "best_window": None}
-    for line in read_log(run.log, warn) if run.log.exists() else ():
+    for line in read_log(run.log, on_warning) if run.log.exists() else ():
         losses["train"] = line.get("nats_per_token", losses["train"])
         losses["valid"] = line.get("valid_nats_per_token", losses["valid"])
     progress = {} if checkpoint is None else _section(checkpoint.header, "progress")
