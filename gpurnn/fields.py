@@ -65,9 +65,7 @@ def joined(declared: Iterable[tuple[str, Field]]) -> tuple[Field, ...]:
     for reader, field in declared:
         first, before = found.setdefault(field.name, (reader, field))
         if not field.alike(before):
-            raise UsageError(
-                f"field {field.name}: {first} reads {before}, {reader} reads {field}; expected one of them"
-            )
+            raise UsageError(f"field {field.name}: {first} reads {before}; {reader} reads {field}; expected the same")
         found[field.name] = first, replace(before, planned=before.planned or field.planned)
     return tuple(field for _, field in found.values())
 

@@ -70,9 +70,9 @@ def evaluate(
     lanes = checked("lanes", Count, lanes)
     _check(language.vocabulary, corpus, split)
     targets = max(1, len(corpus.split(split)) - 1)
-    steps = min(_STEPS, max(1, _LOGITS // (lanes * model.config.symbols)), max(1, targets // lanes))
+    steps = min(_STEPS, max(1, _LOGITS // (lanes * model.config.output_width)), max(1, targets // lanes))
     total, done = 0.0, 0
-    seen = np.zeros(model.config.symbols, np.int64)
+    seen = np.zeros(model.config.output_width, np.int64)
     stream = WindowStream(corpus, split, lanes=lanes, steps=steps, epochs=1, plan=False, tail=True)
     sums = LaneSums(lanes)
     with closing(stream):
@@ -87,7 +87,7 @@ def evaluate(
         raise DataError(f"{corpus.path}: split {split} has no target to count, every document in it is one token")
     if not math.isfinite(total):
         raise GpurnnError(f"the loss over split {split} is not finite, the model has diverged; try another checkpoint")
-    return _evaluation(total, seen, language.vocabulary, lanes, sums.losses(model.config.symbols))
+    return _evaluation(total, seen, language.vocabulary, lanes, sums.losses(model.head))
 
 
 def _check(vocabulary: Vocabulary, corpus: Corpus, split: str) -> None:

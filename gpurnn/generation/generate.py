@@ -68,7 +68,7 @@ class Generator:
 
     def read(self, prompt: Prompt) -> None:
         """Begin where this prompt ends; an empty one begins a document. Raises DataError, see `encode_prompt`."""
-        self._start.reset()
+        self._model.begin(self._start)
         self._last = None
         windows = in_windows(encode_prompt(self._language, prompt), _PROMPT_STEPS)
         window = next(windows, None)

@@ -8,10 +8,11 @@ from gpurnn.backend import Array, Backend
 from gpurnn.exceptions import UsageError
 from gpurnn.network.chain import fields_of, parts_of, specs_of
 from gpurnn.network.config import ModelConfig
-from gpurnn.network.expect import expect_errors, expect_state, expect_window, expect_workspace
+from gpurnn.network.expect import expect_errors, expect_parameters, expect_state, expect_window, expect_workspace
 from gpurnn.network.heads import Head
 from gpurnn.network.params import Params
-from gpurnn.network.state import State
+from gpurnn.network.part import of_part
+from gpurnn.network.state import State, StateKind, carrying
 from gpurnn.network.workspace import Workspace
 from gpurnn.settings import expect_kind
 
@@ -55,6 +56,18 @@ class Model:
     def state(self, lanes: int) -> State:
         """A carried state of zeros."""
         return State(self.be, self.parts, self.config.real, lanes)
+
+    def begin(self, state: State) -> None:
+        """`state`: overwritten with the one in which every lane begins a sequence: zeros, or what its start has learnt.
+
+        A window need not be told: where its carry is 0, a step sees the start whatever is carried.
+        """
+        expect_parameters(self.params)
+        expect_state(state, StateKind.of(self.be, self.parts, self.config.real, state.kind.lanes))
+        state.reset()
+        for part, carried in zip(carrying(self.parts), state.layers, strict=True):
+            for name, first in part.first(of_part(part, self.params.value)).items():
+                carried[name][...] = first
 
     def forward(self, ws: Workspace, state: State) -> None:
         """Outputs `ws.o` of the window in `ws.batch`, from the carried `state` (read only; see `carry_out`).

@@ -51,6 +51,18 @@ class Part(Declared, ABC):
     outputs: int
     states: Mapping[str, int] = _NOTHING
 
+    @property
+    def step_fields(self) -> tuple[Field, ...]:
+        """Those of its fields that `step` reads."""
+        return self.fields
+
+    def first(self, value: Named) -> Named:
+        """The states of a sequence of which nothing was read yet: arrays that broadcast to (B, ...) by state name.
+
+        value: its parameters. States that it does not name are 0.
+        """
+        return {}
+
     @abstractmethod
     def bind(self, to: Binding, x: Signal) -> Pass:
         """Its buffers in a workspace, and what it does with them. x: what it reads. Allocates all that it needs."""

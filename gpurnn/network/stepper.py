@@ -8,8 +8,7 @@ import numpy as np
 
 from gpurnn.backend import Array
 from gpurnn.exceptions import BackendError, UsageError
-from gpurnn.fields import Field
-from gpurnn.network.chain import fields_of
+from gpurnn.fields import Field, joined
 from gpurnn.network.expect import expect_parameters, expect_state
 from gpurnn.network.model import Model
 from gpurnn.network.part import Lane
@@ -28,7 +27,7 @@ class Stepper:
     def __init__(self, model: Model) -> None:
         be, real, parts = model.be, model.config.real, model.parts
         expect_parameters(model.params)
-        fields = fields_of(parts[:-1])
+        fields = joined((part.name, field) for part in parts[:-1] for field in part.step_fields)
         if len(fields) != 1:
             names = ", ".join(field.name for field in fields) or "none"
             raise UsageError(f"model: expected parts that read one field to step with, found {names}")

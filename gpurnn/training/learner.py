@@ -13,8 +13,11 @@ import numpy as np
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import Geometry, Window, WindowStream
+from gpurnn.data.stream.windows import text_fields
 from gpurnn.exceptions import DataError
+from gpurnn.fields import expect_fields
 from gpurnn.network import Model
+from gpurnn.network.chain import readers
 from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.feed import Feed
@@ -30,12 +33,15 @@ class Learner:
 
     be: where it computes. corpus: open. config: every setting. on_warning: called with one line for a person.
     validated: the model that is validated, and that others use: with the average of the parameters where one is kept.
+    Raises DataError where the corpus lacks a field that a part of the model reads, or is too short.
     """
 
     def __init__(self, be: Backend, corpus: Corpus, config: TrainConfig, on_warning: Callable[[str], None]) -> None:
         self.corpus, self.config = corpus, config
         self.windows_per_epoch = windows_per_epoch(corpus, config)
         self.model = Model(be, config.model)
+        fields = text_fields(len(corpus.vocabulary), planned=be.plans_rows)
+        expect_fields(readers(self.model.parts), str(corpus.path), fields)
         self.model.params.initialise(be, config.seed)
         self.state = self.model.state(config.lanes)
         self.optimizer = Optimizer(be, self.model.params, config.optimizer)
@@ -105,7 +111,7 @@ class Learner:
         self._validation.state.reset()
         with closing(WindowStream(self.corpus, "valid", lanes=lanes, steps=steps, epochs=1, plan=False)) as stream:
             passes = self._validation.losses(islice(stream.recycled(), config.validate_windows))
-            losses = lane_losses(takewhile(lambda each: not stopping(), passes), config.model.symbols)
+            losses = lane_losses(takewhile(lambda each: not stopping(), passes), self.validated.head)
         return None if math.isnan(losses.median) else losses
 
     def pack(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

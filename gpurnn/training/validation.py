@@ -10,10 +10,8 @@ import numpy as np
 
 from gpurnn.data.stream import Window
 from gpurnn.network import Model
+from gpurnn.network.heads import Head
 from gpurnn.training.feed import Feed
-
-STUCK_MARGIN = 3.0
-"""A lane whose mean loss is so much above the median over lanes, and above that of guessing, is stuck."""
 
 
 class ForwardPass:
@@ -37,10 +35,10 @@ class ForwardPass:
 
 @dataclass(frozen=True)
 class LaneLosses:
-    """The mean loss of weighted targets over several lanes, each read from a state of zeros.
+    """The mean loss of weighted targets over several lanes, each read from where a sequence begins.
 
     mean: over all lanes; nan where no target has weight. median: of the lanes' means. stuck: how many lanes are: their
-    mean is above the median + `STUCK_MARGIN` and above ln K, the loss of guessing. So is a lane whose state has come to
+    mean is above what the head says of the median, see `Head.stuck_from`. So is a lane whose state has come to
     a place that it does not leave again; the model may be good even so. sound: the mean over the lanes that are not
     stuck.
     """
@@ -72,8 +70,8 @@ class LaneSums:
         self._loss += weighted.sum(axis=0, dtype=np.float64)
         self._weight += window.weight.sum(axis=0, dtype=np.float64)
 
-    def losses(self, symbols: int) -> LaneLosses:
-        """What was added up so far. symbols: K."""
+    def losses(self, head: Head) -> LaneLosses:
+        """What was added up so far. head: of the model."""
         seen = self._weight > 0
         loss, weight = self._loss[seen], self._weight[seen]
         if not len(weight):
@@ -82,16 +80,16 @@ class LaneSums:
         mean, median = self._total / float(weight.sum()), float(np.median(means))
         if not math.isfinite(median):
             return LaneLosses(mean, median, 0, mean)
-        sound = means <= max(median + STUCK_MARGIN, math.log(symbols))
+        sound = means <= head.stuck_from(median)
         if sound.all():
             return LaneLosses(mean, median, 0, mean)
         return LaneLosses(mean, median, int((~sound).sum()), float(loss[sound].sum() / weight[sound].sum()))
 
 
-def lane_losses(passes: Iterable[tuple[Window, np.ndarray]], symbols: int) -> LaneLosses:
-    """What `ForwardPass.losses` gives, by lane. symbols: K."""
+def lane_losses(passes: Iterable[tuple[Window, np.ndarray]], head: Head) -> LaneLosses:
+    """What `ForwardPass.losses` gives, by lane. head: of the model."""
     sums: LaneSums | None = None
     for window, losses in passes:
         sums = sums or LaneSums(losses.shape[1])
         sums.add(window, losses)
-    return (sums or LaneSums(0)).losses(symbols)
+    return (sums or LaneSums(0)).losses(head)

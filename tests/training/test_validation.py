@@ -16,6 +16,8 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import Window
 from gpurnn.data.text.language import Language
 from gpurnn.evaluation.language_model import evaluate
+from gpurnn.network import ModelConfig
+from gpurnn.network.heads.softmax_xent import Softmax
 from gpurnn.training import learner
 from gpurnn.training.config import Limits
 from gpurnn.training.learner import Learner
@@ -33,7 +35,12 @@ def losses(nats: list[list[float]], weight: list[list[float]] | None = None, sym
     """Of one window, time first."""
     loss = np.array(nats)
     weights = np.ones_like(loss) if weight is None else np.array(weight)
-    return lane_losses([(SimpleNamespace(weight=weights), loss)], symbols)  # type: ignore[list-item]
+    return lane_losses([(SimpleNamespace(weight=weights), loss)], softmax(symbols))  # type: ignore[list-item]
+
+
+def softmax(symbols: int) -> Softmax:
+    """A head over so many symbols."""
+    return Softmax(ModelConfig(symbols), 1)
 
 
 def test_a_lane_far_above_the_others_is_stuck():
@@ -67,7 +74,7 @@ def test_the_rule(lanes: list[float], symbols: int, stuck: int):
 def test_where_no_lane_is_stuck_the_loss_that_counts_is_the_mean_to_the_bit():
     rng = np.random.default_rng(1)
     windows = [(SimpleNamespace(weight=rng.integers(0, 2, (7, 5)) * 1.0), rng.random((7, 5))) for _ in range(9)]
-    found = lane_losses(windows, 20)  # type: ignore[arg-type]
+    found = lane_losses(windows, softmax(20))  # type: ignore[arg-type]
     assert found.sound == found.mean
     weighted = sum(float((w.weight * nats).sum()) for w, nats in windows)
     assert found.mean == pytest.approx(weighted / sum(float(w.weight.sum()) for w, _ in windows), rel=1e-14)

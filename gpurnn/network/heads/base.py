@@ -28,24 +28,21 @@ class Head(Part):
     - o (N, K): the outputs; `error_op` overwrites it with their error, (∂loss/∂o) weight scale; `loss_op` uses it up.
     - target: as the field has it; weight (N,), scale (1,): read only. losses (N,): overwritten.
 
-    stuck_margin: a lane whose mean loss is so much above the median over lanes, and above that of guessing, is stuck;
-    infinite: none is.
     """
 
     name = "output"
     unit: ClassVar[str]
     error_op: ClassVar[FusedOp]
     loss_op: ClassVar[FusedOp]
-    stuck_margin: ClassVar[float] = math.inf
 
     def __init__(self, config: ModelConfig, inputs: int, target: Field) -> None:
         self.inputs, self.outputs = inputs, config.output_width
         self.target, self.fields = target, (target,)
         self._init = config.init
 
-    def guessing(self) -> float:
-        """The mean loss of a model that knows nothing; 0 where that cannot be told."""
-        return 0.0
+    def stuck_from(self, median: float) -> float:
+        """A lane is stuck whose mean loss is above this; none is where it is infinite. median: of all lanes' means."""
+        return math.inf
 
     def specs(self) -> list[Spec]:
         return [

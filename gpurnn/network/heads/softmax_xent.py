@@ -15,6 +15,8 @@ from gpurnn.network.config import ModelConfig
 from gpurnn.network.heads.base import Head
 
 _SOURCE = Path(__file__).with_name("softmax_xent.cu")
+STUCK_MARGIN = 3.0
+"""A lane whose mean loss is so many nats above the median over lanes, and above that of guessing, is stuck."""
 _BLOCK = 1 << 16  # elements of o worked on at a time: they stay in the cache
 
 
@@ -125,11 +127,10 @@ class Softmax(Head):
 
     kind, unit = "softmax", "nats"
     error_op, loss_op = SOFTMAX_XENT, XENT
-    stuck_margin = 3.0
 
     def __init__(self, config: ModelConfig, inputs: int) -> None:
         super().__init__(config, inputs, Field("targets", "index", below=config.output_width))
 
-    def guessing(self) -> float:
-        """ln K."""
-        return math.log(self.outputs)
+    def stuck_from(self, median: float) -> float:
+        """`STUCK_MARGIN` above the median, and not below ln K, the loss of guessing."""
+        return max(median + STUCK_MARGIN, math.log(self.outputs))

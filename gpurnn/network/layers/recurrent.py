@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gpurnn.backend import Array
+from gpurnn.fields import Field
 from gpurnn.network.batch import Batch
 from gpurnn.network.cells import CELLS
 from gpurnn.network.config import ModelConfig
@@ -11,7 +12,7 @@ from gpurnn.network.layers.recurrence import Recurrence
 from gpurnn.network.params import Spec
 from gpurnn.network.part import Binding, Lane, Named, Part, Pass
 from gpurnn.network.signal import Signal
-from gpurnn.network.starts import STARTS
+from gpurnn.network.starts import STARTS, Start
 
 
 class Recurrent(Part):
@@ -22,7 +23,7 @@ class Recurrent(Part):
         self.inputs, self.outputs = inputs, config.hidden
         self.cell = CELLS[config.cell]
         self.states = dict.fromkeys(self.cell.states, config.hidden)
-        self.start = STARTS[config.start](config, f"{self.name}.start", self.states)
+        self.start: Start = STARTS[config.start](config, f"{self.name}.start", self.states)
         self.fields = self.start.fields
         self._init, self._recurrent_init = config.init, config.recurrent_init or self.cell.recurrent_init
         self._forget_bias = config.forget_bias * self.cell.forget_gate
@@ -37,6 +38,14 @@ class Recurrent(Part):
             *(Spec(f"{name}.{bias}", (hidden,)) for bias in self.cell.biases),
             *self.start.specs(),
         ]
+
+    @property
+    def step_fields(self) -> tuple[Field, ...]:
+        """None: a step goes on from a state, whatever its sequence began with."""
+        return ()
+
+    def first(self, value: Named) -> Named:
+        return self.start.first(_of_start(value))
 
     def bind(self, to: Binding, x: Signal) -> Pass:
         return RecurrentPass(self, to, x)
@@ -108,5 +117,9 @@ class RecurrentPass(Pass):
         self._be.gemm(self._x.at(t).T, self.loop.da[t], gradient["U"])
         self.loop.gradients_at(t, self._batch.carry, gradient, self._ones)
         if self._start is not None:
-            start = {name.removeprefix("start."): array for name, array in gradient.items() if "start." in name}
-            self._start.gradients_at(t, self._batch, start)
+            self._start.gradients_at(t, self._batch, _of_start(gradient))
+
+
+def _of_start(named: Named) -> Named:
+    """The arrays of a layer that are its start's."""
+    return {name.removeprefix("start."): array for name, array in named.items() if name.startswith("start.")}

@@ -8,7 +8,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from gpurnn.backend import Array
 from gpurnn.network.batch import Batch
 from gpurnn.network.part import Binding, Declared, Named
 
@@ -45,9 +44,5 @@ class Start(Declared, ABC):
         """What it does in a workspace. None: it is zero, and no error is kept."""
 
     @abstractmethod
-    def first(self, value: Named) -> Mapping[str, Array]:
-        """The state of a sequence of which nothing was read yet: arrays that broadcast to (B, H) by state name.
-
-        value: its parameters. States that it does not name are 0. A start that follows from what belongs to a sequence
-        names none.
-        """
+    def first(self, value: Named) -> Named:
+        """See `Part.first`. A start that follows from what belongs to a sequence names no state."""

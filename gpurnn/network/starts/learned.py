@@ -24,7 +24,7 @@ class Learned(Start):
     def bind(self, to: Binding) -> StartPass | None:
         return _LearnedPass(self, to)
 
-    def first(self, value: Named) -> Mapping[str, Array]:
+    def first(self, value: Named) -> Named:
         return value
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gpurnn.backend import Array
 from gpurnn.network.config import ModelConfig
 from gpurnn.network.part import Binding, Named
 from gpurnn.network.starts.base import Start, StartPass
@@ -19,5 +18,5 @@ class Zero(Start):
     def bind(self, to: Binding) -> StartPass | None:
         return None
 
-    def first(self, value: Named) -> Mapping[str, Array]:
+    def first(self, value: Named) -> Named:
         return {}

@@ -1,0 +1,1 @@
+"""Parts from outside the package, as its users would add them: one file each, and one registration."""

@@ -1,0 +1,339 @@
+"""Every part of every table by its declaration alone, and parts that a program adds from outside the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from outside_cell import NAME as OUTSIDE_CELL
+
+from gpurnn.backend import Backend
+from gpurnn.exceptions import DataError, UsageError
+from gpurnn.fields import Field, expect_fields
+from gpurnn.network import Model, ModelConfig, State, Workspace, through_time
+from gpurnn.network.cells import CELLS
+from gpurnn.network.chain import readers
+from gpurnn.network.heads import HEADS
+from gpurnn.network.inputs import INPUTS
+from gpurnn.network.layers import LAYERS
+from gpurnn.network.starts import STARTS
+from gpurnn.network.stepper import Stepper
+from gpurnn.runs.checkpoint import encode_checkpoint, parse_checkpoint
+from gpurnn.training.config import TrainConfig
+from gpurnn.training.feed import Feed
+from gpurnn.training.optimizer import Optimizer, OptimizerConfig
+from gpurnn.training.snapshot import Progress, Unchanging, load_config, pack, unpack
+from gpurnn.training.step import TrainingStep
+
+from .helpers import central_difference, check_gradient, host, random_model, random_state
+from .outside.gain_layer import GainLayer
+from .outside.half_squared_head import HalfSquaredHead
+from .outside.scaled_input import ScaledInput
+from .outside.side_start import SideStart
+from .windows import Source, draw
+
+STEPS, LANES = 5, 3
+OUTSIDE = {
+    "inputs": 3,
+    "outputs": 2,
+    "input": "scaled",
+    "start": "side",
+    "stack": ("recurrent", "gain", "dropout"),
+    "head": "half-squared",
+    "cell": OUTSIDE_CELL,
+}
+
+
+@pytest.fixture(autouse=True)
+def outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One registration each."""
+    monkeypatch.setitem(INPUTS, "scaled", ScaledInput)
+    monkeypatch.setitem(LAYERS, "gain", GainLayer)
+    monkeypatch.setitem(STARTS, "side", SideStart)
+    monkeypatch.setitem(HEADS, "half-squared", HalfSquaredHead)
+
+
+def config_of(**settings: Any) -> ModelConfig:
+    """Small, in float64, with the widths that the parts want."""
+    widths = {"symbols": 4, "hidden": 3, "embedding": 2 if settings.get("input") == "embedding" else 0}
+    return ModelConfig(**widths | {"cell": "gru", "dropout": 0.0, "dtype": "float64"} | settings)
+
+
+INPUT_NAMES = ("one_hot", "embedding", "real", "scaled")
+START_NAMES = ("zero", "learned", "side")
+HEAD_NAMES = ("softmax", "squared", "half-squared")
+COMBINATIONS = [
+    *({"input": i, "start": s, "head": h} for i in INPUT_NAMES for s in START_NAMES for h in HEAD_NAMES),
+    *({"cell": cell, "input": "real", "start": "learned", "head": "squared", "layers": 2} for cell in CELLS),
+    *({"input": i, "stack": ("recurrent", "gain", "dropout"), "layers": 2, "dropout": 0.3} for i in INPUT_NAMES),
+    {"stack": ("gain", "recurrent"), "input": "embedding"},
+    {"stack": ("dropout", "recurrent", "recurrent"), "input": "scaled", "dropout": 0.4},
+    {"stack": ("dropout",), "input": "real", "dropout": 0.4},
+    {"inputs": 5, "outputs": 2, "stack": ("recurrent",)},
+]
+
+
+def test_the_combinations_leave_no_part_out():
+    """A part that is added to a table of the package has to be added here."""
+    used = {name: {each.get(name) for each in COMBINATIONS} for name in ("input", "start", "head", "cell")}
+    assert (used["input"], used["start"], used["head"]) >= (set(INPUTS), set(STARTS), set(HEADS))
+    assert used["cell"] >= set(CELLS)
+    assert {kind for each in COMBINATIONS for kind in each.get("stack", ())} >= set(LAYERS)
+
+
+class Problem:
+    """A model with random parameters, a random carried state, and a workspace that holds a drawn window."""
+
+    def __init__(self, be: Backend, config: ModelConfig, *, boundary: bool = True, spare: int = 1) -> None:
+        self.be, self.model = be, random_model(be, config)
+        self.ws: Workspace = self.model.workspace(LANES, STEPS + spare, seed=5)
+        self.state: State = random_state(be, self.model, LANES)
+        self.window = draw(self.model.fields, STEPS, LANES, boundary=boundary)
+        Feed(be, self.ws.batch).load(self.window)
+
+    def loss(self) -> float:
+        self.model.forward(self.ws, self.state)
+        self.model.loss(self.ws)
+        losses = self.be.to_host(self.ws.losses)[: STEPS * LANES]
+        return float(losses @ self.window.weight.reshape(-1) / self.window.weight_sum)
+
+    def both_passes(self) -> dict[str, np.ndarray]:
+        """The gradients by name."""
+        self.model.forward(self.ws, self.state)
+        self.model.backward(self.ws)
+        return host(self.be, self.model.params.gradient)
+
+
+def named(settings: dict[str, Any]) -> str:
+    return " ".join(str(value) for value in settings.values())
+
+
+@pytest.mark.parametrize("settings", COMBINATIONS, ids=named)
+def test_gradients(be: Backend, settings: dict[str, Any]):
+    p = Problem(be, config_of(**settings))
+    gradients = p.both_passes()
+    assert float(be.to_host(p.ws.loss)[0]) == pytest.approx(p.loss(), rel=1e-12)
+    for name, gradient in gradients.items():
+        check_gradient(name, gradient, central_difference(be, p.loss, p.model.params.value[name]))
+
+
+@pytest.mark.parametrize("start", START_NAMES)
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_a_start_gets_the_errors_of_every_state(be: Backend, cell: str, start: str):
+    p = Problem(be, config_of(cell=cell, start=start))
+    gradients = p.both_passes()
+    names = [name for name in gradients if ".start." in name]
+    assert len(names) == (0 if start == "zero" else len(CELLS[cell].states))
+    for name in names:
+        check_gradient(name, gradients[name], central_difference(be, p.loss, p.model.params.value[name]))
+    if start != "zero":
+        plain = Problem(be, config_of(cell=cell, start=start), boundary=False)
+        assert not any(plain.both_passes()[name].any() for name in names), "no sequence begins there"
+
+
+@pytest.mark.parametrize("settings", COMBINATIONS, ids=named)
+def test_steps_add_up_to_the_gradient(be: Backend, settings: dict[str, Any]):
+    p = Problem(be, config_of(**settings))
+    expected = p.both_passes()
+    total = {name: np.zeros_like(array) for name, array in expected.items()}
+    for step in through_time(p.model, p.ws):
+        assert "do" in step.errors
+        for name, gradient in host(be, step.gradients).items():
+            total[name] += gradient
+    for name, gradient in expected.items():
+        check_gradient(name, total[name], gradient, 1e-13)
+
+
+STEPPED = [
+    {"input": i, "start": s, "stack": ("recurrent", "gain", "dropout"), "layers": 2, "dropout": 0.3}
+    for i in INPUT_NAMES
+    for s in START_NAMES
+]
+
+
+@pytest.mark.parametrize("settings", [*STEPPED, {"cell": OUTSIDE_CELL, "head": "squared", "input": "real"}], ids=named)
+def test_steps_of_one_lane_are_those_of_the_window(be: Backend, settings: dict[str, Any]):
+    model = random_model(be, config_of(**settings))
+    window = draw(model.fields, STEPS, 1, boundary=False)
+    ws, state, stepper = model.workspace(1, STEPS, train=False), random_state(be, model, 1), Stepper(model)
+    Feed(be, ws.batch).load(window)
+    model.forward(ws, state)
+    stepper.begin(state)
+    (field,) = model.parts[0].fields
+    for t, expected in enumerate(be.to_host(ws.o)):
+        given = window.fields[field.name][t, 0]
+        found = be.to_host(stepper.step(int(given) if field.kind == "index" else given))
+        np.testing.assert_allclose(found[0], expected, rtol=1e-12, atol=1e-14)
+
+
+def test_a_sequence_begins_with_what_was_learnt(be: Backend):
+    """A carried state from `begin`, without a boundary, and any state where carry is 0, are the same beginning."""
+    model = random_model(be, config_of(start="learned", layers=2, cell="lstm"))
+    window = draw(model.fields, STEPS, LANES, boundary=False)
+    ws, begun, other = model.workspace(LANES, STEPS, train=False), model.state(LANES), random_state(be, model, LANES)
+    model.begin(begun)
+    Feed(be, ws.batch).load(window)
+    model.forward(ws, begun)
+    expected = be.to_host(ws.o)
+    window.carry[0] = 0
+    Feed(be, ws.batch).load(replace(window, has_boundary=True))
+    model.forward(ws, other)
+    np.testing.assert_allclose(be.to_host(ws.o), expected, rtol=1e-12)
+    assert np.abs(be.to_host(begun.layers[1]["c"])).max() > 0.1
+
+
+class Run:
+    """A model of outside parts alone in training, on windows of its own source."""
+
+    def __init__(self, be: Backend, config: TrainConfig, windows_before: int = 0) -> None:
+        self.be, self.config = be, config
+        self.model = Model(be, config.model)
+        self.model.params.initialise(be, config.seed)
+        for name in ("scaled.s", *(f"gain.{n}.g" for n in range(config.model.layers))):
+            self.model.params.value[name].fill(1)
+        self.state = self.model.state(LANES)
+        self.optimizer = Optimizer(be, self.model.params, config.optimizer)
+        self.ws = self.model.workspace(LANES, STEPS, seed=config.seed)
+        self._step = TrainingStep(self.model, self.ws, self.state, self.optimizer)
+        self._fed = Feed(be, self.ws.batch).run(Source(self.model.fields, STEPS, LANES, first=windows_before))
+        self.windows = windows_before
+
+    def train(self, windows: int) -> list[float]:
+        losses = []
+        for _ in range(windows):
+            next(self._fed)
+            self._step(0.02)
+            losses.append(float(self.be.to_host(self.ws.loss)[0]))
+        self.windows += windows
+        return losses
+
+    def checkpoint(self) -> bytes:
+        always = Unchanging({}, {"config": self.config.to_json()})
+        tensors, header = pack(self.model, self.optimizer, self.state, Progress(windows=self.windows), always)
+        return b"".join(encode_checkpoint(tensors, header))
+
+
+@pytest.fixture
+def config() -> TrainConfig:
+    model = ModelConfig(symbols=0, hidden=6, layers=2, dropout=0.2, **OUTSIDE)
+    return TrainConfig(model, OptimizerConfig("adam", average=0.9), lanes=LANES, bptt=STEPS)
+
+
+def test_outside_parts_learn(be: Backend, config: TrainConfig):
+    """Windows that come again and again, without dropout."""
+    losses = Run(be, replace(config, model=replace(config.model, dropout=0.0))).train(200)
+    assert np.mean(losses[-30:]) < 0.5 * np.mean(losses[:30])
+
+
+def test_outside_parts_resume_bit_for_bit(be: Backend, config: TrainConfig, tmp_path: Path):
+    whole = Run(be, config)
+    whole.train(13)
+    first = Run(be, config)
+    first.train(7)
+    saved = parse_checkpoint(first.checkpoint())
+    assert load_config(saved) == config
+    second = Run(be, config, windows_before=7)
+    assert unpack(saved, second.model, second.optimizer, second.state).windows == 7
+    second.train(6)
+    assert second.checkpoint() == whole.checkpoint()
+
+
+def test_a_checkpoint_of_outside_parts_names_what_it_holds(be: Backend, config: TrainConfig):
+    names = set(parse_checkpoint(Run(be, config).checkpoint()).tensors)
+    assert {"scaled.s", "gain.1.g", "layers.0.start.d", "output.V", "state.1.d", "m.gain.0.g"} <= names
+
+
+class Narrow(GainLayer):
+    """Says that it reads rows of another width."""
+
+    def __init__(self, config: ModelConfig, number: int, inputs: int) -> None:
+        super().__init__(config, number, inputs + 4)
+
+
+class Namesake(GainLayer):
+    """Has the name of a recurrent layer."""
+
+    def __init__(self, config: ModelConfig, number: int, inputs: int) -> None:
+        super().__init__(config, number, inputs)
+        self.name = "layers.0"
+
+
+class OtherTargets(GainLayer):
+    """Reads the field of a head otherwise."""
+
+    def __init__(self, config: ModelConfig, number: int, inputs: int) -> None:
+        super().__init__(config, number, inputs)
+        self.fields = (Field("targets", "real", 2),)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (
+            Narrow,
+            r"gain.0 \(gain\) reads rows of 7, the part before it, layers.0 \(gru\), hands on rows of 3; "
+            "expected the same",
+        ),
+        (Namesake, "two parts have the name layers.0, gru and gain; expected one of its own each"),
+        (
+            OtherTargets,
+            "field targets: gain.0 reads 2 real numbers a step; output reads whole numbers below 4, one a step; "
+            "expected the same",
+        ),
+    ],
+)
+def test_parts_that_do_not_go_together_are_named(
+    be: Backend, monkeypatch: pytest.MonkeyPatch, layer: Callable[..., Any], message: str
+):
+    monkeypatch.setitem(LAYERS, "wrong", layer)
+    with pytest.raises(UsageError, match=f"^{message}$"):
+        Model(be, config_of(stack=("recurrent", "wrong")))
+
+
+def test_a_layer_that_cannot_read_symbols_says_so(be: Backend):
+    model = random_model(be, config_of(stack=("dropout", "recurrent"), dropout=0.5))
+    with pytest.raises(UsageError, match=r"dropout.0: expected rows of numbers from the part .*, found symbols"):
+        model.workspace(LANES, STEPS)
+
+
+@pytest.mark.parametrize(
+    ("has", "message"),
+    [
+        (
+            (Field("tokens", "index", below=4),),
+            "words.h5: it has no field sensors, which scaled reads; its fields are tokens",
+        ),
+        ((), "words.h5: it has no field sensors, which scaled reads; its fields are none"),
+        (
+            (Field("sensors", "real", 2),),
+            "words.h5: field sensors has 2 real numbers a step; scaled reads 3 real numbers a step",
+        ),
+        ((Field("sensors", "index", below=9),), "words.h5: field sensors has whole numbers below 9, one a step"),
+    ],
+)
+def test_a_field_that_a_source_lacks_is_named(be: Backend, has: tuple[Field, ...], message: str):
+    model = Model(be, ModelConfig(0, **OUTSIDE))
+    with pytest.raises(DataError, match=f"^{message}"):
+        expect_fields(readers(model.parts), "words.h5", has)
+    ws = model.workspace(LANES, STEPS)
+    with pytest.raises(UsageError, match="the model reads the field sensors, 3 real numbers a step; the windows have"):
+        Feed(be, ws.batch).run(Source(has, STEPS, LANES))
+
+
+@pytest.mark.parametrize("wrong", [[0.5], [1, 2, np.nan], [1, 2, "3"], 4])
+def test_a_step_takes_finite_numbers_only(be: Backend, wrong: Any):
+    model = random_model(be, config_of(input="real", inputs=3))
+    with pytest.raises(UsageError, match=r"reals: expected finite real numbers, \(3,\), found"):
+        Stepper(model).step(wrong)
+
+
+def test_a_window_with_a_number_that_is_not_finite_is_refused(be: Backend):
+    p = Problem(be, config_of(input="real"))
+    reals = p.window.reals.copy()
+    reals[2, 1, 3] = np.inf
+    with pytest.raises(UsageError, match="reals: expected finite numbers, found another at step 2 of lane 1"):
+        Feed(be, p.ws.batch).load(replace(p.window, reals=reals))
