@@ -77,8 +77,8 @@ def checked(name: str, kind: Any, value: Any) -> Any:
     finite = not isinstance(plain, float) or math.isfinite(plain)
     for rule in rules:
         if not (finite and rule.holds(plain)):
-            told = "" if finite else "; it has to be finite"
-            raise UsageError(f"{name}: expected {rule.expected}, found {plain!r:.60}{told}")
+            more = "" if finite else "; it has to be finite"
+            raise UsageError(f"{name}: expected {rule.expected}, found {plain!r:.60}{more}")
     if not finite:
         raise UsageError(f"{name}: expected a finite number, found {plain}")
     return plain

@@ -1,9 +1,8 @@
 """What signals do: one table for every command and for training. Needs nothing but Python itself.
 
-A stop signal asks for the end. Training takes the first one as a wish (`gpurnn.training.signals`), everything else as
-an order (`end_at_once`, `ending_at_once`, `unwinding`). SIGUSR1 asks training for a checkpoint; whoever makes none
-passes over it.
-A signal that is ignored stays ignored, as `nohup` and the background jobs of a shell want it.
+A stop signal asks for the end. Training finishes its window first (`gpurnn.training.signals`); everything else ends at
+once (`end_at_once`, `ending_at_once`, `unwinding`). SIGUSR1 asks training for a checkpoint; everything else ignores it.
+A signal that was ignored when the program started stays ignored, as `nohup` and background jobs of a shell need it.
 """
 
 from __future__ import annotations
@@ -58,16 +57,16 @@ def handling(act: Callable[[signal.Signals], None]) -> Iterator[Handlers]:
 
 
 def end_at_once(note: str) -> None:
-    """From now on a stop signal ends the process where it stands, with one line and exit code 128 + its number.
+    """From now on a stop signal ends the process immediately, with one line and exit code 128 + its number.
 
-    note: what that means for the person's files, the end of the line. Nothing is unwound, so that it works in a call
-    of a C library, in an import, and while an output takes nothing.
+    note: what that means for the user's files, the end of the line. No exception is raised, so that it works in a call
+    of a C library, in an import, and while an output blocks.
     """
     _install(_ender(note))
 
 
-def pass_over() -> None:
-    """The work is done, and the process about to go: from now on no signal changes its exit code."""
+def ignore_all() -> None:
+    """The work is done and the process about to end: from now on no signal changes its exit code."""
     if threading.current_thread() is threading.main_thread():
         for number in (*STOPS, SAVE):
             signal.signal(number, signal.SIG_IGN)
@@ -82,7 +81,7 @@ def ending_at_once(note: str) -> Iterator[None]:
 
 @contextmanager
 def unwinding(note: str = "nothing half-written is left") -> Iterator[None]:
-    """Until the end of the block a stop signal unwinds like an exception, so that temporary files go.
+    """Until the end of the block a stop signal raises an exception, so that temporary files are removed.
 
     Then comes one line, with `note` at its end, and SystemExit with 128 + its number. A second one ends the process.
     """
@@ -102,8 +101,8 @@ def unwinding(note: str = "nothing half-written is left") -> Iterator[None]:
     except BaseException:
         if not came:
             raise
-    if came:  # also where the exception was lost on its way or gave rise to another one
-        _tell(came[0], note)
+    if came:  # also where the exception was swallowed or replaced by another one
+        _report(came[0], note)
         raise SystemExit(128 + came[0])
 
 
@@ -142,11 +141,11 @@ def _ender(note: str) -> Callable[[signal.Signals], None]:
 
 
 def _end(number: signal.Signals, note: str) -> NoReturn:
-    _tell(number, note)
+    _report(number, note)
     os._exit(128 + number)
 
 
-def _tell(number: signal.Signals, note: str) -> None:
+def _report(number: signal.Signals, note: str) -> None:
     """One line on standard error, below all buffers: the signal may have come in the middle of a write to them.
 
     It is left out where it cannot be written, or not without waiting.

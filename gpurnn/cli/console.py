@@ -1,8 +1,8 @@
-"""What the commands say to people, and the results that they print: whatever the command line writes, it writes here.
+"""What the commands write: messages for people, and results. All output of the command line goes through here.
 
-A message, and a report on work that is done, is for people: where it cannot be written it is dropped, and the work goes
-on. A result is what a command is for: that it cannot be written is an error, but where the reader of a pipe has left,
-who wants no more of it. A standard stream that was closed when the process began is None in `sys`, and stays it.
+A message, or a report on work that is done, is dropped where it cannot be written, and the work goes on. A result is
+what a command is for: an error where it cannot be written, except that the reader of a pipe has closed it, which ends
+the command without an error. A standard stream that was closed when the process began is None in `sys` and stays so.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import IO, Any, Self, TextIO
 from gpurnn.exceptions import GpurnnError
 
 _CLEAR_LINE = "\r\x1b[2K"
-_PATIENCE = 1.0  # seconds that a message waits where the reader of a full pipe takes nothing
+_PATIENCE = 1.0  # seconds that a message waits for the reader of a full pipe
 _SETTING = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]*))?`")  # as messages of the library have it
 _OWN_CHOICE = ("replace", "backslashreplace", "xmlcharrefreplace", "namereplace", "ignore")
 
@@ -32,11 +32,11 @@ class OutputError(GpurnnError):
 
 
 class ReaderGoneError(Exception):
-    """The reader of a result has left: nothing has to be said, and nothing is left to do."""
+    """The reader of a result has closed its pipe: the command ends, without a message."""
 
 
 def hold_standard_descriptors() -> None:
-    """Give the descriptors 0, 1 and 2 to the null device where they are closed, so that no file of ours gets them."""
+    """Open the null device on descriptors 0, 1 and 2 where they are closed, so that no file of ours gets one."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -46,7 +46,7 @@ def hold_standard_descriptors() -> None:
 
 
 def settle() -> None:
-    """Drop what Python still holds of the standard streams and cannot write: its exit would fail there."""
+    """Drop what is left in Python's buffers and cannot be written: writing it at exit would fail."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
@@ -68,8 +68,8 @@ def standard_input() -> IO[bytes] | None:
 
 
 def message(text: str, *, patience: float = _PATIENCE) -> None:
-    """Lines for a person, on standard error; dropped where they cannot be written within so many seconds."""
-    _tell(_visible(text, keep="\n") + "\n", patience)
+    """Lines for a person, on standard error; dropped where they cannot be written within `patience` seconds."""
+    _write_message(_visible(text, keep="\n") + "\n", patience)
 
 
 def warn(text: str) -> None:
@@ -77,7 +77,7 @@ def warn(text: str) -> None:
 
     Where the library names settings, in backquotes, it shows their options (see `gpurnn.exceptions`).
     """
-    _tell(f"{_CLEAR_LINE if renews_lines() else ''}gpurnn: {_visible(_with_options(text))}\n", _PATIENCE)
+    _write_message(f"{_CLEAR_LINE if renews_lines() else ''}gpurnn: {_visible(_with_options(text))}\n", _PATIENCE)
 
 
 def renews_lines() -> bool:
@@ -88,7 +88,7 @@ def renews_lines() -> bool:
 def renew(text: str) -> None:
     """Put this in place of the line that the terminal's cursor is in, cut to fit; see `renews_lines`."""
     width = max(20, shutil.get_terminal_size().columns - 1)
-    _tell(_CLEAR_LINE + _visible(text)[:width], 0)
+    _write_message(_CLEAR_LINE + _visible(text)[:width], 0)
 
 
 def report(text: str) -> None:
@@ -121,7 +121,7 @@ class Output:
         self._in_line = False
 
     def write(self, piece: str | bytes) -> None:
-        """Some of the result, as long as it takes its reader."""
+        """A piece of the result; waits for its reader as long as it takes."""
         data = self._encode(piece) if isinstance(piece, str) else piece
         self._in_line = not data.endswith(b"\n") if data else self._in_line
         try:
@@ -170,7 +170,7 @@ class Output:
 
 
 class _StandardInput(io.RawIOBase):
-    """Waits for bytes also where another program has set the pipe or terminal not to block, which is not its end."""
+    """Waits for bytes even where another program has made the pipe or terminal non-blocking."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -189,8 +189,8 @@ class _StandardInput(io.RawIOBase):
                 select.select([self._number], [], [])
 
 
-def _tell(text: str, patience: float) -> None:
-    """Write to standard error what a person may miss."""
+def _write_message(text: str, patience: float) -> None:
+    """Write to standard error, or not at all where that fails or takes longer than `patience` seconds."""
     if sys.stderr is None:
         return
     with suppress(OSError, ValueError):

@@ -15,7 +15,7 @@ from gpurnn.cli import console
 from gpurnn.cli.options import Command, show_and_leave
 from gpurnn.exceptions import GpurnnError, OutOfMemoryError
 from gpurnn.files.errors import explain
-from gpurnn.signals import NOTHING_LOST, ending_at_once, pass_over
+from gpurnn.signals import NOTHING_LOST, ending_at_once, ignore_all
 
 COMMANDS = {
     "prepare": "Turn text files into a corpus.",
@@ -34,12 +34,12 @@ class _LazyGroup(Command, click.Group):
     """Imports a subcommand's module when it is asked for, so that `gpurnn --help` answers at once."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """The command as a process of its own: signals end it from now on, until it has ended."""
+        """The command as a process of its own, which a stop signal ends at any time."""
         try:
             with ending_at_once(NOTHING_LOST):
                 return super().__call__(*arguments, **options)
         except SystemExit:
-            pass_over()
+            ignore_all()
             raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -80,7 +80,7 @@ class _LazyGroup(Command, click.Group):
 
 @contextmanager
 def _reported(*, debug: bool) -> Iterator[None]:
-    """Makes of an error a line on standard error, or its traceback, and the process's exit code."""
+    """Turns an error into one line on standard error, or its traceback, and the exit code of the process."""
     try:
         yield
     except console.ReaderGoneError:
@@ -94,16 +94,16 @@ def _reported(*, debug: bool) -> Iterator[None]:
         if debug:
             console.message(traceback.format_exc().rstrip("\n"))
         else:
-            console.warn(_told(error))
+            console.warn(_in_one_line(error))
         raise Exit(_exit_code(error)) from None
 
 
-def _told(error: BaseException) -> str:
+def _in_one_line(error: BaseException) -> str:
     """An error in one line, with its notes."""
-    return "; ".join([_told_alone(error), *getattr(error, "__notes__", ())])
+    return "; ".join([_without_notes(error), *getattr(error, "__notes__", ())])
 
 
-def _told_alone(error: BaseException) -> str:
+def _without_notes(error: BaseException) -> str:
     if isinstance(error, OSError):
         return f"{error.filename}: {explain(error)}" if error.filename else explain(error)
     if isinstance(error, MemoryError):

@@ -1,4 +1,4 @@
-"""How far a work is: one line that renews itself on a terminal; elsewhere plain lines of training, and else nothing."""
+"""How far some work is: one line that is overwritten on a terminal; elsewhere plain lines for training."""
 
 from __future__ import annotations
 

@@ -39,17 +39,17 @@ def train(ctx: click.Context, /, **given: Any) -> None:
     settings = given_to(ctx)
     limits = limits_of(settings)
     with trainer_of(settings, warn) as trainer:
-        _tell_beginning(trainer, settings)
+        _show_beginning(trainer, settings)
         outcome = _run(trainer, limits, given["checkpoint_minutes"])
-    _tell_end(outcome, trainer, given)
+    _show_end(outcome, trainer, given)
     ctx.exit(outcome.exit_code)
 
 
-def _tell_beginning(trainer: Trainer, settings: dict[str, Any]) -> None:
+def _show_beginning(trainer: Trainer, settings: dict[str, Any]) -> None:
     learner, run = trainer.learner, trainer.run_directory
     be, config = learner.model.be, learner.config
     if "resume" not in settings:
-        _tell_of_short_text(learner, settings)
+        _warn_of_short_text(learner, settings)
         model = config.model
         message(
             f"{model.cell}, {model.layers} x {model.hidden}, {learner.model.params.count:,} parameters, "
@@ -67,7 +67,7 @@ def _rounding(be: Backend) -> str:
     return "" if be.precision == PRECISIONS[0] else f", precision {be.precision}"
 
 
-def _tell_of_short_text(learner: Learner, settings: dict[str, Any]) -> None:
+def _warn_of_short_text(learner: Learner, settings: dict[str, Any]) -> None:
     """One line where the text is too short for the defaults."""
     fewer = [
         (f"--{name} {getattr(learner.config, name)}", f"{getattr(TrainConfig, name)}")
@@ -96,8 +96,8 @@ def _live_line(limits: Limits, learner: Learner) -> Iterator[LiveLine]:
         live.close()
 
 
-def _tell_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None:
-    """How it went, and how to go on to the same bits: on the same device, with as many threads."""
+def _show_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None:
+    """How the run ended, and how to go on with the same bits: on the same device, with as many threads."""
     same = "".join(f" --{name} {given[name]}" for name in ("device", "threads") if given[name] not in (None, "auto"))
     learner, run = trainer.learner, shell_word(trainer.run_directory.path)
     best = learner.progress.best
@@ -105,14 +105,14 @@ def _tell_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None
     if outcome.skipped:
         message(skipped_in_words(outcome.skipped))
     if outcome.valid is not None:
-        told = "validation now: not finite; the model has diverged: start again with a lower --lr or --clip"
+        shown = "validation now: not finite; the model has diverged: start again with a lower --lr or --clip"
         if math.isfinite(outcome.valid):
-            told = f"validation now: {outcome.valid:.4f} nats a token"
+            shown = f"validation now: {outcome.valid:.4f} nats a token"
         if outcome.stuck:
-            told += f" ({stuck_lanes(outcome.stuck)})"
+            shown += f" ({stuck_lanes(outcome.stuck)})"
         if best is not None:
-            told += f"; best: {best:.4f} after window {learner.progress.best_window}"
-        message(told)
+            shown += f"; best: {best:.4f} after window {learner.progress.best_window}"
+        message(shown)
     message(f"go on:    gpurnn train --resume {run}{same}")
     for split, option in (("valid", ""), ("test", " --split test")):
         if learner.corpus.targets(split):

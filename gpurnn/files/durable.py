@@ -22,7 +22,7 @@ class NewFile:
     Use it as a context manager: unless `publish` was reached, leaving it removes the file.
 
     replace: whether a file that is there may be replaced. temporary: where the new one is until then.
-    descriptor: to write it with; whoever writes closes it before `publish`.
+    descriptor: to write it with; the writer closes it before `publish`.
     Raises UsageError; OSError that names `name`.
     """
 
@@ -31,7 +31,7 @@ class NewFile:
         with named(name):
             self._target = find_output(name, replace=replace)
             self.temporary, self._lock = create_beside(self._target)
-            self.descriptor = os.dup(self._lock)  # the lock is held on after this is closed: nobody sweeps the file
+            self.descriptor = os.dup(self._lock)  # the lock stays when this is closed: no process removes the file
 
     def publish(self) -> None:
         """Give the file, which is written, synced and closed, its name, and sync the folder. Raises OSError.

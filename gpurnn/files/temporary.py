@@ -66,11 +66,11 @@ def _remove_if_left(path: Path) -> None:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock an open file; False where somebody who is about to remove it has locked it."""
+    """Lock an open file; False where a process that is about to remove it has locked it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # this file system has no locks: nobody can take one to sweep it either
+    except OSError:  # this file system has no locks, so no process can lock it to remove it
         return True
     return True

@@ -144,7 +144,7 @@ class RunDirectory:
             raise RunError(f"{self.path}: writing needs its lock; use `with run.lock():`")
 
     def _sweep(self) -> None:
-        """Remove our own temporary files; the lock says that nobody is writing them.
+        """Remove our own temporary files; the lock says that no process is writing them.
 
         Raises RunError, also where something is in the place of a file that is to be written.
         """

@@ -21,10 +21,10 @@ class CapturedWork:
     """Does `work` on a workspace's batch; full windows as one launch once that is known to change no bit.
 
     There is a launch for each choice of masked steps, of which a backend that captures has few. It is captured when
-    such a window comes a second time, and held against the eager work on that window, from the same parameters,
+    such a window comes a second time, and compared with the eager work on that window, from the same parameters,
     moments, control array and carried state. Short windows are always eager.
-    on_warning: gets one line where captured work differs, or could not be had several times (something else that used
-    the device may have been in the way); all windows are eager from then on.
+    on_warning: gets one line where captured work differs, or where capturing failed several times (something else may
+    have used the device); all windows are eager from then on.
     """
 
     def __init__(

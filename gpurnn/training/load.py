@@ -60,7 +60,7 @@ def load_trained(
     if symbols != config.model.symbols:
         raise CheckpointError(f"{loaded.path}: its vocabulary has {symbols} symbols, its output {config.model.symbols}")
     model = load_model(be or backend.get("auto"), loaded)
-    own = replace(  # copies, so that the file's bytes are let go
+    own = replace(  # copies, so that the bytes of the file can be freed
         language,
         start_symbols=language.start_symbols.astype(np.int64),
         start_counts=language.start_counts.astype(np.int64),

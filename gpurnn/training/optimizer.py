@@ -278,7 +278,7 @@ class Optimizer:
             self.average[...] = self.params.values
 
     def restart_sums(self) -> None:
-        """Begin anew what the control array sums between log lines."""
+        """Set to 0 what the control array sums between log lines."""
         self.ctl[NATS : WORST_ROW + 1].fill(0)
 
 

@@ -46,8 +46,8 @@ def refuse_other_model(checkpoint: Checkpoint, config: TrainConfig, corpus: Corp
         )
     different = [name for name in SHAPING if getattr(theirs, name) != getattr(mine, name)]
     if different:
-        told = ", ".join(f"{name} {getattr(theirs, name)}, not {getattr(mine, name)}" for name in different)
-        raise CheckpointError(f"{checkpoint.path}: its model has {told}; a run that begins with it has to be like it")
+        found = ", ".join(f"{name} {getattr(theirs, name)}, not {getattr(mine, name)}" for name in different)
+        raise CheckpointError(f"{checkpoint.path}: its model has {found}; a run that begins with it needs the same")
 
 
 def origin(checkpoint: Checkpoint) -> Json:

@@ -66,11 +66,11 @@ def new_run(
         learner.initialise_from(begun)
         written["init_from"] = origin(begun)
     run = RunDirectory.create(path, written, on_warning)
-    _tell_of_no_validation(learner, on_warning)
+    _warn_of_no_validation(learner, on_warning)
     return Trainer(learner, run)
 
 
-def _tell_of_no_validation(learner: Learner, on_warning: Warn) -> None:
+def _warn_of_no_validation(learner: Learner, on_warning: Warn) -> None:
     """One line where what was asked for needs validations that there will not be."""
     config, corpus = learner.config, learner.corpus
     targets = corpus.targets("valid")
@@ -129,10 +129,10 @@ def resumed_run(
             f"start a new run with `init_from={shell_word(path)}`"
         )
     if differences:
-        told = f"{path}: not the same bits as before: " + "; ".join(differences)
+        warning = f"{path}: not the same bits as before: " + "; ".join(differences)
         if not allow_inexact:
-            raise RunError(f"{told}; go on all the same with `allow_inexact`")
-        on_warning(told)
+            raise RunError(f"{warning}; go on all the same with `allow_inexact`")
+        on_warning(warning)
     config = replace(
         config,
         log_every=config.log_every if log_every is None else log_every,
@@ -143,7 +143,7 @@ def resumed_run(
         learner.restore(checkpoint)
     elif "init_from" in written:
         learner.initialise_from(load_origin(written["init_from"], source))
-    _tell_of_no_validation(learner, on_warning)
+    _warn_of_no_validation(learner, on_warning)
     return Trainer(learner, run)
 
 

@@ -24,7 +24,7 @@ _CONTROL = Argument((f"{CONTROL_SIZE}",), "double")
 
 
 def lane_check(xp: Any, ctl: Array, bad: Array, last: Array) -> None:
-    """bad: (B,), set to 1 for lanes with a row of last (B, H) that is not finite; untouched unless it is skipped."""
+    """bad: (B,), set to 1 for lanes with a row of last (B, H) that is not finite; changed in skipped windows only."""
     if not ctl[OK]:
         xp.maximum(bad, ~xp.isfinite(last).all(axis=1), out=bad)
 
@@ -32,8 +32,8 @@ def lane_check(xp: Any, ctl: Array, bad: Array, last: Array) -> None:
 def carry_out(xp: Any, ctl: Array, bad: Array, last: Array, carried: Array) -> None:
     """carried: (B, H), overwritten with last (B, H), the state that the window left.
 
-    Where it is skipped carried stays, but for bad lanes: zeros. What of it is not finite becomes zero in any case: a
-    window's loss and gradient do not depend on all that it carries out.
+    In a skipped window carried stays as it was, except for bad lanes, which become zeros. Numbers that are not finite
+    become zero in every window: even where loss and gradient are finite, the last state need not be.
     """
     if ctl[OK]:
         carried[...] = last
@@ -100,7 +100,7 @@ class TrainingStep:
     state they came with, and those that it left non-finite start from zero. What is carried is always finite. Of a
     window whose weights sum to 0 nothing is learnt, and its state is carried.
     Raises UsageError where model, workspace, state and optimizer do not belong together.
-    Where the backend can capture work, a window is one launch; on_warning gets a line where that had to be given up.
+    Where the backend can capture work, a window is one launch; on_warning gets a line where that fails.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class TrainingStep:
 
     @property
     def whole(self) -> bool:
-        """Whether all of it stands between two windows; where something failed half-way it does not."""
+        """Whether no window is half done: false from the beginning of an update to its end, and where that failed."""
         return self._work.whole
 
     @whole.setter
@@ -140,5 +140,5 @@ class TrainingStep:
         self._ctl[RATE : RATE + 1].fill(rate)
         self.whole = self._run.eager  # what fails before the update leaves everything as it was
         self._run()
-        self._ws.hold("errors")  # a captured window passes by what else says so
+        self._ws.hold("errors")  # since a captured window does not run the Python code that does
         self.whole = True

@@ -1,4 +1,4 @@
-"""Reads a dataset's chunks from the file with plain reads, after the validation said where they lie."""
+"""Reads a dataset's chunks from the file with plain reads, at the places that the validation found."""
 
 import os
 from typing import Any
@@ -10,7 +10,7 @@ from gpurnn.exceptions import CorpusError
 
 
 class Descriptor:
-    """An open file that is closed once: by `close` or when nobody holds it any more."""
+    """An open file that is closed once: by `close`, or when it is garbage-collected."""
 
     def __init__(self, number: int, path: str) -> None:
         self._number = number
@@ -69,7 +69,7 @@ class ChunkedData:
     def read(self, start: int, out: NDArray[Any]) -> None:
         """Overwrites out, (n,) contiguous of this dataset's dtype, with the entries start .. start + n.
 
-        Neighbouring chunks that lie one after the other in the file are read at once; nothing is allocated.
+        Chunks that follow each other in the file are read at once; nothing is allocated.
         Raises CorpusError when the file ends early or cannot be read.
         """
         if start < 0 or start + len(out) > self._length:

@@ -1,4 +1,4 @@
-"""What a person or a program wants to know of a corpus."""
+"""A corpus as a dictionary, for `gpurnn info` and for programs."""
 
 from typing import Any
 

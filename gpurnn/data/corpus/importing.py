@@ -21,7 +21,7 @@ from gpurnn.files.output import find_output
 from gpurnn.files.temporary import sweep_beside
 
 _CHILD = (sys.executable, "-P", "-c", "from gpurnn.data.corpus.quarantine import main; main()")
-_SILENCE_SECONDS = 60.0  # a child that says nothing for so long is stopped
+_SILENCE_SECONDS = 60.0  # a child without output for so long is stopped
 _BLOCK_BYTES = 1 << 20
 _LONGEST_REASON = 2000
 
@@ -127,7 +127,7 @@ class _Pipe:
 
 @contextmanager
 def _child(source: Path) -> Iterator[_Pipe]:
-    """The child at work on `source`; killed at the end unless it has ended."""
+    """The child process that reads `source`; killed at the end of the block if it still runs."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HDF5_")}
     environment |= {
         "PYTHONPATH": os.pathsep.join(os.path.abspath(folder) for folder in sys.path if folder),  # noqa: PTH100

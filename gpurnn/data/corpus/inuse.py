@@ -1,4 +1,4 @@
-"""Whether another program has an HDF5 file open for writing: what is wrong with such a file is not damage."""
+"""Whether another program has an HDF5 file open for writing: such a file cannot be read, but is not damaged."""
 
 import fcntl
 import os
@@ -6,12 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_FLAGS = 11  # where a superblock of version 3 holds the marks of its writers
+_FLAGS = 11  # where a superblock of version 3 says that the file is open
 _OPEN = 0x01 | 0x04  # open for writing; open for writing beside readers (SWMR)
 
 
-def told_of_writer(descriptor: int) -> str | None:
-    """Who has the file open for writing, and what to do, in words; None where nothing says that anybody has.
+def describe_writer(descriptor: int) -> str | None:
+    """Which program has the file open for writing, and what to do, in words; None where there is no sign of one.
 
     HDF5 locks a file that it writes for as long as its process lives, and marks it until it is closed.
     """
@@ -39,7 +39,7 @@ def _is_locked(descriptor: int) -> bool:
 
 
 def _holder(descriptor: int) -> str:
-    """The process that has locked the file, where the system tells it."""
+    """The process that has locked the file, as far as the system says."""
     status = os.fstat(descriptor)
     place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     with suppress(OSError, ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""Looks a corpus file over before anything in it is used, and says where its data lie.
+"""Checks a corpus file before anything in it is used, and says where its data are.
 
 The file may come from a stranger. HDF5 is asked, through its low-level interface, only for what the format needs:
 the links, classes and layouts below are checked before they are followed, and the data themselves are never read by
@@ -16,7 +16,7 @@ import numpy as np
 from h5py import h5a, h5d, h5f, h5g, h5l, h5o, h5p, h5s, h5t
 
 from gpurnn.data.corpus.chunks import ChunkedData, Descriptor
-from gpurnn.data.corpus.inuse import told_of_writer
+from gpurnn.data.corpus.inuse import describe_writer
 from gpurnn.data.corpus.schema import ATTRIBUTE, Manifest
 from gpurnn.exceptions import CorpusError
 from gpurnn.files.output import open_regular
@@ -57,12 +57,12 @@ def _reasons(path: Path, descriptor: Descriptor) -> Iterator[None]:
     try:
         yield
     except (CorpusError, OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
-        writer = told_of_writer(descriptor.number)
+        writer = describe_writer(descriptor.number)
         if writer is not None:
             raise CorpusError(f"{path}: cannot open the corpus: {writer}") from None
         reason = " ".join(str(error).split())
-        told = reason if isinstance(error, CorpusError) else f"truncated or damaged ({reason:.160})"
-        raise CorpusError(f"{path}: not a corpus: {told}") from None
+        wrong = reason if isinstance(error, CorpusError) else f"truncated or damaged ({reason:.160})"
+        raise CorpusError(f"{path}: not a corpus: {wrong}") from None
 
 
 def _check_beginning(descriptor: Descriptor) -> None:
@@ -208,7 +208,7 @@ def _check_type(kind: Any, path: str, dtype: np.dtype[Any]) -> None:
 def _chunk_map(
     dataset: Any, path: str, length: int, chunk: int, chunk_bytes: int, file_bytes: int
 ) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Where each chunk lies in the file, (chunks,) int64; refuses a map that is not complete or leaves the file."""
+    """Where each chunk begins in the file, (chunks,) int64; refuses chunks that are missing or outside the file."""
     count = -(-length // chunk)
     addresses = np.full(count, -1, np.int64)
 

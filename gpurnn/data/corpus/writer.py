@@ -2,7 +2,7 @@
 
 HDF5 loses errors of the disk, or dies of them, when it meets them itself. Here it writes into a sink that takes the
 first error for itself and goes on as if nothing had happened; the writer raises it as soon as HDF5 has returned. An
-exception that a signal raised inside the sink would be the end of the process: signals wait while HDF5 is at work.
+exception that a signal raised inside the sink would be the end of the process: signals wait while HDF5 works.
 """
 
 import hashlib
@@ -136,7 +136,7 @@ class CorpusWriter:
         self._close_file()
 
     def verify(self, culprit: Path) -> None:
-        """Reads the finished file as everybody will; CorpusError, which names `culprit`, when it is not sound."""
+        """Reads the finished file as a user would; CorpusError, which names `culprit`, when it is not sound."""
         try:
             with Corpus.open(self.temporary) as corpus:
                 corpus.verify()
@@ -162,7 +162,7 @@ class CorpusWriter:
     def _abandon(self) -> None:
         """Removes the new file unless it was published, and closes what is open."""
         self._new.discard()
-        self._sink.error = self._sink.error or OSError(0, "abandoned")  # what HDF5 still holds is not wanted any more
+        self._sink.error = self._sink.error or OSError(0, "abandoned")  # what HDF5 has not yet written is dropped
         try:
             if self._file is not None:
                 self._file.close()
@@ -181,7 +181,7 @@ class CorpusWriter:
 
 @contextmanager
 def new_corpus(target: Path, *, replace: bool) -> Iterator[CorpusWriter]:
-    """A `CorpusWriter` until the end of the block; a signal never comes between its making and that it is tidied up."""
+    """A `CorpusWriter` until the end of the block; a signal cannot come between its making and the clean-up."""
     with ExitStack() as stack:
         with held():
             writer = stack.enter_context(CorpusWriter(target, replace=replace))

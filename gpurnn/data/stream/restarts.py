@@ -1,4 +1,4 @@
-"""Lanes that begin anew from a state of zeros now and then, since that is where sampling and evaluation begin."""
+"""Restarts: now and then a lane begins again from a state of zeros, as sampling and evaluation do."""
 
 from typing import Any
 

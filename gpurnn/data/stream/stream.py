@@ -40,7 +40,7 @@ class _Prefetcher:
                     self._made += 1
                     self._changed.notify_all()
                 del window
-        except BaseException as error:  # whatever it is, the consumer has to hear of it
+        except BaseException as error:  # of any kind: the consumer raises it
             with self._changed:
                 self._error = error
                 self._changed.notify_all()

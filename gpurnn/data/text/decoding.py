@@ -1,4 +1,4 @@
-"""From the bytes of a text to its characters: what is no text is refused, what is lost is counted."""
+"""From the bytes of a text to its characters: other formats are refused, lost bytes are counted."""
 
 import codecs
 import io
@@ -13,7 +13,7 @@ from gpurnn.exceptions import DataError
 
 @dataclass(frozen=True)
 class Advice:
-    """What messages tell a person to do about a text that cannot be read.
+    """What messages advise about a text that cannot be read.
 
     wrong_byte: about bytes that are not in the encoding. encoding: about a text in {encoding}.
     pipe: how the output of another program is read. any_file: what takes other formats; empty where nothing does.

@@ -1,4 +1,4 @@
-"""Which files are meant, and their bytes in blocks of bounded size, unpacked; changes meanwhile are noticed."""
+"""Which files to read, and their bytes in blocks of bounded size, unpacked; a change meanwhile is an error."""
 
 import gzip
 import os
@@ -15,9 +15,9 @@ from gpurnn.exceptions import DataError
 BLOCK = 1 << 20
 """Bytes read at once."""
 Advance = Callable[[int], None]
-"""Is told how many bytes were taken from the disk since the last call."""
+"""Called with the number of bytes that were read from the disk since the last call."""
 Check = Callable[[bytes, bool], None]
-"""Raises DataError where the first HEAD bytes are not what is wanted; the flag says that they were packed with gzip."""
+"""Raises DataError where the first HEAD bytes are those of another format; the flag: packed with gzip."""
 
 
 @dataclass(frozen=True)
