@@ -44,17 +44,19 @@ class Argument:
 
 @dataclass(frozen=True)
 class FusedOp:
-    """A pointwise operation with one name, one signature and up to two bodies.
+    """What is computed on whole arrays in one call: one name, one signature and up to three bodies.
 
-    name: unique; also the name of the `extern "C"` function in `source`, which takes the arguments' addresses in order
-    and, where N is a dimension, last an int N.
+    Most operations are pointwise; others reduce as well, such as a softmax along its rows, or a norm over all elements.
+    A body in C is found by the operation's name, see native/operations.h.
+
+    name: unique; also the name of the kernel in `source`, which takes the arguments' addresses in order and, where N is
+    a dimension, last an int N. How many threads it is launched with stands in front of it, see cuda/kernels.py.
     arguments: arrays by name, in order; only those that are `written` change.
     body: NumPy-style code `body(xp, *arguments, *scratch)`, writing through `out=`.
     scratch: extra buffers that only the NumPy-style body needs, allocated once by `Backend.bind`.
-    source: CUDA C file, compiled with REAL (float or double) and each dimension but N defined; None: the body runs on
-    CuPy.
-    threads: how many CUDA threads the kernel wants, as a shape expression such as "BH"; ignored by the body.
-    block: CUDA threads of a block. most_blocks: for a kernel whose blocks take turns where there are more elements.
+    source: CUDA C file, compiled with REAL (float or double), each dimension but N and the constants defined; None: the
+    NumPy-style body runs on CuPy.
+    constants: whole numbers that bodies in C and CUDA C know by name, such as places in an array.
     Raises ValueError for arguments of which nothing can be made.
     """
 
@@ -63,9 +65,7 @@ class FusedOp:
     body: Callable[..., None]
     scratch: Mapping[str, Argument] = field(default_factory=dict)
     source: Path | None = None
-    threads: str = ""
-    block: int = 256
-    most_blocks: int = 2**31 - 1
+    constants: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.arguments:

@@ -9,7 +9,8 @@ import numpy as np
 from gpurnn.backend import Backend
 from gpurnn.exceptions import BackendError
 from gpurnn.network import Model, State, Workspace
-from gpurnn.training.optimizer import LEARNT, OK, Optimizer
+from gpurnn.training.control import Control, Outcome
+from gpurnn.training.optimizer import Optimizer
 
 _TRIES = 3  # at a capture
 _MOST_KINDS = 4  # of windows that are captured
@@ -80,7 +81,7 @@ class CapturedWork:
         before = self._copies()
         self._work()
         eager = self._copies()
-        if eager["control"][OK] != LEARNT:
+        if eager["control"][Control.OUTCOME] != Outcome.LEARNT:
             return  # a window that nothing is learnt from leaves nothing to compare: the next one will do
         self._put_back(before)
         launch()

@@ -20,8 +20,9 @@ from gpurnn.network import Model
 from gpurnn.network.chain import readers
 from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.control import Control
 from gpurnn.training.feed import Feed
-from gpurnn.training.optimizer import SKIPPED, Optimizer
+from gpurnn.training.optimizer import Optimizer
 from gpurnn.training.schedule import learning_rate
 from gpurnn.training.snapshot import Progress, pack, unchanging, unpack, validated_parameters
 from gpurnn.training.step import TrainingStep
@@ -61,7 +62,7 @@ class Learner:
     @property
     def skipped(self) -> int:
         """Windows skipped since the run's beginning; waits for the device."""
-        return int(self.model.be.to_host(self.optimizer.ctl)[SKIPPED])
+        return int(self.model.be.to_host(self.optimizer.ctl)[Control.SKIPPED])
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint stood. Raises CheckpointError where it does not fit."""

@@ -15,9 +15,9 @@ from gpurnn.exceptions import GpurnnError, TrainingError, shell_word
 from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.log import RunLog
 from gpurnn.training.config import Limits
+from gpurnn.training.control import Control
 from gpurnn.training.divergence import FACTOR, LIMIT
 from gpurnn.training.learner import Learner
-from gpurnn.training.optimizer import NATS, NORM, RATE, SKIPPED, WEIGHT, WORST_ROW
 from gpurnn.training.saving import Saver
 from gpurnn.training.signals import SignalWatch
 from gpurnn.training.validation import LaneLosses
@@ -221,7 +221,7 @@ class Loop:
         """The log entry of the windows whose sums are in `ctl`, read at `now` in monotonic seconds; starts new sums."""
         learner = self._learner
         learner.optimizer.restart_sums()
-        loss = float(ctl[NATS] / ctl[WEIGHT]) if ctl[WEIGHT] else None
+        loss = float(ctl[Control.NATS] / ctl[Control.WEIGHT]) if ctl[Control.WEIGHT] else None
         progress = learner.progress
         self._note_seconds()
         per_char = learner.tokens_per_char
@@ -230,21 +230,21 @@ class Loop:
             "epoch": round(progress.windows / learner.windows_per_epoch, 4),
             "nats_per_token": loss,
             "bits_per_char": loss / math.log(2) * per_char if loss is not None and per_char else None,
-            "learning_rate": float(ctl[RATE]),
-            "gradient_norm": float(ctl[NORM]) if math.isfinite(ctl[NORM]) else None,
+            "learning_rate": float(ctl[Control.RATE]),
+            "gradient_norm": float(ctl[Control.NORM]) if math.isfinite(ctl[Control.NORM]) else None,
             "tokens_per_second": round(self._targets / max(now - self._last_line, 1e-9), 1),
             "seconds": round(progress.seconds, 3),
         }
-        if ctl[SKIPPED]:
-            line["skipped_windows"] = int(ctl[SKIPPED])
+        if ctl[Control.SKIPPED]:
+            line["skipped_windows"] = int(ctl[Control.SKIPPED])
         self._targets, self._last_line = 0, now
         return line
 
     def _stop_if_skipping(self, ctl: np.ndarray) -> None:
-        if ctl[WORST_ROW] >= self._learner.config.skip_limit:
+        if ctl[Control.WORST_ROW] >= self._learner.config.skip_limit:
             raise TrainingError(
-                f"window {self._learner.progress.windows}: {int(ctl[WORST_ROW])} windows in a row were skipped; "
-                f"{self._advice()}"
+                f"window {self._learner.progress.windows}: {int(ctl[Control.WORST_ROW])} windows in a row were "
+                f"skipped; {self._advice()}"
             )
 
     def _add_validation(self, line: dict[str, Any], losses: LaneLosses) -> bool:

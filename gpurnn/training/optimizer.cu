@@ -1,15 +1,13 @@
-// Clip and update on the flat blocks: the rules stand in optimizer.py, and so do the places in ctl and settings.
+// Clip and update on the flat blocks: the rules stand in optimizer.py, the places in ctl and settings in control.py.
 
-enum { RATE, NORM, SCALE, OK, UPDATES, SKIPPED, SKIPPED_IN_A_ROW, NATS, WEIGHT, WORST_ROW };
-enum { NOT_FINITE, LEARNT, UNWEIGHTED };  // at OK
-enum { CLIP_NORM, CLIP_VALUE, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES, REACH };
+#define BLOCK 256
 
-// The sum over a block of 256 threads, in a fixed order; right in thread 0.
+// The sum over a block of BLOCK threads, in a fixed order; right in thread 0.
 static __device__ double block_sum(double x)
 {
-    __shared__ double partial[256];
+    __shared__ double partial[BLOCK];
     partial[threadIdx.x] = x;
-    for (int half = 128; half > 0; half /= 2) {
+    for (int half = BLOCK / 2; half > 0; half /= 2) {
         __syncthreads();
         if (threadIdx.x < half)
             partial[threadIdx.x] += partial[threadIdx.x + half];
@@ -22,11 +20,11 @@ static __device__ void decide(double norm, const double* loss, double inverse, c
     const double clip = settings[CLIP_NORM];
     const bool finite = isfinite(norm) && isfinite(loss[0]);
     if (inverse == 0) {
-        ctl[OK] = UNWEIGHTED;
+        ctl[OUTCOME] = UNWEIGHTED;
         return;
     }
     ctl[NORM] = norm;
-    ctl[OK] = finite ? LEARNT : NOT_FINITE;
+    ctl[OUTCOME] = finite ? LEARNT : NOT_FINITE;
     if (!finite) {
         ctl[SKIPPED] += 1;
         ctl[SKIPPED_IN_A_ROW] += 1;
@@ -34,21 +32,24 @@ static __device__ void decide(double norm, const double* loss, double inverse, c
             ctl[WORST_ROW] = ctl[SKIPPED_IN_A_ROW];
         return;
     }
-    ctl[SCALE] = 0 < clip && clip < norm ? clip / norm : 1;
+    ctl[CLIP_FACTOR] = 0 < clip && clip < norm ? clip / norm : 1;
     ctl[UPDATES] += 1;
     ctl[SKIPPED_IN_A_ROW] = 0;
     ctl[NATS] += loss[0] / inverse;
     ctl[WEIGHT] += 1 / inverse;
 }
 
-// parts: 256 doubles, each block's part of the sum of squares of g (P,); tickets: how many blocks are done, 0 before
-// and after. Up to 256 blocks of 256 threads; the last to finish adds the parts up, in their order, and decides.
+// parts: PARTS doubles, each block's part of the sum of squares of g (P,); tickets: how many blocks are done, 0 before
+// and after. Up to PARTS blocks, of as many threads; the last to finish adds the parts up, in their order, and decides.
+static_assert(PARTS <= BLOCK, "a thread for each part");
+
+LAUNCH(P, BLOCK, PARTS)
 extern "C" __global__ void control(const REAL* g, double* parts, int* tickets, const double* loss, const REAL* scale,
                                    const double* settings, double* ctl)
 {
     __shared__ bool last;
     double sum = 0;
-    for (long long i = (long long)blockIdx.x * 256 + threadIdx.x; i < P; i += (long long)gridDim.x * 256)
+    for (long long i = (long long)blockIdx.x * BLOCK + threadIdx.x; i < P; i += (long long)gridDim.x * BLOCK)
         sum += (double)g[i] * (double)g[i];
     sum = block_sum(sum);
     if (threadIdx.x == 0) {
@@ -72,7 +73,7 @@ static __device__ __forceinline__ REAL prepared(REAL* p, const REAL* g, int i, c
                                                 const double* ctl)
 {
     const REAL clip = settings[CLIP_VALUE], decay = settings[DECAY];
-    REAL gradient = g[i] * (REAL)ctl[SCALE];
+    REAL gradient = g[i] * (REAL)ctl[CLIP_FACTOR];
     if (clip != 0)
         gradient = gradient < -clip ? -clip : gradient > clip ? clip : gradient;
     if (decay != 0 && i < settings[MATRICES]) {
@@ -100,10 +101,11 @@ static __device__ __forceinline__ void renew_average(REAL* w, const REAL* p, int
 
 #define ELEMENT \
     const int i = blockIdx.x * blockDim.x + threadIdx.x; \
-    if (i >= P || ctl[OK] != LEARNT) \
+    if (i >= P || ctl[OUTCOME] != LEARNT) \
         return; \
     const REAL gradient = prepared(p, g, i, settings, ctl);
 
+LAUNCH(P, BLOCK)
 extern "C" __global__ void sgd(REAL* p, const REAL* g, REAL* m, REAL* w, const double* settings, const double* ctl)
 {
     ELEMENT
@@ -112,6 +114,7 @@ extern "C" __global__ void sgd(REAL* p, const REAL* g, REAL* m, REAL* w, const d
     renew_average(w, p, i, settings, ctl);
 }
 
+LAUNCH(P, BLOCK)
 extern "C" __global__ void rmsprop(REAL* p, const REAL* g, REAL* v, REAL* w, const double* settings, const double* ctl)
 {
     ELEMENT
@@ -120,6 +123,7 @@ extern "C" __global__ void rmsprop(REAL* p, const REAL* g, REAL* v, REAL* w, con
     renew_average(w, p, i, settings, ctl);
 }
 
+LAUNCH(P, BLOCK)
 extern "C" __global__ void adam(REAL* p, const REAL* g, REAL* m, REAL* v, REAL* w, const double* settings,
                                 const double* ctl)
 {

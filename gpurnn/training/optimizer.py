@@ -17,32 +17,12 @@ import numpy as np
 from gpurnn.backend import Argument, Array, Backend, FusedOp
 from gpurnn.network.params import Params
 from gpurnn.settings import BelowOne, NotNegative, OneOf, Positive, Share, check_fields, expect_kind, renamed
+from gpurnn.training.control import PLACES, Control, Outcome, Setting
 
 _SOURCE = Path(__file__).with_name("optimizer.cu")
-_THREADS = 256  # of a CUDA block
 _BLOCK = 1 << 14  # elements updated at a time: they and their moments stay in the cache
 
-# Places in the control array: float64, on the device, carried in checkpoints.
-RATE = 0  # learning rate of this window; written by the host
-NORM = 1  # norm of the gradient before clipping
-SCALE = 2  # what clipping multiplies the gradient with
-OK = 3  # what becomes of this window: NOT_FINITE, LEARNT or UNWEIGHTED
-UPDATES = 4  # windows that changed the parameters
-SKIPPED = 5  # windows that did not
-SKIPPED_IN_A_ROW = 6
-NATS = 7  # summed since the last log line: weight * nats
-WEIGHT = 8  # and weight
-WORST_ROW = 9  # the most windows skipped in a row since the last log line
-CONTROL_SIZE = 10
-
-# What stands at OK. All but the first carry their state.
-NOT_FINITE, LEARNT, UNWEIGHTED = 0, 1, 2
-
 PARTS = 256  # partial sums of squares, each made by CUDA threads of its own
-
-# Places in the settings array: float64, constant.
-CLIP_NORM, CLIP_VALUE, DECAY, DECOUPLED, BETA1, BETA2, EPSILON, MATRICES, REACH = range(9)
-SETTINGS_SIZE = 9
 
 DECAY_OF = {"adamw": 0.02}
 """Weight decay where none is given, by optimizer; 0 for the others."""
@@ -86,29 +66,29 @@ def control(
     """
     inverse = float(scale[0])
     if not inverse:
-        ctl[OK] = UNWEIGHTED
+        ctl[Control.OUTCOME] = Outcome.UNWEIGHTED
         return
     blocks = (gradient[start : start + _BLOCK] for start in range(0, len(gradient), _BLOCK))
     square = sum(float(xp.dot(block, block)) for block in blocks)
     norm, j = math.sqrt(square), float(loss[0])
     finite = math.isfinite(norm) and math.isfinite(j)
-    ctl[NORM], ctl[OK] = norm, LEARNT if finite else NOT_FINITE
+    ctl[Control.NORM], ctl[Control.OUTCOME] = norm, Outcome.LEARNT if finite else Outcome.NOT_FINITE
     if not finite:
-        ctl[SKIPPED] += 1
-        ctl[SKIPPED_IN_A_ROW] += 1
-        ctl[WORST_ROW] = max(ctl[WORST_ROW], ctl[SKIPPED_IN_A_ROW])
+        ctl[Control.SKIPPED] += 1
+        ctl[Control.SKIPPED_IN_A_ROW] += 1
+        ctl[Control.WORST_ROW] = max(ctl[Control.WORST_ROW], ctl[Control.SKIPPED_IN_A_ROW])
         return
-    clip = float(settings[CLIP_NORM])
-    ctl[SCALE] = clip / norm if 0 < clip < norm else 1.0
-    ctl[UPDATES] += 1
-    ctl[SKIPPED_IN_A_ROW] = 0
-    ctl[NATS] += j / inverse
-    ctl[WEIGHT] += 1 / inverse
+    clip = float(settings[Setting.CLIP_NORM])
+    ctl[Control.CLIP_FACTOR] = clip / norm if 0 < clip < norm else 1.0
+    ctl[Control.UPDATES] += 1
+    ctl[Control.SKIPPED_IN_A_ROW] = 0
+    ctl[Control.NATS] += j / inverse
+    ctl[Control.WEIGHT] += 1 / inverse
 
 
 def sgd(xp: Any, p: Array, g: Array, m: Array, w: Array, settings: Array, ctl: Array, s: Array, u: Array) -> None:
-    """m: (P,), becomes BETA1 m + g; p: (P,), is moved by -rate m. w: see `_parts`. s, u: scratch."""
-    rate, momentum = float(ctl[RATE]), float(settings[BETA1])
+    """m: (P,), becomes momentum m + g; p: (P,), is moved by -rate m. w: see `_parts`. s, u: scratch."""
+    rate, momentum = float(ctl[Control.RATE]), float(settings[Setting.BETA1])
     for part in _parts(xp, p, g, w, settings, ctl, s, u):
         mb, gb = m[part], s[: part.stop - part.start]
         xp.multiply(mb, momentum, out=mb)
@@ -118,8 +98,8 @@ def sgd(xp: Any, p: Array, g: Array, m: Array, w: Array, settings: Array, ctl: A
 
 
 def rmsprop(xp: Any, p: Array, g: Array, v: Array, w: Array, settings: Array, ctl: Array, s: Array, u: Array) -> None:
-    """v: (P,), becomes BETA2 v + (1 - BETA2) g²; p: (P,), by -rate g / (sqrt(v) + EPSILON). w: see `_parts`."""
-    rate, beta2, epsilon = float(ctl[RATE]), float(settings[BETA2]), float(settings[EPSILON])
+    """v: (P,), becomes beta2 v + (1 - beta2) g²; p: (P,), by -rate g / (sqrt(v) + epsilon). w: see `_parts`."""
+    rate, beta2, epsilon = float(ctl[Control.RATE]), float(settings[Setting.BETA2]), float(settings[Setting.EPSILON])
     for part in _parts(xp, p, g, w, settings, ctl, s, u):
         n = part.stop - part.start
         vb, gb, ub = v[part], s[:n], u[:n]
@@ -134,15 +114,15 @@ def rmsprop(xp: Any, p: Array, g: Array, v: Array, w: Array, settings: Array, ct
 def adam(
     xp: Any, p: Array, g: Array, m: Array, v: Array, w: Array, settings: Array, ctl: Array, s: Array, u: Array
 ) -> None:
-    """m, v: (P,), become the averages of g and g²; p: (P,), is moved by -rate m' / (sqrt(v') + EPSILON).
+    """m, v: (P,), become the averages of g and g²; p: (P,), is moved by -rate m' / (sqrt(v') + epsilon).
 
     m' and v' are m and v without their bias towards 0. w: see `_parts`. Source: Kingma & Ba 2015; with decoupled
     weight decay: Loshchilov & Hutter 2019.
     """
-    if ctl[OK] != LEARNT:  # before the first update there is no bias to correct
+    if ctl[Control.OUTCOME] != Outcome.LEARNT:  # before the first update there is no bias to correct
         return
-    beta1, beta2, updates = float(settings[BETA1]), float(settings[BETA2]), float(ctl[UPDATES])
-    rate = float(ctl[RATE]) / (1 - beta1**updates)
+    beta1, beta2, updates = float(settings[Setting.BETA1]), float(settings[Setting.BETA2]), float(ctl[Control.UPDATES])
+    rate = float(ctl[Control.RATE]) / (1 - beta1**updates)
     root = 1 / math.sqrt(1 - beta2**updates)
     for part in _parts(xp, p, g, w, settings, ctl, s, u):
         n = part.stop - part.start
@@ -153,7 +133,7 @@ def adam(
         _average_squares(xp, vb, gb, beta2, ub)
         xp.sqrt(vb, out=ub)
         xp.multiply(ub, root, out=ub)
-        xp.add(ub, float(settings[EPSILON]), out=ub)
+        xp.add(ub, float(settings[Setting.EPSILON]), out=ub)
         xp.divide(mb, ub, out=ub)
         xp.multiply(ub, rate, out=ub)
         xp.subtract(p[part], ub, out=p[part])
@@ -172,23 +152,23 @@ def _parts(xp: Any, p: Array, g: Array, w: Array, settings: Array, ctl: Array, s
 
     No part unless something is learnt from this window. Decoupled weight decay is applied to p before a part is handed
     over, and when it comes back with p moved, w: (P,), the average of p, becomes
-    w + (p - w) / (1 + REACH (updates - 1)), unless REACH is 0. With a REACH of 1 that is the mean of p after every
+    w + (p - w) / (1 + reach (updates - 1)), unless reach is 0. With a reach of 1 that is the mean of p after every
     update; with less, later ones count more, and w reaches back over about that part of all updates. Source: Shamir &
     Zhang 2013, averaging with polynomial decay. u: scratch.
     """
-    if ctl[OK] != LEARNT:
+    if ctl[Control.OUTCOME] != Outcome.LEARNT:
         return
-    size, matrices, scale = len(p), int(settings[MATRICES]), float(ctl[SCALE])
-    clip, decay, rate = float(settings[CLIP_VALUE]), float(settings[DECAY]), float(ctl[RATE])
-    reach, updates = float(settings[REACH]), float(ctl[UPDATES])
+    size, matrices, clip_factor = len(p), int(settings[Setting.MATRICES]), float(ctl[Control.CLIP_FACTOR])
+    clip, decay, rate = float(settings[Setting.CLIP_VALUE]), float(settings[Setting.DECAY]), float(ctl[Control.RATE])
+    reach, updates = float(settings[Setting.REACH]), float(ctl[Control.UPDATES])
     for start in (*range(0, matrices, _BLOCK), *range(matrices, size, _BLOCK)):
         part = slice(start, min(start + _BLOCK, matrices if start < matrices else size))
         gb, ub = s[: part.stop - start], u[: part.stop - start]
-        xp.multiply(g[part], scale, out=gb)
+        xp.multiply(g[part], clip_factor, out=gb)
         if clip:
             xp.clip(gb, -clip, clip, out=gb)
         if decay and start < matrices:
-            if settings[DECOUPLED]:
+            if settings[Setting.DECOUPLED]:
                 xp.multiply(p[part], 1 - rate * decay, out=p[part])
             else:
                 xp.multiply(p[part], decay, out=ub)
@@ -205,12 +185,13 @@ def _update(name: str, moments: tuple[str, ...], body: Callable[..., None]) -> F
     arguments = {"p": flat, "g": Argument(("P",)), **dict.fromkeys(moments, flat)}
     arguments |= {"w": Argument(("P",), written=True, shares="p"), "settings": _SETTINGS, "ctl": _CONTROL}
     block = Argument((f"{_BLOCK}",))
-    return FusedOp(name, arguments, body, {"s": block, "u": block}, source=_SOURCE, threads="P")
+    return FusedOp(name, arguments, body, {"s": block, "u": block}, source=_SOURCE, constants=_CONSTANTS)
 
 
+_CONSTANTS = {**PLACES, "PARTS": PARTS}
 _ONE = Argument(("1",), "double")
-_CONTROL = Argument((f"{CONTROL_SIZE}",), "double")
-_SETTINGS = Argument((f"{SETTINGS_SIZE}",), "double")
+_CONTROL = Argument((f"{len(Control)}",), "double")
+_SETTINGS = Argument((f"{len(Setting)}",), "double")
 
 CONTROL = FusedOp(
     "control",
@@ -221,13 +202,11 @@ CONTROL = FusedOp(
         "loss": _ONE,
         "scale": Argument(("1",)),
         "settings": _SETTINGS,
-        "ctl": Argument((f"{CONTROL_SIZE}",), "double", written=True),
+        "ctl": Argument((f"{len(Control)}",), "double", written=True),
     },
     control,
     source=_SOURCE,
-    threads="P",
-    block=_THREADS,
-    most_blocks=PARTS,
+    constants=_CONSTANTS,
 )
 OPTIMIZERS: dict[str, FusedOp] = {
     "sgd": _update("sgd", ("m",), sgd),
@@ -242,7 +221,7 @@ class Optimizer:
     """Clips and updates the parameters of a model.
 
     params: those it updates. average: of them, flat (P,), None where none is kept. ctl: the control array,
-    (CONTROL_SIZE,) float64; see the places above. Raises UsageError for what is no parameters or no configuration.
+    float64; see `Control`. Raises UsageError for what is no parameters or no configuration.
     """
 
     def __init__(self, be: Backend, params: Params, config: OptimizerConfig) -> None:
@@ -254,7 +233,7 @@ class Optimizer:
         self._moments = {name: be.zeros((params.size,), dtype) for name in ("m", "v") if name in update.arguments}
         self.average = be.empty((params.size,), dtype) if config.average else None
         self.restart_average()
-        self.ctl = be.zeros((CONTROL_SIZE,), np.float64)
+        self.ctl = be.zeros((len(Control),), np.float64)
         self._parts, self._tickets = be.zeros((PARTS,), np.float64), be.zeros((1,), be.index_dtype)
         self._settings = be.from_host(_settings(config, params))
         self._control = be.bind(CONTROL, dtype, P=params.size)
@@ -266,7 +245,7 @@ class Optimizer:
         return self._moments | ({} if self.average is None else {"average": self.average})
 
     def step(self, loss: Array, scale: Array) -> None:
-        """One update with `params.gradients`, at the rate in `ctl[RATE]`. loss: (1,) float64; scale: (1,)."""
+        """One update with `params.gradients`, at the rate in `ctl[Control.RATE]`. loss: (1,) float64; scale: (1,)."""
         params = self.params
         self._control(params.gradients, self._parts, self._tickets, loss, scale, self._settings, self.ctl)
         average = params.values if self.average is None else self.average  # not looked at where none is kept
@@ -279,14 +258,14 @@ class Optimizer:
 
     def restart_sums(self) -> None:
         """Set to 0 what the control array sums between log lines."""
-        self.ctl[NATS : WORST_ROW + 1].fill(0)
+        self.ctl[Control.NATS : Control.WORST_ROW + 1].fill(0)
 
 
 def _settings(config: OptimizerConfig, params: Params) -> np.ndarray:
-    settings = np.zeros(SETTINGS_SIZE)
-    settings[CLIP_NORM], settings[CLIP_VALUE] = config.clip, config.clip_value
-    settings[DECAY], settings[DECOUPLED] = config.weight_decay, config.optimizer == "adamw"
-    settings[BETA1] = config.momentum if config.optimizer == "sgd" else config.beta1
-    settings[BETA2], settings[EPSILON] = config.beta2, config.epsilon
-    settings[MATRICES], settings[REACH] = params.matrix_size, config.average
+    settings = np.zeros(len(Setting))
+    settings[Setting.CLIP_NORM], settings[Setting.CLIP_VALUE] = config.clip, config.clip_value
+    settings[Setting.DECAY], settings[Setting.DECOUPLED] = config.weight_decay, config.optimizer == "adamw"
+    settings[Setting.BETA1] = config.momentum if config.optimizer == "sgd" else config.beta1
+    settings[Setting.BETA2], settings[Setting.EPSILON] = config.beta2, config.epsilon
+    settings[Setting.MATRICES], settings[Setting.REACH] = params.matrix_size, config.average
     return settings

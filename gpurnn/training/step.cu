@@ -1,13 +1,12 @@
 // What is carried to the next window, for one state of one layer: the rules stand in step.py.
-// ctl[OK]: 0 where this window is skipped.
-
-#define OK 3
+// The places in ctl stand in control.py.
 
 // One thread a lane; in a window that counts it does nothing.
+LAUNCH(B, 256)
 extern "C" __global__ void lane_check(const double* ctl, REAL* bad, const REAL* last)
 {
     const int lane = blockIdx.x * blockDim.x + threadIdx.x;
-    if (lane >= B || ctl[OK] != 0)
+    if (lane >= B || ctl[OUTCOME] != NOT_FINITE)
         return;
     for (int unit = 0; unit < H; unit++)
         if (!isfinite(last[(long long)lane * H + unit]))
@@ -15,11 +14,12 @@ extern "C" __global__ void lane_check(const double* ctl, REAL* bad, const REAL* 
 }
 
 // One thread an element of (B, H).
+LAUNCH(B * H, 256)
 extern "C" __global__ void carry_out(const double* ctl, const REAL* bad, const REAL* last, REAL* carried)
 {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= B * H)
         return;
-    REAL value = ctl[OK] != 0 ? last[i] : bad[i / H] > 0 ? (REAL)0 : carried[i];
+    REAL value = ctl[OUTCOME] != NOT_FINITE ? last[i] : bad[i / H] > 0 ? (REAL)0 : carried[i];
     carried[i] = isfinite(value) ? value : (REAL)0;
 }

@@ -14,18 +14,19 @@ from gpurnn.network import Model, State, Workspace
 from gpurnn.network.expect import expect_state, expect_workspace
 from gpurnn.settings import NotNegative, checked, expect_kind
 from gpurnn.training.captured import CapturedWork
-from gpurnn.training.optimizer import CONTROL_SIZE, OK, RATE, Optimizer
+from gpurnn.training.control import PLACES, Control, Outcome
+from gpurnn.training.optimizer import Optimizer
 
 _logger = logging.getLogger(__name__)
 _SOURCE = Path(__file__).with_name("step.cu")
 _BH = Argument(("B", "H"))
 _TO_BH = Argument(("B", "H"), written=True)
-_CONTROL = Argument((f"{CONTROL_SIZE}",), "double")
+_CONTROL = Argument((f"{len(Control)}",), "double")
 
 
 def lane_check(xp: Any, ctl: Array, bad: Array, last: Array) -> None:
     """bad: (B,), set to 1 for lanes with a row of last (B, H) that is not finite; changed in skipped windows only."""
-    if not ctl[OK]:
+    if ctl[Control.OUTCOME] == Outcome.NOT_FINITE:
         xp.maximum(bad, ~xp.isfinite(last).all(axis=1), out=bad)
 
 
@@ -35,7 +36,7 @@ def carry_out(xp: Any, ctl: Array, bad: Array, last: Array, carried: Array) -> N
     In a skipped window carried stays as it was, except for bad lanes, which become zeros. Numbers that are not finite
     become zero in every window: even where loss and gradient are finite, the last state need not be.
     """
-    if ctl[OK]:
+    if ctl[Control.OUTCOME] != Outcome.NOT_FINITE:
         carried[...] = last
     else:
         carried[bad > 0] = 0
@@ -48,14 +49,14 @@ LANE_CHECK = FusedOp(
     {"ctl": _CONTROL, "bad": Argument(("B",), written=True), "last": _BH},
     lane_check,
     source=_SOURCE,
-    threads="B",
+    constants=PLACES,
 )
 CARRY_OUT = FusedOp(
     "carry_out",
     {"ctl": _CONTROL, "bad": Argument(("B",)), "last": _BH, "carried": _TO_BH},
     carry_out,
     source=_SOURCE,
-    threads="BH",
+    constants=PLACES,
 )
 
 
@@ -137,7 +138,7 @@ class TrainingStep:
         """
         if type(rate) is not float or not 0 <= rate < math.inf:
             rate = checked("rate", NotNegative, rate)
-        self._ctl[RATE : RATE + 1].fill(rate)
+        self._ctl[Control.RATE : Control.RATE + 1].fill(rate)
         self.whole = self._run.eager  # what fails before the update leaves everything as it was
         self._run()
         self._ws.hold("errors")  # since a captured window does not run the Python code that does

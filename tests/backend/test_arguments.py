@@ -281,6 +281,8 @@ def test_arrays_in_a_file_are_arrays(tmp_path: Path) -> None:
         (lambda: FusedOp("x", {"y": Argument(("B",), shares="z")}, print), "x: y: shares: expected an argument"),
         (lambda: extent("BH", {"B": 2}), "extent 'BH': no dimension 'H' among B"),
         (lambda: extent("", {}), "extent '': expected a factor and letters"),
+        (lambda: extent("12H3", {"H": 8}), "extent '12H3': expected a factor and letters"),
+        (lambda: extent("H4", {"H": 8}), "extent 'H4': expected a factor and letters"),
     ],
 )
 def test_a_declaration_of_which_nothing_can_be_made_is_refused(make: Callable[[], Any], match: str) -> None:

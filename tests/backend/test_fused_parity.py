@@ -18,6 +18,7 @@ from gpurnn.backend.declared import extent
 from gpurnn.network.cells import CELLS
 from gpurnn.network.heads import SOFTMAX_XENT, XENT
 from gpurnn.training import optimizer
+from gpurnn.training.control import Control, Outcome, Setting
 
 SIZES = (
     {"B": 1, "H": 1, "K": 1, "N": 1, "P": 1},
@@ -46,18 +47,18 @@ def dims_of(op: FusedOp, sizes: dict[str, int]) -> dict[str, int]:
 
 
 def settings(rng: np.random.Generator, size: int) -> np.ndarray:
-    values = np.zeros(optimizer.SETTINGS_SIZE)
-    values[optimizer.CLIP_NORM], values[optimizer.CLIP_VALUE] = rng.choice([0.0, 0.5]), rng.choice([0.0, 0.3])
-    values[optimizer.DECAY], values[optimizer.DECOUPLED] = rng.choice([0.0, 0.1]), rng.integers(2)
-    values[optimizer.BETA1], values[optimizer.BETA2], values[optimizer.EPSILON] = 0.9, 0.99, 1e-3
-    values[optimizer.MATRICES], values[optimizer.REACH] = size // 2, rng.choice([0.0, 0.2])
+    values = np.zeros(len(Setting))
+    values[Setting.CLIP_NORM], values[Setting.CLIP_VALUE] = rng.choice([0.0, 0.5]), rng.choice([0.0, 0.3])
+    values[Setting.DECAY], values[Setting.DECOUPLED] = rng.choice([0.0, 0.1]), rng.integers(2)
+    values[Setting.BETA1], values[Setting.BETA2], values[Setting.EPSILON] = 0.9, 0.99, 1e-3
+    values[Setting.MATRICES], values[Setting.REACH] = size // 2, rng.choice([0.0, 0.2])
     return values
 
 
 def control(rng: np.random.Generator) -> np.ndarray:
-    values = rng.integers(1, 9, optimizer.CONTROL_SIZE).astype(float)
-    values[optimizer.RATE], values[optimizer.SCALE] = 0.1, 0.7
-    values[optimizer.OK] = rng.choice([optimizer.NOT_FINITE, optimizer.LEARNT, optimizer.LEARNT, optimizer.UNWEIGHTED])
+    values = rng.integers(1, 9, len(Control)).astype(float)
+    values[Control.RATE], values[Control.CLIP_FACTOR] = 0.1, 0.7
+    values[Control.OUTCOME] = rng.choice([Outcome.NOT_FINITE, Outcome.LEARNT, Outcome.LEARNT, Outcome.UNWEIGHTED])
     return values
 
 

@@ -17,7 +17,8 @@ from gpurnn.backend import Backend, get
 from gpurnn.exceptions import BackendError
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
-from gpurnn.training.optimizer import RATE, Optimizer, OptimizerConfig
+from gpurnn.training.control import Control
+from gpurnn.training.optimizer import Optimizer, OptimizerConfig
 
 LANES, STEPS, SYMBOLS = 3, 4, 11
 
@@ -37,7 +38,7 @@ class Training(Runner):
     def __init__(self, be: Backend, cell: str) -> None:
         super().__init__(be, config_of(cell), LANES, STEPS)
         self.optimizer = Optimizer(be, self.model.params, OptimizerConfig())
-        self.optimizer.ctl[RATE : RATE + 1].fill(0.01)
+        self.optimizer.ctl[Control.RATE : Control.RATE + 1].fill(0.01)
 
     def work(self) -> None:
         super().work()

@@ -20,6 +20,7 @@ from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
 from gpurnn.network.heads import SOFTMAX_XENT, XENT
 from gpurnn.training import optimizer
+from gpurnn.training.control import Setting
 
 SETS = instructions()
 NAMES = [each.name for each in SETS]
@@ -143,7 +144,7 @@ def test_where_an_element_stands_changes_no_bit(operation: str, dtype: str) -> N
         if "target" in of:
             of["target"][...] = size - 1  # what becomes of the last element is then another computation
         if "settings" in of:
-            of["settings"][optimizer.MATRICES] = size  # all elements have weight decay, or none
+            of["settings"][Setting.MATRICES] = size  # all elements have weight decay, or none
         first: list[np.ndarray] = []
         for each in SETS:
             found = fused.outcome(cpu(each.name), op, dims, dtype, host)

@@ -121,7 +121,7 @@ MUTANTS = {
         "optimizer.cu", "(ctl[UPDATES] - 1)", "ctl[UPDATES]", parity("adam")
     ),
     "carry out: kept where it should be skipped": Mutant(
-        "step.cu", "ctl[OK] != 0 ? last[i]", "ctl[OK] == 0 ? last[i]", parity("carry_out")
+        "step.cu", "ctl[OUTCOME] != NOT_FINITE ? last[i]", "ctl[OUTCOME] == NOT_FINITE ? last[i]", parity("carry_out")
     ),
 }
 

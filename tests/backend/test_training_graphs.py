@@ -16,7 +16,8 @@ from gpurnn.backend import Array, Backend
 from gpurnn.exceptions import BackendError
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
-from gpurnn.training.optimizer import SKIPPED, UPDATES, Optimizer, OptimizerConfig
+from gpurnn.training.control import Control
+from gpurnn.training.optimizer import Optimizer, OptimizerConfig
 from gpurnn.training.step import TrainingStep
 
 LANES, STEPS, SYMBOLS = 3, 5, 11
@@ -132,7 +133,7 @@ def test_a_skipped_window_proves_nothing(be: Backend, monkeypatch: pytest.Monkey
     monkeypatch.setattr(be, "capture", capture)
     control = training.train(made)["control"]
     assert launched == [2, 3, 4]
-    assert (control[UPDATES], control[SKIPPED]) == (4, 1)
+    assert (control[Control.UPDATES], control[Control.SKIPPED]) == (4, 1)
 
 
 def with_boundaries_at(*steps: tuple[int, ...]) -> list[MadeUp]:

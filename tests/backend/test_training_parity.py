@@ -10,7 +10,8 @@ from gpurnn.backend import Backend
 from gpurnn.backend.cpu import CpuBackend
 from gpurnn.network import ModelConfig
 from gpurnn.network.cells import CELLS
-from gpurnn.training.optimizer import NORM, Optimizer, OptimizerConfig
+from gpurnn.training.control import Control
+from gpurnn.training.optimizer import Optimizer, OptimizerConfig
 from gpurnn.training.step import TrainingStep
 
 WINDOWS, STEPS, LANES, SYMBOLS = 20, 6, 3, 11
@@ -28,7 +29,7 @@ def trained(be: Backend, config: ModelConfig) -> tuple[np.ndarray, np.ndarray, n
         runner.load(made_up(SYMBOLS, STEPS, LANES, index, boundary=index % 2 == 1))
         step(0.001)
         losses.append(be.to_host(runner.ws.loss)[0])
-        norms.append(be.to_host(optimizer.ctl)[NORM])
+        norms.append(be.to_host(optimizer.ctl)[Control.NORM])
     return np.array(losses), np.array(norms), be.to_host(runner.model.params.values)
 
 

@@ -14,8 +14,8 @@ from faults.training import settings, write_corpus
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import WindowStream
 from gpurnn.network.cells import CELLS
+from gpurnn.training.control import Control
 from gpurnn.training.learner import Learner
-from gpurnn.training.optimizer import OK
 
 BETWEEN = 3  # windows from one injection to the next
 
@@ -111,7 +111,7 @@ def _strike_cell(learner: Learner, count: int, seed: int, report: dict[str, Any]
                 report["kinds"][kind] = report["kinds"].get(kind, 0) + 1
             learner.consume(window)
             after = _lasting(learner)
-            skipped = not be.to_host(learner.optimizer.ctl)[OK]
+            skipped = not be.to_host(learner.optimizer.ctl)[Control.OUTCOME]
             report["skipped"] += skipped
             where = f"{config.model.cell}, window {index}, {struck or 'nothing'} struck"
             for name, array in after.items():

@@ -11,21 +11,8 @@ from gpurnn.backend import Backend
 from gpurnn.backend.cpu import CpuBackend
 from gpurnn.exceptions import UsageError
 from gpurnn.network.params import Params, Spec
-from gpurnn.training.optimizer import (
-    NATS,
-    NORM,
-    OK,
-    OPTIMIZERS,
-    RATE,
-    SKIPPED,
-    SKIPPED_IN_A_ROW,
-    UNWEIGHTED,
-    UPDATES,
-    WEIGHT,
-    WORST_ROW,
-    Optimizer,
-    OptimizerConfig,
-)
+from gpurnn.training.control import Control, Outcome
+from gpurnn.training.optimizer import OPTIMIZERS, Optimizer, OptimizerConfig
 
 SPECS = [Spec("layers.0.U", (150, 130)), Spec("layers.0.b", (130,)), Spec("output.V", (7, 5)), Spec("output.c", (5,))]
 WINDOWS = 4
@@ -87,7 +74,7 @@ def set_gradients(be: Backend, params: Params, seed: int) -> dict[str, np.ndarra
 
 
 def step(be: Backend, optimizer: Optimizer, rate: float, loss: float = 2.0, scale: float = 0.25) -> None:
-    optimizer.ctl[RATE] = rate
+    optimizer.ctl[Control.RATE] = rate
     scale = be.from_host(np.array([scale], optimizer.flats["v" if "v" in optimizer.flats else "m"].dtype))
     optimizer.step(be.from_host(np.array([loss])), scale)
 
@@ -105,7 +92,7 @@ def test_updates_follow_the_formulas(be: Backend, name: str, decay: float, clip:
     for spec in SPECS:
         found = be.to_host(params.value[spec.name])
         np.testing.assert_allclose(found, reference.values[spec.name], rtol=1e-11, atol=1e-13, err_msg=spec.name)
-    assert be.to_host(optimizer.ctl)[UPDATES] == WINDOWS
+    assert be.to_host(optimizer.ctl)[Control.UPDATES] == WINDOWS
 
 
 @pytest.mark.parametrize("reach", [1.0, 0.3])
@@ -141,12 +128,17 @@ def test_a_window_that_is_not_finite_changes_nothing(be: Backend, name: str, poi
     step(be, optimizer, 0.1, math.nan if poison == "loss" else 2.0)
     assert [be.to_host(a).tobytes() for a in (params.values, *optimizer.flats.values())] == before
     ctl = be.to_host(optimizer.ctl)
-    assert (ctl[UPDATES], ctl[SKIPPED], ctl[SKIPPED_IN_A_ROW], ctl[OK]) == (1, 1, 1, 0)
-    assert (ctl[NATS], ctl[WEIGHT]) == (8.0, 4.0)
+    assert (ctl[Control.UPDATES], ctl[Control.SKIPPED], ctl[Control.SKIPPED_IN_A_ROW], ctl[Control.OUTCOME]) == (
+        1,
+        1,
+        1,
+        0,
+    )
+    assert (ctl[Control.NATS], ctl[Control.WEIGHT]) == (8.0, 4.0)
     set_gradients(be, params, 2)
     step(be, optimizer, 0.1)
     ctl = be.to_host(optimizer.ctl)
-    assert (ctl[UPDATES], ctl[SKIPPED_IN_A_ROW], ctl[WORST_ROW]) == (2, 0, 1)
+    assert (ctl[Control.UPDATES], ctl[Control.SKIPPED_IN_A_ROW], ctl[Control.WORST_ROW]) == (2, 0, 1)
     assert np.isfinite(be.to_host(params.values)).all()
 
 
@@ -174,7 +166,7 @@ def test_the_norm_is_of_the_gradient_before_clipping(be: Backend):
     drawn = set_gradients(be, params, 0)
     step(be, optimizer, 0.0)
     expected = math.sqrt(sum(float((g * g).sum()) for g in drawn.values()))
-    assert be.to_host(optimizer.ctl)[NORM] == pytest.approx(expected, rel=1e-12)
+    assert be.to_host(optimizer.ctl)[Control.NORM] == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +196,7 @@ def test_a_window_without_weight_changes_nothing(be: Backend, name: str, dtype: 
         step(be, optimizer, 0.1, poison, scale=0.0)
         assert [be.to_host(a).tobytes() for a in (params.values, *optimizer.flats.values())] == before
         ctl, expected = be.to_host(optimizer.ctl), be.to_host(other.ctl)
-        assert ctl[OK] == UNWEIGHTED
-        assert np.delete(ctl, OK).tobytes() == np.delete(expected, OK).tobytes()
+        assert ctl[Control.OUTCOME] == Outcome.UNWEIGHTED
+        assert np.delete(ctl, Control.OUTCOME).tobytes() == np.delete(expected, Control.OUTCOME).tobytes()
     assert be.to_host(params.values).tobytes() == be.to_host(others.values).tobytes()
-    assert be.to_host(optimizer.ctl)[UPDATES] == 3
+    assert be.to_host(optimizer.ctl)[Control.UPDATES] == 3

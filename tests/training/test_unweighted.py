@@ -14,8 +14,8 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import WindowStream
 from gpurnn.network.cells import CELLS
 from gpurnn.training.config import Limits
+from gpurnn.training.control import Control
 from gpurnn.training.learner import Learner
-from gpurnn.training.optimizer import UPDATES
 from gpurnn.training.session import new_run
 from gpurnn.training.validation import ForwardPass
 
@@ -55,7 +55,7 @@ def test_nothing_is_learnt_and_the_state_is_carried(be: Backend, stretches: Path
         for index in range(1, WINDOWS):
             same = [one.tobytes() == other.tobytes() for one, other in zip(kept[index - 1], kept[index], strict=True)]
             assert all(same) if index in unweighted else not any(same), index
-        assert be.to_host(trainer.learner.optimizer.ctl)[UPDATES] == WINDOWS - len(unweighted)
+        assert be.to_host(trainer.learner.optimizer.ctl)[Control.UPDATES] == WINDOWS - len(unweighted)
         entries = log_without_clock(tmp_path / "run")
         assert {e["window"] - 1 for e in entries if e["nats_per_token"] is None} == unweighted
         assert not any("skipped_windows" in e for e in entries)

@@ -11,14 +11,17 @@ import numpy as np
 
 from gpurnn.backend.base import Array
 from gpurnn.backend.cuda.arrays import DEVICE
-from gpurnn.backend.cuda.kernels import Kernels
+from gpurnn.backend.cuda.kernels import WARP, Kernels
 from gpurnn.backend.declared import PersistentOp, extent
 from gpurnn.backend.signature import Signature
 
 PRELUDE = Path(__file__).with_name("persistent.cu")
 _WORKING_REGISTERS = (44, 48, 56)  # of a thread, for all but its weights: as many as the compiler gets along with
 _MOST_REGISTERS = 255  # that an instruction can name
+_GRANTED = 8  # registers that a thread is granted at a time
 _MOST_THREADS = 1024
+_VECTOR = 4  # weights that are read at a time, as a float4
+_FLOAT = 4  # bytes
 _PARTS = 4  # of a multiprocessor, each with as many of its registers; a block's warps are dealt out to them
 
 
@@ -38,8 +41,9 @@ class Layout:
 
 def most_registers(threads: int, registers: int) -> int:
     """How many registers each thread of a block can have, of those that a multiprocessor has."""
-    warps_of_a_part = -(-threads // (32 * _PARTS))
-    return min(registers // _PARTS // (32 * warps_of_a_part) // 8 * 8, _MOST_REGISTERS)
+    warps_of_a_part = -(-threads // (WARP * _PARTS))
+    granted = registers // _PARTS // (WARP * warps_of_a_part) // _GRANTED * _GRANTED
+    return min(granted, _MOST_REGISTERS)
 
 
 def layout(op: PersistentOp, dims: Mapping[str, int], registers: int, shared: int, working: int) -> Layout | str:
@@ -50,11 +54,11 @@ def layout(op: PersistentOp, dims: Mapping[str, int], registers: int, shared: in
     threads, length = extent(op.threads, dims), extent(op.weights, dims)
     if threads > _MOST_THREADS:
         return f"it needs {threads} threads; a block has at most {_MOST_THREADS}"
-    padded = -(-length // 4) * 4
-    held = min(padded, (most_registers(threads, registers) - working) // 4 * 4)
-    if held < 4:
+    padded = -(-length // _VECTOR) * _VECTOR
+    held = min(padded, (most_registers(threads, registers) - working) // _VECTOR * _VECTOR)
+    if held < _VECTOR:
         return f"{threads} threads leave no registers for weights"
-    size = 4 * ((padded - held) * threads + op.vectors * padded + threads)
+    size = _FLOAT * ((padded - held) * threads + op.vectors * padded + threads)
     if size > shared:
         return f"it needs {size / 1024:.1f} KiB of shared memory; a block has {shared / 1024:.1f}"
     sizes = {"THREADS": threads, "LENGTH": length, "PADDED": padded, "REGISTERS": held}

@@ -12,13 +12,13 @@ extern "C" __global__ void gather_rows(const REAL* table, const int* index, REAL
 
 // d_table[rows[r]] = the sum of d_out[order[j]] over run r of equal rows; other rows are left alone. d_out: (n, width);
 // d_table: (height, width). A plan that points beyond them reads and writes nothing there, and gives NaN.
-// Grid (at least runs[0], column tiles), block (32 columns, PARTS): each part takes every PARTS-th position of the
+// Grid (at least runs[0], column tiles), block (WARP columns, PARTS): each part takes every PARTS-th position of the
 // run, then the parts are added up in their order.
 extern "C" __global__ void sum_runs(const REAL* d_out, const int* order, const int* starts, const int* rows,
                                     const int* runs, REAL* d_table, int n, int height, int width)
 {
-    __shared__ REAL partial[PARTS][32];
-    const int run = blockIdx.x, column = blockIdx.y * 32 + threadIdx.x;
+    __shared__ REAL partial[PARTS][WARP];
+    const int run = blockIdx.x, column = blockIdx.y * WARP + threadIdx.x;
     const int count = min(runs[0], (int)gridDim.x);
     if (run >= count || (unsigned int)rows[run] >= (unsigned int)height)
         return;

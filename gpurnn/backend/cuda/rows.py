@@ -8,11 +8,12 @@ from typing import Any
 from gpurnn.backend.base import Array, RowGradient, RowPlan
 from gpurnn.backend.checks import expect_plan, expect_rows
 from gpurnn.backend.cuda.arrays import DEVICE, INDEX
-from gpurnn.backend.cuda.kernels import Kernels
+from gpurnn.backend.cuda.kernels import WARP, Kernels
 from gpurnn.backend.signature import ROW_GRADIENT, Signature
 
 _SOURCE = Path(__file__).with_name("rows.cu")
 _PARTS = 16  # of a run of equal rows, summed at the same time
+_MOST_THREADS = 256  # of a block that walks along a row
 DIMS = {"PARTS": _PARTS}
 
 
@@ -38,7 +39,7 @@ class Rows:
         """
         signature = Signature(DEVICE, "row_gradient", ROW_GRADIENT, dtype, {"N": n, "K": rows, "E": width})
         kernel = self._kernels.get(_SOURCE, "sum_runs", dtype, DIMS)
-        tiles = -(-width // 32)
+        tiles = -(-width // WARP)
 
         def gradient(d_out: Array, index: Array, plan: RowPlan, d_table: Array) -> None:
             m = signature.check(d_out, index, d_table)
@@ -46,11 +47,11 @@ class Rows:
             d_table.fill(0)
             arguments = (d_out, plan.order, plan.starts, plan.rows, plan.runs, d_table)
             sizes = (INDEX.type(m), INDEX.type(rows), INDEX.type(width))
-            kernel((min(m, rows), tiles), (32, _PARTS), (*arguments, *sizes))
+            kernel((min(m, rows), tiles), (WARP, _PARTS), (*arguments, *sizes))
 
         return gradient
 
 
 def _threads(width: int) -> int:
-    """Threads of a block that walks along a row: whole warps, at most 256."""
-    return min(-(-width // 32) * 32, 256)
+    """Threads of a block that walks along a row: whole warps."""
+    return min(-(-width // WARP) * WARP, _MOST_THREADS)

@@ -13,6 +13,7 @@ static __device__ __forceinline__ REAL sigmoid(REAL x)
     return REAL(0.5) * tanh(REAL(0.5) * x) + REAL(0.5);
 }
 
+LAUNCH(B * H, 256)
 extern "C" __global__ void gru_forward(REAL* a, REAL* recurrent, const REAL* b, const REAL* b_h, const REAL* h_prev,
                                        REAL* h)
 {
@@ -28,6 +29,7 @@ extern "C" __global__ void gru_forward(REAL* a, REAL* recurrent, const REAL* b, 
     h[element] = n + (h_prev[element] - n) * z;
 }
 
+LAUNCH(B * H, 256)
 extern "C" __global__ void gru_backward(const REAL* dh_out, const REAL* dh_rec, REAL* e, const REAL* h_prev, REAL* a,
                                         REAL* recurrent)
 {

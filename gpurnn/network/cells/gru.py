@@ -95,7 +95,6 @@ GRU = Cell(
         gru_forward,
         {"s": _BH},
         source=_SOURCE,
-        threads="BH",
     ),
     backward=FusedOp(
         "gru_backward",
@@ -103,7 +102,6 @@ GRU = Cell(
         gru_backward,
         {"dn": _BH, "dz": _BH, "slopes": Argument(("B", "2H"))},
         source=_SOURCE,
-        threads="BH",
     ),
     apart=True,
     biases=("b_h",),

@@ -13,6 +13,7 @@ static __device__ __forceinline__ REAL sigmoid(REAL x)
     return REAL(0.5) * tanh(REAL(0.5) * x) + REAL(0.5);
 }
 
+LAUNCH(B * H, 256)
 extern "C" __global__ void lstm_forward(REAL* a, const REAL* r, const REAL* b, const REAL* c_prev, REAL* c, REAL* tc,
                                         REAL* h)
 {
@@ -32,6 +33,7 @@ extern "C" __global__ void lstm_forward(REAL* a, const REAL* r, const REAL* b, c
     h[element] = o * squashed;
 }
 
+LAUNCH(B * H, 256)
 extern "C" __global__ void lstm_backward(const REAL* dh_out, const REAL* dh_rec, REAL* e, const REAL* c_prev,
                                          const REAL* tc, REAL* a)
 {

@@ -95,7 +95,6 @@ LSTM = Cell(
         lstm_forward,
         {"s": _BH},
         source=_SOURCE,
-        threads="BH",
     ),
     backward=FusedOp(
         "lstm_backward",
@@ -103,7 +102,6 @@ LSTM = Cell(
         lstm_backward,
         {"dh": _BH, "s": _BH, "slopes": _B4H},
         source=_SOURCE,
-        threads="BH",
     ),
     saved=("tc",),
     forget_gate=True,

@@ -6,12 +6,14 @@
     if (i >= B * H) \
         return;
 
+LAUNCH(B * H, 256)
 extern "C" __global__ void simple_forward(const REAL* a, const REAL* r, const REAL* b, REAL* h)
 {
     ELEMENT
     h[i] = tanh(a[i] + r[i] + b[i % H]);
 }
 
+LAUNCH(B * H, 256)
 extern "C" __global__ void simple_backward(const REAL* dh_out, const REAL* dh_rec, const REAL* h, REAL* a)
 {
     ELEMENT
@@ -19,6 +21,7 @@ extern "C" __global__ void simple_backward(const REAL* dh_out, const REAL* dh_re
 }
 
 // A comparison that NaN does not pass would hide it: NaN goes through, as in NumPy's maximum and sign.
+LAUNCH(B * H, 256)
 extern "C" __global__ void simple_relu_forward(const REAL* a, const REAL* r, const REAL* b, REAL* h)
 {
     ELEMENT
@@ -26,6 +29,7 @@ extern "C" __global__ void simple_relu_forward(const REAL* a, const REAL* r, con
     h[i] = x <= REAL(0) ? REAL(0) : x;
 }
 
+LAUNCH(B * H, 256)
 extern "C" __global__ void simple_relu_backward(const REAL* dh_out, const REAL* dh_rec, const REAL* h, REAL* a)
 {
     ELEMENT

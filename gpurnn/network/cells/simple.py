@@ -57,16 +57,16 @@ SIMPLE = Cell(
     gates=1,
     states=("h",),
     recurrent_init="orthogonal",
-    forward=FusedOp("simple_forward", _FORWARD, simple_forward, source=_SOURCE, threads="BH"),
-    backward=FusedOp("simple_backward", _BACKWARD, simple_backward, {"s": _BH}, source=_SOURCE, threads="BH"),
+    forward=FusedOp("simple_forward", _FORWARD, simple_forward, source=_SOURCE),
+    backward=FusedOp("simple_backward", _BACKWARD, simple_backward, {"s": _BH}, source=_SOURCE),
     persistent=SIMPLE_PERSISTENT,
 )
 SIMPLE_RELU = Cell(
     name="simple-relu",
     gates=1,
     states=("h",),
-    forward=FusedOp("simple_relu_forward", _FORWARD, simple_relu_forward, source=_SOURCE, threads="BH"),
-    backward=FusedOp("simple_relu_backward", _BACKWARD, simple_relu_backward, {"s": _BH}, source=_SOURCE, threads="BH"),
+    forward=FusedOp("simple_relu_forward", _FORWARD, simple_relu_forward, source=_SOURCE),
+    backward=FusedOp("simple_relu_backward", _BACKWARD, simple_relu_backward, {"s": _BH}, source=_SOURCE),
     recurrent_init="identity",
     persistent=SIMPLE_RELU_PERSISTENT,
 )

@@ -23,5 +23,4 @@ WEIGHTED_LOSS = FusedOp(
     weighted_loss,
     {"product": _N},
     source=Path(__file__).with_name("loss.cu"),
-    threads="256",
 )

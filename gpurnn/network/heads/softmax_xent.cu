@@ -5,7 +5,7 @@
 
 static __device__ __forceinline__ REAL warp_max(REAL x)
 {
-    for (int step = 16; step > 0; step /= 2) {
+    for (int step = WARP / 2; step > 0; step /= 2) {
         const REAL other = __shfl_xor_sync(ALL, x, step);
         x = other > x ? other : x;
     }
@@ -14,7 +14,7 @@ static __device__ __forceinline__ REAL warp_max(REAL x)
 
 static __device__ __forceinline__ REAL warp_sum(REAL x)
 {
-    for (int step = 16; step > 0; step /= 2)
+    for (int step = WARP / 2; step > 0; step /= 2)
         x += __shfl_xor_sync(ALL, x, step);
     return x;
 }
@@ -23,13 +23,13 @@ static __device__ __forceinline__ REAL warp_sum(REAL x)
 static __device__ __forceinline__ REAL shifted_exp(REAL* row, int target, int lane, REAL* nats)
 {
     REAL top = row[0];
-    for (int k = lane; k < K; k += 32)
+    for (int k = lane; k < K; k += WARP)
         top = row[k] > top ? row[k] : top;
     top = warp_max(top);
     const REAL at_target = (unsigned int)target < K ? row[target] - top : (REAL)nan("");  // loses the window, no more
     __syncwarp();  // every lane has read the target's element before its owner overwrites it
     REAL total = 0;
-    for (int k = lane; k < K; k += 32) {
+    for (int k = lane; k < K; k += WARP) {
         row[k] = exp(row[k] - top);
         total += row[k];
     }
@@ -38,27 +38,29 @@ static __device__ __forceinline__ REAL shifted_exp(REAL* row, int target, int la
     return total;
 }
 
+LAUNCH(WARP * N, 256)
 extern "C" __global__ void softmax_xent(REAL* o, const int* target, const REAL* weight, const REAL* scale, REAL* nats,
                                         int n)
 {
-    const long long i = ((long long)blockIdx.x * blockDim.x + threadIdx.x) / 32;
-    const int lane = threadIdx.x % 32;
+    const long long i = ((long long)blockIdx.x * blockDim.x + threadIdx.x) / WARP;
+    const int lane = threadIdx.x % WARP;
     if (i >= n)
         return;
     REAL* row = o + i * K;
     REAL loss;
     const REAL total = shifted_exp(row, target[i], lane, &loss);
     const REAL factor = weight[i] * scale[0], share = factor / total;
-    for (int k = lane; k < K; k += 32)
+    for (int k = lane; k < K; k += WARP)
         row[k] = row[k] * share - (k == target[i] ? factor : REAL(0));
     if (lane == 0)
         nats[i] = loss;
 }
 
+LAUNCH(WARP * N, 256)
 extern "C" __global__ void xent(REAL* o, const int* target, REAL* nats, int n)
 {
-    const long long i = ((long long)blockIdx.x * blockDim.x + threadIdx.x) / 32;
-    const int lane = threadIdx.x % 32;
+    const long long i = ((long long)blockIdx.x * blockDim.x + threadIdx.x) / WARP;
+    const int lane = threadIdx.x % WARP;
     if (i >= n)
         return;
     REAL loss;

@@ -106,7 +106,6 @@ SOFTMAX_XENT = FusedOp(
     softmax_xent,
     _SCRATCH | {"at_target": Argument(_N)},
     source=_SOURCE,
-    threads="32N",
 )
 XENT = FusedOp(
     "xent",
@@ -118,7 +117,6 @@ XENT = FusedOp(
     xent,
     _SCRATCH,
     source=_SOURCE,
-    threads="32N",
 )
 
 

@@ -20,7 +20,6 @@ ADD_BIAS = FusedOp(
     {"y": Argument(("N", "K"), written=True), "b": Argument(("K",))},
     add_bias,
     source=Path(__file__).with_name("linear.cu"),
-    threads="NK",
 )
 
 

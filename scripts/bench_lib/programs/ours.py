@@ -17,8 +17,9 @@ from gpurnn.data.stream import Cursor, Geometry, Window
 from gpurnn.data.stream.plan import Planner
 from gpurnn.data.stream.windows import Plan, text_fields
 from gpurnn.network import Model, ModelConfig
+from gpurnn.training.control import Control
 from gpurnn.training.feed import Feed
-from gpurnn.training.optimizer import NATS, WEIGHT, Optimizer, OptimizerConfig
+from gpurnn.training.optimizer import Optimizer, OptimizerConfig
 from gpurnn.training.step import TrainingStep
 
 WAYS = ("",)
@@ -64,7 +65,7 @@ class Program:
     def read_loss(self) -> float:
         control = self._be.to_host(self._optimizer.ctl)
         self._optimizer.restart_sums()
-        return float(control[NATS] / control[WEIGHT])
+        return float(control[Control.NATS] / control[Control.WEIGHT])
 
     def finish(self) -> None:
         self._be.synchronize()

@@ -1,0 +1,62 @@
+"""The places of the control array, where a device decides what becomes of a window, and of an optimizer's settings.
+
+Both are float64 arrays. Bodies in Python, C and CUDA C know the places by these names, see `PLACES`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Control(IntEnum):
+    """Places in the control array, which stands on the device and in checkpoints."""
+
+    RATE = 0
+    """Learning rate of this window; written by the host."""
+    NORM = 1
+    """Norm of the gradient before clipping."""
+    CLIP_FACTOR = 2
+    """What clipping multiplies the gradient with."""
+    OUTCOME = 3
+    """What becomes of this window, an `Outcome`."""
+    UPDATES = 4
+    """Windows that changed the parameters."""
+    SKIPPED = 5
+    """Windows that did not, since their loss or gradient was not finite."""
+    SKIPPED_IN_A_ROW = 6
+    NATS = 7
+    """Summed since the last log line: weight * loss."""
+    WEIGHT = 8
+    """Summed likewise."""
+    WORST_ROW = 9
+    """The most windows skipped in a row since the last log line."""
+
+
+class Outcome(IntEnum):
+    """What becomes of a window. All but the first carry their state on."""
+
+    NOT_FINITE = 0
+    LEARNT = 1
+    UNWEIGHTED = 2
+
+
+class Setting(IntEnum):
+    """Places in the settings array, which stays as it is; the fields of `OptimizerConfig`, 0 for what is not used."""
+
+    CLIP_NORM = 0
+    CLIP_VALUE = 1
+    DECAY = 2
+    DECOUPLED = 3
+    """1: weight decay is applied to the parameters; 0: it is added to the gradient."""
+    BETA1 = 4
+    """Or momentum."""
+    BETA2 = 5
+    EPSILON = 6
+    MATRICES = 7
+    """How many of the parameters are those of matrices; they stand first, and have weight decay."""
+    REACH = 8
+    """Back over which part of all updates the average of the parameters reaches; 0: there is none."""
+
+
+PLACES = {place.name: place.value for places in (Control, Outcome, Setting) for place in places}
+"""All of them by name, for the constants of operations that are handed these arrays."""
