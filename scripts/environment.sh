@@ -26,12 +26,12 @@ can_emulate() {
     [ "$(uname -sm)" = "Linux x86_64" ] && command -v "${CUDAHOST_CXX:-g++}" >/dev/null
 }
 
-# environment DIRECTORY PACKAGE...: made anew when its packages, pyproject.toml or the interpreter changed.
+# environment DIRECTORY PACKAGE...: made anew when its packages, pyproject.toml, setup.py or the interpreter changed.
 # Its status says whether it could be made.
 environment() {
     local directory=$1 stamp
     shift
-    stamp=$({ "$python" --version && echo "$PWD" "$@" && cat pyproject.toml; } | cksum)
+    stamp=$({ "$python" --version && echo "$PWD" "$@" && cat pyproject.toml setup.py; } | cksum)
     [ "$(cat "$directory/stamp" 2>/dev/null)" = "$stamp" ] && return
     "$python" -m pip --version >/dev/null || fail "$python: pip is needed"
     echo "== installing $directory" >&2

@@ -38,7 +38,7 @@ from gpurnn.backend.checks import (
     real,
 )
 from gpurnn.backend.copies import StagingChecks, expect_copy, host_array
-from gpurnn.backend.declared import FusedOp
+from gpurnn.backend.declared import FusedOp, body_takes
 from gpurnn.backend.loops import LoopChecks
 from gpurnn.backend.signature import ROW_GRADIENT, Expected, Signature
 from gpurnn.exceptions import BackendError
@@ -50,7 +50,6 @@ except ImportError:  # installed without a C compiler: NumPy does the same work,
 
 FORCED = "GPURNN_INSTRUCTIONS"
 """The environment variable that names the instruction set of compiled bodies."""
-_C_NAMES = {"f": "float", "d": "double"}  # of the dtypes that compiled bodies are there for
 _LINE = 64  # bytes of a line of the cache
 _MASK_BLOCK = 1 << 16  # uniforms drawn at a time
 _ONE_HOT_ROWS = 256  # up to this size of table the gradient of a row gather is a product with one-hot rows
@@ -202,9 +201,9 @@ class CpuBackend(Backend):
 
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
         signature = Signature(HOST, op.name, op.arguments, dtype, dims)
-        name, takes = f"{op.name}_{_C_NAMES[signature.dtype.char]}", _takes(op)
-        if self._native is not None and self._native.has(name, takes, self._set):
-            return self._checked(signature, None, name, takes)
+        takes = body_takes(op)
+        if self._native is not None and self._native.has(op.name, takes, self._set, signature.dtype.itemsize):
+            return self._checked(signature, None, takes)
         scratch = tuple(allocate_scratch(self, each, signature.dtype, signature.dims) for each in op.scratch.values())
         body = op.body
 
@@ -213,15 +212,13 @@ class CpuBackend(Backend):
 
         return self._checked(signature, run)
 
-    def _checked(
-        self, signature: Signature, run: Callable[..., None] | None, name: str = "", takes: str = ""
-    ) -> Callable[..., None]:
-        """`run`, or the compiled body `name`, with a check of its arrays before it: in C where that is there."""
+    def _checked(self, signature: Signature, run: Callable[..., None] | None, takes: str = "") -> Callable[..., None]:
+        """`run`, or the compiled body that takes such arguments, behind a check of its arrays, in C if possible."""
         native, check = self._native, signature.check
         expected = signature.expected
         axes = max(len(want.shape) for want in expected)
         if native is not None and len(expected) <= native.MOST_ARGUMENTS and axes <= native.MOST_AXES:
-            return self._compiled(signature, run, name, takes)
+            return self._compiled(signature, run, takes)
         assert run is not None
 
         def checked(*arguments: Array) -> None:
@@ -230,24 +227,24 @@ class CpuBackend(Backend):
 
         return checked
 
-    def _compiled(
-        self, signature: Signature, run: Callable[..., None] | None, name: str, takes: str
-    ) -> Callable[..., None]:
+    def _compiled(self, signature: Signature, run: Callable[..., None] | None, takes: str) -> Callable[..., None]:
         """Threads share the rows of a compiled body that are called N or P, where all that it writes has such rows."""
         assert self._native is not None
-        letters = sorted(signature.dims)
-        row = next((letter for letter in letters if letter in "NP"), None)
+        row = next((letter for letter in signature.dims if letter in "NP"), "")
+        dims = signature.dims if run is None else {}
         shared = all(want.leading == row for want in signature.expected if want.written)
         call: Callable[..., None] = self._native.bind(
-            name,
+            signature.name,
             takes,
             self._set,
+            signature.dtype.itemsize,
             run,
             signature.check,
-            letters.index(row) if row and run is None else -1,
+            row if run is None else "",
             signature.rows,
             self._threads if shared else 1,
-            tuple(signature.dims[letter] for letter in letters) if run is None else (),
+            "".join(dims),
+            tuple(dims.values()),
             tuple(_in_c(want, row) for want in signature.expected),
         )
         return call
@@ -262,18 +259,18 @@ class CpuBackend(Backend):
         before: Collection[str],
         errors: Collection[str] = (),
     ) -> Callable[[int, Array | None], None] | None:
-        name = f"{op.name}_{_C_NAMES[real(op.name, dtype).char]}"
-        if self._native is None or not self._native.has(name, _takes(op), self._set):
+        takes, item = body_takes(op), real(op.name, dtype).itemsize
+        if self._native is None or not self._native.has(op.name, takes, self._set, item):
             return None
         checks = LoopChecks(op, dtype, arrays, backward=backward, before=before, errors=errors)
         run: Callable[[int, Array | None], None] = self._native.loop(
-            name,
-            _takes(op),
+            op.name,
+            takes,
             self._set,
             backward,
             checks.steps,
             checks.lanes,
-            checks.dtype.itemsize,
+            item,
             self._threads,
             arrays["W"],
             tuple(arrays[name] for name in checks.ends),
@@ -371,16 +368,7 @@ def _choose(name: str | None, precision: str) -> Instructions:
     raise BackendError(f"instructions {name}: this processor and this installation have {there} for {precision}")
 
 
-def _takes(op: FusedOp) -> str:
-    """The arguments of an operation as native/real.h describes those of a compiled body."""
-    return " ".join(
-        f"{'*' * argument.written}({','.join(argument.shape)}){argument.kind.replace('real', '')}"
-        f"{'<' * bool(argument.below)}{argument.below}"
-        for argument in op.arguments.values()
-    )
-
-
-def _in_c(want: Expected, row: str | None) -> tuple[Any, ...]:
+def _in_c(want: Expected, row: str) -> tuple[Any, ...]:
     """What is expected of an argument, for the compiled module."""
     formats = "ilq" if want.dtype.kind == "i" else want.dtype.char
     shape = (-want.shape[0], *want.shape[1:]) if want.by_row else want.shape

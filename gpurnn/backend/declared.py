@@ -47,7 +47,7 @@ class FusedOp:
     """What is computed on whole arrays in one call: one name, one signature and up to three bodies.
 
     Most operations are pointwise; others reduce as well, such as a softmax along its rows, or a norm over all elements.
-    A body in C is found by the operation's name, see native/operations.h.
+    A body in C is found by the operation's name and arguments; scripts/operations writes the declarations of all.
 
     name: unique; also the name of the kernel in `source`, which takes the arguments' addresses in order and, where N is
     a dimension, last an int N. How many threads it is launched with stands in front of it, see cuda/kernels.py.
@@ -106,6 +106,15 @@ def extent(expression: str, dims: Mapping[str, int]) -> int:
         return factor * math.prod(dims[letter] for letter in letters)
     except KeyError as error:
         raise ValueError(f"extent {expression!r}: no dimension {error} among {', '.join(dims) or 'none'}") from None
+
+
+def body_takes(op: FusedOp) -> str:
+    """The arguments of an operation as native/loop.h describes those of a compiled body."""
+    return " ".join(
+        f"{'*' * argument.written}({','.join(argument.shape)}){argument.kind.replace('real', '')}"
+        f"{'<' * bool(argument.below)}{argument.below}"
+        for argument in op.arguments.values()
+    )
 
 
 def _parts(expression: str) -> tuple[int, str]:

@@ -5,10 +5,8 @@ Both are float64 arrays. Bodies in Python, C and CUDA C know the places by these
 
 from __future__ import annotations
 
-from enum import IntEnum
 
-
-class Control(IntEnum):
+class Control:
     """Places in the control array, which stands on the device and in checkpoints."""
 
     RATE = 0
@@ -32,7 +30,7 @@ class Control(IntEnum):
     """The most windows skipped in a row since the last log line."""
 
 
-class Outcome(IntEnum):
+class Outcome:
     """What becomes of a window. All but the first carry their state on."""
 
     NOT_FINITE = 0
@@ -40,7 +38,7 @@ class Outcome(IntEnum):
     UNWEIGHTED = 2
 
 
-class Setting(IntEnum):
+class Setting:
     """Places in the settings array, which stays as it is; the fields of `OptimizerConfig`, 0 for what is not used."""
 
     CLIP_NORM = 0
@@ -58,5 +56,10 @@ class Setting(IntEnum):
     """Back over which part of all updates the average of the parameters reaches; 0: there is none."""
 
 
-PLACES = {place.name: place.value for places in (Control, Outcome, Setting) for place in places}
+def _numbers(places: type) -> dict[str, int]:
+    return {name: value for name, value in vars(places).items() if name.isupper()}
+
+
+PLACES = _numbers(Control) | _numbers(Outcome) | _numbers(Setting)
 """All of them by name, for the constants of operations that are handed these arrays."""
+CONTROL_SIZE, SETTINGS_SIZE = len(_numbers(Control)), len(_numbers(Setting))

@@ -17,7 +17,7 @@ import numpy as np
 from gpurnn.backend import Argument, Array, Backend, FusedOp
 from gpurnn.network.params import Params
 from gpurnn.settings import BelowOne, NotNegative, OneOf, Positive, Share, check_fields, expect_kind, renamed
-from gpurnn.training.control import PLACES, Control, Outcome, Setting
+from gpurnn.training.control import CONTROL_SIZE, PLACES, SETTINGS_SIZE, Control, Outcome, Setting
 
 _SOURCE = Path(__file__).with_name("optimizer.cu")
 _BLOCK = 1 << 14  # elements updated at a time: they and their moments stay in the cache
@@ -190,8 +190,8 @@ def _update(name: str, moments: tuple[str, ...], body: Callable[..., None]) -> F
 
 _CONSTANTS = {**PLACES, "PARTS": PARTS}
 _ONE = Argument(("1",), "double")
-_CONTROL = Argument((f"{len(Control)}",), "double")
-_SETTINGS = Argument((f"{len(Setting)}",), "double")
+_CONTROL = Argument((f"{CONTROL_SIZE}",), "double")
+_SETTINGS = Argument((f"{SETTINGS_SIZE}",), "double")
 
 CONTROL = FusedOp(
     "control",
@@ -202,7 +202,7 @@ CONTROL = FusedOp(
         "loss": _ONE,
         "scale": Argument(("1",)),
         "settings": _SETTINGS,
-        "ctl": Argument((f"{len(Control)}",), "double", written=True),
+        "ctl": Argument((f"{CONTROL_SIZE}",), "double", written=True),
     },
     control,
     source=_SOURCE,
@@ -233,7 +233,7 @@ class Optimizer:
         self._moments = {name: be.zeros((params.size,), dtype) for name in ("m", "v") if name in update.arguments}
         self.average = be.empty((params.size,), dtype) if config.average else None
         self.restart_average()
-        self.ctl = be.zeros((len(Control),), np.float64)
+        self.ctl = be.zeros((CONTROL_SIZE,), np.float64)
         self._parts, self._tickets = be.zeros((PARTS,), np.float64), be.zeros((1,), be.index_dtype)
         self._settings = be.from_host(_settings(config, params))
         self._control = be.bind(CONTROL, dtype, P=params.size)
@@ -262,7 +262,7 @@ class Optimizer:
 
 
 def _settings(config: OptimizerConfig, params: Params) -> np.ndarray:
-    settings = np.zeros(len(Setting))
+    settings = np.zeros(SETTINGS_SIZE)
     settings[Setting.CLIP_NORM], settings[Setting.CLIP_VALUE] = config.clip, config.clip_value
     settings[Setting.DECAY], settings[Setting.DECOUPLED] = config.weight_decay, config.optimizer == "adamw"
     settings[Setting.BETA1] = config.momentum if config.optimizer == "sgd" else config.beta1

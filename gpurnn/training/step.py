@@ -14,14 +14,14 @@ from gpurnn.network import Model, State, Workspace
 from gpurnn.network.expect import expect_state, expect_workspace
 from gpurnn.settings import NotNegative, checked, expect_kind
 from gpurnn.training.captured import CapturedWork
-from gpurnn.training.control import PLACES, Control, Outcome
+from gpurnn.training.control import CONTROL_SIZE, PLACES, Control, Outcome
 from gpurnn.training.optimizer import Optimizer
 
 _logger = logging.getLogger(__name__)
 _SOURCE = Path(__file__).with_name("step.cu")
 _BH = Argument(("B", "H"))
 _TO_BH = Argument(("B", "H"), written=True)
-_CONTROL = Argument((f"{len(Control)}",), "double")
+_CONTROL = Argument((f"{CONTROL_SIZE}",), "double")
 
 
 def lane_check(xp: Any, ctl: Array, bad: Array, last: Array) -> None:

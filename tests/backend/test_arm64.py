@@ -7,10 +7,10 @@ last places, since libraries do.
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
 import struct
 import subprocess
-import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,9 +29,10 @@ from gpurnn.network.cells import CELLS
 PREFIX = "aarch64-linux-gnu-"
 ROOT = Path(__file__).parents[2]
 HEADER = struct.Struct("32s32s" + "q" * (2 + 10 + 16 + 16))
-EXTENSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["ext-modules"][0]
-SOURCES = [ROOT / each for each in EXTENSION["sources"] if '#include "python.h"' not in (ROOT / each).read_text()]
-BODIES = sorted(name for each in SOURCES for name in re.findall(r"^BODY\((\w+),", each.read_text(), re.MULTILINE))
+SETUP = runpy.run_path(str(ROOT / "setup.py"))
+ONCE = [ROOT / each for each in SETUP["ONCE"] if '#include "python.h"' not in (ROOT / each).read_text()]
+OF_EACH_SET = [ROOT / each for each in SETUP["OF_EACH_SET"]]
+BODIES = sorted(re.findall(r'\{"(\w+)",', (ROOT / "gpurnn" / "operations.c").read_text()))
 LIBM = {
     "float32": {"softmax_xent", "xent", "adam"},
     "float64": {"softmax_xent", "xent", "adam", "simple_forward", "lstm_forward", "gru_forward"},
@@ -75,20 +76,24 @@ Driver = Callable[[list[Request]], list[list[np.ndarray]]]
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the object files and the driver."""
     folder = tmp_path_factory.mktemp("arm64")
-    include = [f"-I{ROOT / each}" for each in EXTENSION["include-dirs"]]
+    include = [f"-I{ROOT / each}" for each in SETUP["FOLDERS"]]
 
     def gcc(*options: str | Path) -> None:
         done = subprocess.run([f"{PREFIX}gcc", *options], capture_output=True, text=True, check=False, timeout=250)
         assert done.returncode == 0, done.stderr
 
-    def compiled(source: Path) -> Path:
-        to = folder / f"{source.stem}.o"
-        gcc(*EXTENSION["extra-compile-args"], *include, "-c", source, "-o", to)
+    def compiled(source: Path, real: str) -> Path:
+        to = folder / f"{source.stem}{real}.o"
+        of_set = ["-DSET=base", f"-DREAL={real}"] if real else []
+        gcc(*SETUP["FLAGS"], *of_set, *include, "-c", source, "-o", to)
         return to
 
+    once = [*ONCE, Path(__file__).with_name("arm64") / "driver.c"]
     with ThreadPoolExecutor() as pool:
-        objects = list(pool.map(compiled, [*SOURCES, Path(__file__).with_name("arm64") / "driver.c"]))
-    gcc("-rdynamic", "-pthread", *objects, "-o", folder / "driver", "-lm", "-ldl")
+        objects = list(pool.map(compiled, once, [""] * len(once)))
+        for real in SETUP["REALS"]:
+            objects += pool.map(compiled, OF_EACH_SET, [real] * len(OF_EACH_SET))
+    gcc("-pthread", *objects, "-o", folder / "driver", "-lm")
     return folder
 
 
@@ -189,11 +194,11 @@ def test_sums_of_rows_and_dropout_masks(driver: Driver, here: CpuBackend, dtype:
     rng, n, rows, width = np.random.default_rng(2), 50, 7, 33
     source, row = rng.standard_normal((n, width)).astype(dtype), rng.integers(0, rows, n)
     to, mask, window = np.zeros((rows, width), dtype), np.empty(1003, dtype), np.array([3])
-    key, chance = np.array([5, 1], np.uint64), np.array([0.3, 1 / 0.7])
+    chance = np.array([0.3, 1 / 0.7])
     sums, masked = driver(
         [
             Request("add_rows", [source, row, to], [n, width], dtype=dtype),
-            Request("dropout_mask", [mask, window, key, chance], [mask.size], dtype=dtype),
+            Request("dropout_mask", [mask, chance], [mask.size, 3, 5, 1], dtype=dtype),
         ]
     )
     assert here._native.add_rows(source, row, to, 1, here._set)
@@ -215,7 +220,7 @@ def test_every_body(driver: Driver, here: Backend, name: str, dtype: str) -> Non
         dims = fused.dims_of(op, sizes)
         for seed in range(16 if "settings" in op.arguments else 2):  # enough to meet what settings decide
             host = fused.arguments_of(op, dims, dtype, np.random.default_rng(seed))
-            requests.append(Request("", host, [dims[letter] for letter in sorted(dims)], name, dtype))
+            requests.append(Request("", host, [dims.get(letter, 0) for letter in "BHKNP"], name, dtype))
             expected.append(fused.outcome(here, op, dims, dtype, host))
     for found, exact in zip(driver(requests), expected, strict=True):
         for argument, one, other in zip(op.arguments, found, exact, strict=True):
@@ -254,7 +259,10 @@ def test_the_loop_over_steps(driver: Driver, here: CpuBackend, cell: str, backwa
 def test_tiles_are_made_of_vectors(built: Path) -> None:
     """Each of rows x panels x 2 sums has a multiplication of its own in the loop over the depth, of whole vectors."""
     done = subprocess.run(
-        [f"{PREFIX}objdump", "-d", "--no-show-raw-insn", built / "tiles.o"], capture_output=True, text=True, check=True
+        [f"{PREFIX}objdump", "-d", "--no-show-raw-insn", built / "tilesfloat.o", built / "tilesdouble.o"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     functions = re.split(r"^[0-9a-f]+ <(\w+)[^>]*>:$", done.stdout, flags=re.MULTILINE)[1:]
     text = dict(zip(functions[::2], functions[1::2], strict=True))

@@ -18,7 +18,7 @@ from gpurnn.backend.declared import extent
 from gpurnn.network.cells import CELLS
 from gpurnn.network.heads import SOFTMAX_XENT, XENT
 from gpurnn.training import optimizer
-from gpurnn.training.control import Control, Outcome, Setting
+from gpurnn.training.control import CONTROL_SIZE, SETTINGS_SIZE, Control, Outcome, Setting
 
 SIZES = (
     {"B": 1, "H": 1, "K": 1, "N": 1, "P": 1},
@@ -47,7 +47,7 @@ def dims_of(op: FusedOp, sizes: dict[str, int]) -> dict[str, int]:
 
 
 def settings(rng: np.random.Generator, size: int) -> np.ndarray:
-    values = np.zeros(len(Setting))
+    values = np.zeros(SETTINGS_SIZE)
     values[Setting.CLIP_NORM], values[Setting.CLIP_VALUE] = rng.choice([0.0, 0.5]), rng.choice([0.0, 0.3])
     values[Setting.DECAY], values[Setting.DECOUPLED] = rng.choice([0.0, 0.1]), rng.integers(2)
     values[Setting.BETA1], values[Setting.BETA2], values[Setting.EPSILON] = 0.9, 0.99, 1e-3
@@ -56,7 +56,7 @@ def settings(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def control(rng: np.random.Generator) -> np.ndarray:
-    values = rng.integers(1, 9, len(Control)).astype(float)
+    values = rng.integers(1, 9, CONTROL_SIZE).astype(float)
     values[Control.RATE], values[Control.CLIP_FACTOR] = 0.1, 0.7
     values[Control.OUTCOME] = rng.choice([Outcome.NOT_FINITE, Outcome.LEARNT, Outcome.LEARNT, Outcome.UNWEIGHTED])
     return values

@@ -97,15 +97,17 @@ MUTANTS = {
     "gru window: the wrong gate keeps the state": Mutant(
         "gru_persistent.cu", "(state - n) * gates[H + j]", "(state - n) * gates[j]", window("gru")
     ),
-    "loss: half of a reduction": Mutant("loss.cu", "half = 128;", "half = 64;", parity("weighted_loss", 2)),
+    "loss: half of a reduction": Mutant(
+        "loss.cu", "half = BLOCK / 2;", "half = BLOCK / 4;", parity("weighted_loss", 2)
+    ),
     "linear: the bias of another row": Mutant("linear.cu", "i % K", "i / K % K", parity("add_bias")),
     "softmax: no barrier before the row is overwritten": Mutant(
         "softmax_xent.cu", "__syncwarp();", "", parity("softmax_xent")
     ),
     "softmax: a sum over half a warp": Mutant(
         "softmax_xent.cu",
-        "int step = 16; step > 0; step /= 2)\n        x +=",
-        "int step = 8; step > 0; step /= 2)\n        x +=",
+        "int step = WARP / 2; step > 0; step /= 2)\n        x +=",
+        "int step = WARP / 4; step > 0; step /= 2)\n        x +=",
         parity("softmax_xent"),
     ),
     "update: no barrier in the norm's reduction": Mutant(

@@ -1,8 +1,11 @@
 /* Large products, and those of the loop over the steps of a window, whose factors are rounded to bfloat16; see bf16.h. */
+#define REAL float /* what is not in bfloat16 is that of these */
+#define SET v4
 #include "bf16.h"
 
 #ifdef SETS_OF_BF16
-#include "real.h"
+#include "inline.h"
+#include <string.h>
 
 /* What is packed at a time: K_BLOCK rows of PANELS_WIDTH columns of b, which fit the third cache, and as much of
    ROWS_AT_ONCE rows of a, which fit the second. */
@@ -84,10 +87,6 @@ static void times_packed(
     bf16->end();
 }
 
-#define REAL float
-#define SET v4
-#include "kernels.h"
-
 /* What of each takes no `bf16`, and its table. */
 #define KERNELS(bf16)                                                                                                  \
     static void run_gemm_##bf16(const Gemm *gemm, int64_t first, int64_t end, void *scratch) {                         \
@@ -106,7 +105,7 @@ KERNELS(avx512_bf16)
         .fuses = 1, .tile_rows = 2 * tile_height, .tile_columns = PANEL, .run_gemm = run_gemm_##bf16,                  \
         .add_rows = NAME(add_rows), .run_loop = NAME(run_loop), .packed_bytes = packed_bytes,                          \
         .pack_matrix = pack_matrix, .times_packed = times_packed_##bf16, .lane_bytes = lane_bytes,                     \
-        .dropout_mask = NAME(dropout_mask),                                                                            \
+        .dropout_mask = NAME(dropout_mask), .operations = NAME(operations),                                            \
     }
 
 const Kernels kernels_amx_bf16 = OF(amx_bf16, AMX_ROWS), kernels_avx512_bf16 = OF(avx512_bf16, AVX512_ROWS);

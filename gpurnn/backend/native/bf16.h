@@ -15,7 +15,7 @@ and AVX512_BF16 differ in that. Both take subnormal numbers for 0.
 
 #include "kernels.h"
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__) && __GNUC__ >= 11
+#if defined(SETS_OF_X86_64) && __GNUC__ >= 11
 #define SETS_OF_BF16
 #endif
 

@@ -2,7 +2,7 @@
 #include "bf16.h"
 
 #ifdef SETS_OF_BF16
-#include "real.h"
+#include "inline.h"
 #include <immintrin.h>
 
 enum { PAIRS_BYTES = 2 * 2 * PANEL }; /* of a panel's columns in two rows */

@@ -157,7 +157,7 @@ PyObject *make_loop(PyObject *module, PyObject *args) {
     const InstructionSet *set = set_number(number);
     if (set == NULL)
         return NULL;
-    Body body = find(name, set, takes);
+    Body *body = find(name, takes, set, item);
     if (body == NULL)
         Py_RETURN_NONE;
     if (PyTuple_GET_SIZE(arguments) > MOST_ARGUMENTS)

@@ -3,23 +3,20 @@
 
 #include "kernels.h"
 #include "parallel.h"
-#include "real.h"
 
 typedef struct {
-    Body fill;
+    DropoutMask *fill;
     char *out;
-    void *window;
-    int64_t count, item;
-    uint64_t key[2];
-    double chance[2];
+    int64_t window, count, item;
+    unsigned long long seed, layer;
+    double p, scale;
 } Mask;
 
 static void part_of_mask(void *given, int part, int parts) {
     Mask *mask = given;
-    int64_t first = mask->count * part / parts, dim[DIMENSIONS] = {mask->count * (part + 1) / parts - first};
-    void *arg[] = {mask->out + first * mask->item, mask->window, mask->key, mask->chance};
-    dim[FIRST_ROW] = first;
-    mask->fill(arg, dim);
+    int64_t first = mask->count * part / parts, end = mask->count * (part + 1) / parts;
+    char *out = mask->out + first * mask->item;
+    mask->fill(first, end - first, out, mask->window, mask->seed, mask->layer, mask->p, mask->scale);
 }
 
 /* mask(out, window, seed, layer, p, scale, threads, set) */
@@ -28,8 +25,8 @@ PyObject *mask(PyObject *module, PyObject *args) {
     Py_buffer out, window;
     Mask mask;
     int threads, number_of_set;
-    if (!PyArg_ParseTuple(args, "OOKKddii", &array, &number, &mask.key[0], &mask.key[1], &mask.chance[0], &mask.chance[1],
-                          &threads, &number_of_set))
+    if (!PyArg_ParseTuple(args, "OOKKddii", &array, &number, &mask.seed, &mask.layer, &mask.p, &mask.scale, &threads,
+                          &number_of_set))
         return NULL;
     const InstructionSet *set = set_number(number_of_set);
     if (set == NULL)
@@ -45,7 +42,7 @@ PyObject *mask(PyObject *module, PyObject *args) {
     if (fits) {
         mask.fill = kernels_for(set, out.itemsize)->dropout_mask;
         mask.out = out.buf;
-        mask.window = window.buf;
+        mask.window = *(const int64_t *)window.buf;
         mask.item = out.itemsize;
         mask.count = out.len / out.itemsize;
         Py_BEGIN_ALLOW_THREADS;

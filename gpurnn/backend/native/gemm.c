@@ -1,13 +1,8 @@
-#ifndef REAL
-#include "real.h"
-#include "sets.h"
-#else
-
 #include "kernels.h"
 #include "matrix.h"
 
 /* Rows first to end of a, in tiles of up to TILE_ROWS rows whose elements of one k stand side by side. */
-INLINE void NAME(pack_tiles)(
+INLINE void pack_tiles(
     int64_t rows, int64_t tiles, int64_t depth, const REAL *a, int64_t down, int64_t right, REAL *packed) {
     for (int64_t n = 0; n < tiles; n++) {
         int64_t first = rows * n / tiles, height = rows * (n + 1) / tiles - first;
@@ -25,7 +20,7 @@ INLINE void NAME(pack_tiles)(
 /* A product with few rows, where packing b would cost more than it saves: rows of b are added up as they stand, several
    at a time, since one alone does not use all of the memory's bandwidth. Elements are summed in another order than
    elsewhere, so all of a product is done in this way, or nothing. */
-INLINE void NAME(few_rows)(const Gemm *g, int64_t first, int64_t end) {
+INLINE void few_rows(const Gemm *g, int64_t first, int64_t end) {
     const int64_t strip = 2048;
     enum { AT_ONCE = 8 };
     for (int64_t i = 0; i < g->rows; i++)
@@ -59,7 +54,7 @@ INLINE void NAME(few_rows)(const Gemm *g, int64_t first, int64_t end) {
 void NAME(run_gemm)(const Gemm *g, int64_t first, int64_t end, void *scratch) {
     REAL *block = scratch, *few = block + DEPTH * GEMM_WIDTH;
     if (g->few) {
-        NAME(few_rows)(g, first, end);
+        few_rows(g, first, end);
         return;
     }
     for (int64_t j0 = first; j0 < end; j0 += GEMM_WIDTH) {
@@ -73,13 +68,13 @@ void NAME(run_gemm)(const Gemm *g, int64_t first, int64_t end, void *scratch) {
                 int64_t rows = g->rows - i0 < GEMM_ROWS ? g->rows - i0 : GEMM_ROWS, tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
                 const REAL *a = (const REAL *)g->a + i0 * g->a_down + k0 * g->a_right;
                 if (!as_it_stands)
-                    NAME(pack_tiles)(rows, tiles, depth, a, g->a_down, g->a_right, few);
+                    pack_tiles(rows, tiles, depth, a, g->a_down, g->a_right, few);
                 REAL *out = (REAL *)g->out + i0 * g->out_down + j0;
                 int add = g->add || k0 > 0;
                 if (as_it_stands)
-                    NAME(multiply_block)(rows, depth, columns, a, g->a_down, g->a_down, 1, block, out, g->out_down, add);
+                    multiply_block(rows, depth, columns, a, g->a_down, g->a_down, 1, block, out, g->out_down, add);
                 else
-                    NAME(multiply_block)(rows, depth, columns, few, depth, 1, 0, block, out, g->out_down, add);
+                    multiply_block(rows, depth, columns, few, depth, 1, 0, block, out, g->out_down, add);
             }
         }
     }
@@ -94,5 +89,3 @@ void NAME(add_rows)(
             sum[j] += source[j];
     }
 }
-
-#endif

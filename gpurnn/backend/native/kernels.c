@@ -1,15 +1,19 @@
 /* The instruction sets that there are. */
-#ifndef REAL
 #include "bf16.h"
-#include "real.h"
-#include "sets.h"
 
 #ifdef SETS_OF_BF16
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
 
-#define OF(set) #set, .of_float = &kernels_float_##set, .of_double = &kernels_double_##set
+#define KERNELS_OF(set) .of_float = &kernels_float_##set, .of_double = &kernels_double_##set
+#define DECLARE(set) extern const Kernels kernels_float_##set, kernels_double_##set
+
+DECLARE(base);
+#ifdef SETS_OF_X86_64
+DECLARE(v3);
+DECLARE(v4);
+#endif
 
 static int always(void) { return 1; }
 
@@ -42,41 +46,19 @@ static int has_amx_bf16(void) {
 
 const InstructionSet instruction_sets[] = {
 #ifdef SETS_OF_X86_64
-    {"x86-64-v4", OF(v4), .runs = has_v4},
-    {"x86-64-v3", OF(v3), .runs = has_v3},
+    {"x86-64-v4", KERNELS_OF(v4), .runs = has_v4},
+    {"x86-64-v3", KERNELS_OF(v3), .runs = has_v3},
 #endif
 #if defined(__aarch64__)
-    {"arm64", OF(base), .runs = always},
+    {"arm64", KERNELS_OF(base), .runs = always},
 #elif defined(__x86_64__)
-    {"x86-64", OF(base), .runs = always},
+    {"x86-64", KERNELS_OF(base), .runs = always},
 #else
-    {"generic", OF(base), .runs = always},
+    {"generic", KERNELS_OF(base), .runs = always},
 #endif
 #ifdef SETS_OF_BF16
-    {"amx-bf16", "v4", 1, has_amx_bf16, &kernels_amx_bf16, &kernels_double_v4},
-    {"avx512-bf16", "v4", 1, has_avx512_bf16, &kernels_avx512_bf16, &kernels_double_v4},
+    {"amx-bf16", 1, has_amx_bf16, &kernels_amx_bf16, &kernels_double_v4},
+    {"avx512-bf16", 1, has_avx512_bf16, &kernels_avx512_bf16, &kernels_double_v4},
 #endif
     {0},
 };
-#else
-
-#include "kernels.h"
-#include "matrix.h"
-
-static const Kernels NAME(kernels) = {
-    .fuses = FUSES,
-    .tile_rows = TILE_ROWS,
-    .tile_columns = TILE_PANELS * WIDTH,
-    .strip = STRIP,
-    .run_gemm = NAME(run_gemm),
-    .add_rows = NAME(add_rows),
-    .run_loop = NAME(run_loop),
-    .packed_bytes = NAME(packed_bytes),
-    .pack_matrix = NAME(pack_matrix),
-    .times_packed = NAME(times_packed),
-    .pack_strips = NAME(pack_strips),
-    .row_product = NAME(row_product),
-    .dropout_mask = NAME(dropout_mask),
-};
-
-#endif

@@ -4,6 +4,7 @@
 
 #include "gemm.h"
 #include "loop.h"
+#include "sets.h"
 
 /* The columns from first to end; first is a multiple of tile_columns. scratch: GEMM_SCRATCH bytes. */
 typedef void RunGemm(const Gemm *gemm, int64_t first, int64_t end, void *scratch);
@@ -31,6 +32,11 @@ typedef void RowProduct(
 /* What times_packed needs as scratch for each lane. */
 typedef int64_t LaneBytes(int64_t rows);
 
+/* out: overwritten with the elements first to first + count of a mask, 0 with probability p, else scale; see
+   Backend.dropout_mask. */
+typedef void DropoutMask(
+    int64_t first, int64_t count, void *out, int64_t window, uint64_t seed, uint64_t layer, double p, double scale);
+
 typedef struct {
     int fuses; /* whether a multiplication and an addition are rounded once */
     int64_t tile_rows, tile_columns; /* of a product: threads share whole tiles */
@@ -44,12 +50,13 @@ typedef struct {
     LaneBytes *lane_bytes; /* NULL: none */
     PackStrips *pack_strips; /* NULL, and so is row_product: there is none */
     RowProduct *row_product;
-    Body dropout_mask;
+    DropoutMask *dropout_mask;
+    const Operation *operations; /* one without a name is the end */
 } Kernels;
 
 /* An instruction set that this library was compiled for. */
 typedef struct {
-    const char *name, *suffix; /* for people; of the names of its functions */
+    const char *name; /* for people */
     int bf16; /* whether products of float32 have factors that are rounded to bfloat16 */
     int (*runs)(void); /* whether this processor has it, and the system lets this process use it */
     const Kernels *of_float, *of_double;
@@ -61,7 +68,6 @@ static inline const Kernels *kernels_for(const InstructionSet *set, int64_t item
     return item == sizeof(float) ? set->of_float : set->of_double;
 }
 
-#endif
 #ifdef REAL
 RunGemm NAME(run_gemm);
 AddRows NAME(add_rows);
@@ -71,5 +77,8 @@ PackMatrix NAME(pack_matrix);
 TimesPacked NAME(times_packed);
 PackStrips NAME(pack_strips);
 RowProduct NAME(row_product);
-void NAME(dropout_mask)(void *const *arg, const int64_t *dim);
+DropoutMask NAME(dropout_mask);
+extern const Operation NAME(operations)[];
+#endif
+
 #endif

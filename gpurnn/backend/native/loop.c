@@ -1,28 +1,23 @@
-#ifndef REAL
-#include "real.h"
-#include "sets.h"
-#else
-
 #include "kernels.h"
 #include "matrix.h"
 
 int64_t NAME(packed_bytes)(int64_t rows, int64_t columns) {
-    return NAME(packed_size)(rows, columns) * (int64_t)sizeof(REAL);
+    return packed_size(rows, columns) * (int64_t)sizeof(REAL);
 }
 
 void NAME(pack_matrix)(
     int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed) {
-    NAME(pack)(rows, columns, w, down, right, packed);
+    pack(rows, columns, w, down, right, packed);
 }
 
 void NAME(times_packed)(
     int64_t lanes, int64_t rows, int64_t columns, const void *x, const void *packed, void *y, void *scratch) {
     (void)scratch;
-    NAME(product)(lanes, rows, columns, x, packed, y);
+    product(lanes, rows, columns, x, packed, y);
 }
 
 /* Whether a lane from `first` to `end` begins anew at this step. */
-INLINE int NAME(begins)(const Loop *loop, int64_t t, int64_t first, int64_t end) {
+INLINE int begins(const Loop *loop, int64_t t, int64_t first, int64_t end) {
     const REAL *carry = (const REAL *)loop->carry + t * loop->lanes;
     if (loop->carry != NULL)
         for (int64_t b = first; b < end; b++)
@@ -32,7 +27,7 @@ INLINE int NAME(begins)(const Loop *loop, int64_t t, int64_t first, int64_t end)
 }
 
 /* Sets rows of `what` to 0 in the lanes that begin anew at step t. */
-INLINE void NAME(cut)(const Loop *loop, const Through *what, int64_t t, int64_t first, int64_t end) {
+INLINE void cut(const Loop *loop, const Through *what, int64_t t, int64_t first, int64_t end) {
     const REAL *carry = (const REAL *)loop->carry + t * loop->lanes;
     for (int64_t b = first; b < end; b++)
         if (carry[b] == 0)
@@ -40,46 +35,44 @@ INLINE void NAME(cut)(const Loop *loop, const Through *what, int64_t t, int64_t 
 }
 
 /* Where lane `first` of an array begins at step t. */
-INLINE char *NAME(at)(const Through *what, int64_t t, int64_t first) {
+INLINE char *at(const Through *what, int64_t t, int64_t first) {
     return what->base + t * what->step + first * what->lane;
 }
 
 /* A state before step t as the step sees it, in the scratch number `place`. */
-INLINE char *NAME(seen)(const Loop *loop, const Through *state, int place, int64_t t, int64_t first, int64_t end) {
+INLINE char *seen(const Loop *loop, const Through *state, int place, int64_t t, int64_t first, int64_t end) {
     Through masked = {loop->masked + place * loop->lanes * state->lane, 0, state->lane};
-    char *to = NAME(at)(&masked, t, first);
-    memcpy(to, NAME(at)(state, t, first), (size_t)((end - first) * state->lane));
-    NAME(cut)(loop, &masked, t, first, end);
+    char *to = at(&masked, t, first);
+    memcpy(to, at(state, t, first), (size_t)((end - first) * state->lane));
+    cut(loop, &masked, t, first, end);
     return to;
 }
 
-INLINE void NAME(step)(const Loop *loop, int64_t t, int64_t first, int64_t end) {
-    int begins = NAME(begins)(loop, t, first, end);
+INLINE void step(const Loop *loop, int64_t t, int64_t first, int64_t end) {
+    int boundary = begins(loop, t, first, end);
     int place = 0;
     void *arg[MOST_ARGUMENTS];
     for (int i = 0; i < loop->arguments; i++)
-        arg[i] = begins && loop->before >> i & 1 ? NAME(seen)(loop, &loop->arg[i], place++, t, first, end)
-                                                 : NAME(at)(&loop->arg[i], t, first);
-    const char *x = begins && !loop->backward ? NAME(seen)(loop, &loop->x, place, t, first, end)
-                                              : NAME(at)(&loop->x, t, first);
-    char *y = NAME(at)(&loop->y, t, first);
-    int64_t dim[2] = {end - first, loop->hidden};
+        arg[i] = boundary && loop->before >> i & 1 ? seen(loop, &loop->arg[i], place++, t, first, end)
+                                                 : at(&loop->arg[i], t, first);
+    const char *x = boundary && !loop->backward ? seen(loop, &loop->x, place, t, first, end)
+                                              : at(&loop->x, t, first);
+    char *y = at(&loop->y, t, first);
+    Dims dims = {.B = end - first, .H = loop->hidden};
     if (loop->backward)
-        loop->body(arg, dim);
+        loop->body(arg, &dims);
     loop->times_packed(end - first, loop->rows, loop->columns, x, loop->packed, y, loop->scratch + first * loop->lane_bytes);
     if (!loop->backward)
-        loop->body(arg, dim);
-    if (begins && loop->backward) {
-        NAME(cut)(loop, &loop->y, t, first, end);
+        loop->body(arg, &dims);
+    if (boundary && loop->backward) {
+        cut(loop, &loop->y, t, first, end);
         for (int i = 0; i < loop->arguments; i++)
             if (loop->errors >> i & 1)
-                NAME(cut)(loop, &loop->arg[i], t, first, end);
+                cut(loop, &loop->arg[i], t, first, end);
     }
 }
 
 void NAME(run_loop)(const Loop *loop, int64_t first, int64_t end) {
     for (int64_t n = 0; n < loop->steps; n++)
-        NAME(step)(loop, loop->backward ? loop->steps - 1 - n : n, first, end);
+        step(loop, loop->backward ? loop->steps - 1 - n : n, first, end);
 }
-
-#endif

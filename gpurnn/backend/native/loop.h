@@ -1,4 +1,4 @@
-/* The loop over the steps of a window, for any cell that has a compiled body. */
+/* Compiled bodies of operations, and the loop over steps of one that is called at each of them. */
 #ifndef GPURNN_LOOP_H
 #define GPURNN_LOOP_H
 
@@ -6,7 +6,20 @@
 
 #define MOST_ARGUMENTS 64 /* of a compiled body: as many as a mask of arguments has bits */
 
-typedef void (*Body)(void *const *arg, const int64_t *dim);
+/* Dimensions by their letters. N and P, which threads share: those of this call; first: the number of the first. */
+typedef struct {
+    int64_t B, H, K, N, P, first;
+} Dims;
+
+/* Calls a compiled body with its arguments, the arrays of the operation in their order; see operations.c. */
+typedef void Body(void *const *arrays, const Dims *dims);
+
+/* takes: the arrays that the body was written for, such as "*(B,4H) (4H) (N)index": the shape of each, behind a * where it
+   is written, before its kind where that is not "real". An operation of that name with other arguments is another one. */
+typedef struct {
+    const char *name, *takes;
+    Body *body;
+} Operation;
 
 /* An array through time: where step 0 of lane 0 begins, and how many bytes the next step and the next lane are away. */
 typedef struct {
@@ -27,7 +40,7 @@ typedef void TimesPacked(
    errors which go back, y aside. masked: scratch for the states as a step sees them, of the size of one each. scratch: of
    times_packed, lane_bytes for each lane. */
 typedef struct {
-    Body body;
+    Body *body;
     TimesPacked *times_packed;
     int arguments, backward;
     uint64_t before, errors;

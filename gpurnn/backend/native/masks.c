@@ -1,6 +1,5 @@
 /* Dropout masks from Philox4x64-10, bit for bit NumPy's; Backend.dropout_mask says which. Source: Salmon et al. 2011,
    Parallel random numbers: as easy as 1, 2, 3. */
-#ifndef REAL
 #include "kernels.h"
 #include "real.h"
 
@@ -22,36 +21,30 @@ INLINE void philox(uint64_t word[4], uint64_t key0, uint64_t key1) {
     }
 }
 
-#include "sets.h"
-#else
-
 #include "kernels.h"
 
-/* out (N,): 0 with probability chance[0], else chance[1]. Eight elements come from one Philox block of four words; NumPy
-   counts before its first block. */
-void NAME(dropout_mask)(void *const *arg, const int64_t *dim) {
-    REAL *restrict out = arg[0];
-    const int64_t *window = arg[1];
-    const uint64_t *key = arg[2];
-    const double *chance = arg[3];
-    const float p = (float)chance[0];
-    const REAL scale = (REAL)chance[1];
-    int64_t first = dim[FIRST_ROW], end = first + dim[0];
-    for (int64_t block = first / 8; 8 * block < end; block++) {
-        uint64_t word[4] = {(uint64_t)block + 1, (uint64_t)window[0], 0, 0};
-        philox(word, key[0], key[1]);
-        int32_t bits[8];
+/* Eight elements come from one Philox block of four words; NumPy counts before its first block. */
+void NAME(dropout_mask)(
+    int64_t first, int64_t count, void *mask, int64_t window, uint64_t seed, uint64_t layer, double p, double scale) {
+    enum { OF_A_BLOCK = 8 };
+    REAL *restrict out = mask;
+    const float least = (float)p;
+    const REAL kept = (REAL)scale;
+    int64_t end = first + count;
+    for (int64_t block = first / OF_A_BLOCK; OF_A_BLOCK * block < end; block++) {
+        uint64_t word[4] = {(uint64_t)block + 1, (uint64_t)window, 0, 0};
+        philox(word, seed, layer);
+        int32_t bits[OF_A_BLOCK];
         for (int i = 0; i < 4; i++) {
             bits[2 * i] = (int32_t)((uint32_t)word[i] >> 8);
             bits[2 * i + 1] = (int32_t)(word[i] >> 40);
         }
-        REAL drawn[8];
-        for (int i = 0; i < 8; i++)
-            drawn[i] = (float)bits[i] * (1.0f / 16777216.0f) >= p ? scale : 0;
-        int64_t from = 8 * block < first ? first - 8 * block : 0, upto = end - 8 * block < 8 ? end - 8 * block : 8;
+        REAL drawn[OF_A_BLOCK];
+        for (int i = 0; i < OF_A_BLOCK; i++)
+            drawn[i] = (float)bits[i] * (1.0f / 16777216.0f) >= least ? kept : 0;
+        int64_t begin = OF_A_BLOCK * block, from = begin < first ? first - begin : 0;
+        int64_t upto = end - begin < OF_A_BLOCK ? end - begin : OF_A_BLOCK;
         memcpy(out, drawn + from, (size_t)(upto - from) * sizeof(REAL));
         out += upto - from;
     }
 }
-
-#endif

@@ -52,11 +52,13 @@ static PyMethodDef methods[] = {
                "refuse): see loop.h; `refuse` gets calls that do not fit; "
                "None where there is no such body.")},
     {"has", has, METH_VARARGS,
-     PyDoc_STR("has(name, takes, set): whether there is an exported body `name` that was written for such arguments.")},
+     PyDoc_STR("has(name, takes, set, itemsize): whether there is a body of that operation that was written for such arguments.")},
     {"bind", bind, METH_VARARGS,
-     PyDoc_STR("bind(name, takes, set, run, refuse, rows_at, most_rows, threads, dims, expected): a callable that runs that "
-               "body, or `run` without one, on arrays that are as expected, and hands all others to `refuse`.\n\n"
-               "rows_at: the dimension that threads share, or -1; most_rows: see Bound; expected: for each array "
+     PyDoc_STR("bind(name, takes, set, itemsize, run, refuse, rows, most_rows, threads, letters, sizes, expected): a callable "
+               "that runs that body, or `run` without one, on arrays that are as expected, and hands all others to "
+               "`refuse`.\n\n"
+               "rows: the letter of the dimension that threads share, or none; most_rows: see Bound; letters, sizes: of "
+               "the dimensions; expected: for each array "
                "(formats, itemsize, written, by_row, below, hazards, extents), see Expected.")},
     {NULL, NULL, 0, NULL},
 };

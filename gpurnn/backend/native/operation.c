@@ -1,22 +1,20 @@
 /* A compiled body of a fused operation, bound to its dimensions. */
 #include "python.h"
 
-#include <dlfcn.h>
 #include <stddef.h>
 
 #include "parallel.h"
-#include "real.h"
 
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
-    Body body; /* NULL: `run` does the work */
+    Body *body; /* NULL: `run` does the work */
     PyObject *run, *refuse;
     int arguments, threads;
-    int rows_at; /* which dimension is that of the first array's rows, -1 for none */
+    char rows; /* the letter of the first array's rows, where threads share them; 0: they do not */
     int64_t most_rows; /* a call may have fewer, but at least one; 0: it has what the extents say */
     Expected expected[MOST_ARGUMENTS];
-    int64_t dim[DIMENSIONS];
+    Dims dims;
 } Bound;
 
 typedef struct {
@@ -26,17 +24,29 @@ typedef struct {
     int64_t rows;
 } Call;
 
+/* Where a dimension stands; NULL for a letter that no compiled body has. */
+static int64_t *dim_of(Dims *dims, char letter) {
+    switch (letter) {
+        case 'B': return &dims->B;
+        case 'H': return &dims->H;
+        case 'K': return &dims->K;
+        case 'N': return &dims->N;
+        case 'P': return &dims->P;
+        default: return NULL;
+    }
+}
+
 static void part_of_call(void *given, int part, int parts) {
     const Call *call = given;
-    int64_t dim[DIMENSIONS], first = call->rows * part / parts;
+    Dims dims = call->bound->dims;
+    int64_t first = call->rows * part / parts;
     void *pointer[MOST_ARGUMENTS];
-    memcpy(dim, call->bound->dim, sizeof dim);
-    if (call->bound->rows_at >= 0)
-        dim[call->bound->rows_at] = call->rows * (part + 1) / parts - first;
-    dim[FIRST_ROW] = first;
+    if (call->bound->rows != 0)
+        *dim_of(&dims, call->bound->rows) = call->rows * (part + 1) / parts - first;
+    dims.first = first;
     for (int i = 0; i < call->bound->arguments; i++)
         pointer[i] = call->pointer[i] + first * call->bytes[i];
-    call->bound->body(pointer, dim);
+    call->bound->body(pointer, &dims);
 }
 
 static void run_body(Call *call, const Py_buffer *view) {
@@ -45,10 +55,10 @@ static void run_body(Call *call, const Py_buffer *view) {
         call->pointer[i] = view[i].buf;
         call->bytes[i] = bound->expected[i].by_row ? view[i].strides[0] : 0;
     }
-    if (bound->rows_at >= 0)
+    if (bound->rows != 0)
         call->rows = view[0].shape[0];
     double work = 100.0 * (double)(view[0].len / view[0].itemsize); /* as long as so much of a product takes */
-    int threads = bound->rows_at < 0 ? 1 : threads_for(work, call->rows, bound->threads);
+    int threads = bound->rows == 0 ? 1 : threads_for(work, call->rows, bound->threads);
     if (threads > 1) {
         Py_BEGIN_ALLOW_THREADS;
         in_parallel(threads, part_of_call, call);
@@ -120,36 +130,22 @@ PyTypeObject BoundType = {
     .tp_doc = PyDoc_STR("A compiled body bound to its dimensions; call it with the operation's arrays."),
 };
 
-/* What this very library exports under that name, or NULL. */
-static void *exported(const char *name) {
-    Dl_info info;
-    if (!dladdr((const void *)&BoundType, &info))
-        return NULL;
-    void *self = dlopen(info.dli_fname, RTLD_NOLOAD | RTLD_LAZY);
-    if (self == NULL)
-        return NULL;
-    void *found = dlsym(self, name);
-    dlclose(self);
-    return found;
+Body *find(const char *name, const char *takes, const InstructionSet *set, int64_t item) {
+    const Operation *operation = kernels_for(set, item)->operations;
+    while (operation->name != NULL && strcmp(operation->name, name) != 0)
+        operation++;
+    return operation->name != NULL && strcmp(operation->takes, takes) == 0 ? operation->body : NULL;
 }
 
-Body find(const char *name, const InstructionSet *set, const char *takes) {
-    char body[128], what[256];
-    if ((size_t)snprintf(body, sizeof body, "%s_%s", name, set->suffix) >= sizeof body)
-        return NULL;
-    snprintf(what, sizeof what, "%s_takes", body);
-    const char *const *its_own = exported(what);
-    return its_own != NULL && strcmp(*its_own, takes) == 0 ? (Body)exported(body) : NULL;
-}
-
-/* has(name, takes, set) */
+/* has(name, takes, set, item) */
 PyObject *has(PyObject *module, PyObject *args) {
     const char *name, *takes;
     int number;
-    if (!PyArg_ParseTuple(args, "ssi", &name, &takes, &number))
+    long long item;
+    if (!PyArg_ParseTuple(args, "ssiL", &name, &takes, &number, &item))
         return NULL;
     const InstructionSet *set = set_number(number);
-    return set == NULL ? NULL : PyBool_FromLong(find(name, set, takes) != NULL);
+    return set == NULL ? NULL : PyBool_FromLong(find(name, takes, set, item) != NULL);
 }
 
 int parse_expected(PyObject *given, Expected *want) {
@@ -173,10 +169,10 @@ int parse_expected(PyObject *given, Expected *want) {
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* Fills in what is new of a bound operation; -1 with an exception set. */
-static int fill(Bound *bound, PyObject *dims, PyObject *expected) {
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(dims); i++)
-        bound->dim[i] = PyLong_AsLongLong(PyTuple_GET_ITEM(dims, i));
+/* Fills in the dimensions, whose letters are given, and what is expected of a bound operation; -1 with an exception set. */
+static int fill(Bound *bound, const char *letters, PyObject *sizes, PyObject *expected) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(sizes); i++)
+        *dim_of(&bound->dims, letters[i]) = PyLong_AsLongLong(PyTuple_GET_ITEM(sizes, i));
     if (PyErr_Occurred())
         return -1;
     for (int i = 0; i < bound->arguments; i++)
@@ -186,21 +182,24 @@ static int fill(Bound *bound, PyObject *dims, PyObject *expected) {
 }
 
 PyObject *bind(PyObject *module, PyObject *args) {
-    const char *name, *takes;
-    PyObject *run, *refuse, *dims, *expected;
-    int rows_at, threads, number;
-    long long most_rows;
-    if (!PyArg_ParseTuple(args, "ssiOOiLiO!O!", &name, &takes, &number, &run, &refuse, &rows_at, &most_rows, &threads,
-                          &PyTuple_Type, &dims, &PyTuple_Type, &expected))
+    const char *name, *takes, *rows, *letters;
+    PyObject *run, *refuse, *sizes, *expected;
+    int threads, number;
+    long long item, most_rows;
+    if (!PyArg_ParseTuple(args, "ssiLOOsLisO!O!", &name, &takes, &number, &item, &run, &refuse, &rows, &most_rows, &threads,
+                          &letters, &PyTuple_Type, &sizes, &PyTuple_Type, &expected))
         return NULL;
     const InstructionSet *set = set_number(number);
     if (set == NULL)
         return NULL;
     Py_ssize_t arguments = PyTuple_GET_SIZE(expected);
-    if (arguments < 1 || arguments > MOST_ARGUMENTS || PyTuple_GET_SIZE(dims) > FIRST_ROW ||
-        rows_at >= PyTuple_GET_SIZE(dims))
-        return PyErr_Format(PyExc_ValueError, "%s: too many arguments or dimensions", name);
-    Body body = find(name, set, takes);
+    Dims dims;
+    int known = (size_t)PyTuple_GET_SIZE(sizes) == strlen(letters) && (rows[0] == 0 || dim_of(&dims, rows[0]) != NULL);
+    for (const char *letter = letters; *letter != 0; letter++)
+        known = known && dim_of(&dims, *letter) != NULL;
+    if (arguments < 1 || arguments > MOST_ARGUMENTS || !known)
+        return PyErr_Format(PyExc_ValueError, "%s: too many arguments, or dimensions that no body has", name);
+    Body *body = find(name, takes, set, item);
     if (body == NULL && !PyCallable_Check(run))
         return PyErr_Format(PyExc_ValueError, "%s: there is no such body", name);
     Bound *bound = PyObject_New(Bound, &BoundType);
@@ -212,10 +211,10 @@ PyObject *bind(PyObject *module, PyObject *args) {
     bound->run = Py_NewRef(run);
     bound->refuse = Py_NewRef(refuse);
     bound->arguments = (int)arguments;
-    bound->rows_at = rows_at;
+    bound->rows = rows[0];
     bound->most_rows = most_rows;
     bound->threads = threads;
-    if (fill(bound, dims, expected) != 0) {
+    if (fill(bound, letters, sizes, expected) != 0) {
         Py_DECREF(bound);
         return NULL;
     }

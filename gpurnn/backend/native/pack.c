@@ -1,14 +1,9 @@
 /* How a matrix is packed for products, see matrix.h. */
-#ifndef REAL
-#include "real.h"
-#include "sets.h"
-#else
-
 #include "kernels.h"
 #include "matrix.h"
 
 /* Elements of a and b in turn, half a vector of each, from number `first` on. */
-INLINE VECTOR NAME(interleaved)(VECTOR a, VECTOR b, int first) {
+INLINE VECTOR interleaved(VECTOR a, VECTOR b, int first) {
 #if defined(__GNUC__) && !defined(__clang__)
     __typeof__(a < b) from; /* a vector of whole numbers; those of b's elements are higher by LANES */
 #pragma GCC unroll 16
@@ -26,7 +21,7 @@ INLINE VECTOR NAME(interleaved)(VECTOR a, VECTOR b, int first) {
 /* to: LANES rows of a panel, of which LANES columns are overwritten: column j stands without gaps at from + j * right,
    and from number `there` on columns are zeros. Interleaving the first half of the vectors with the second moves each bit
    of a place's two numbers up by one; after as many times as a number has bits, rows and columns have changed places. */
-INLINE void NAME(transpose)(int64_t there, const REAL *from, int64_t right, REAL *to) {
+INLINE void transpose(int64_t there, const REAL *from, int64_t right, REAL *to) {
     VECTOR v[LANES], w[LANES];
 #pragma GCC unroll 16
     for (int j = 0; j < LANES; j++) {
@@ -38,8 +33,8 @@ INLINE void NAME(transpose)(int64_t there, const REAL *from, int64_t right, REAL
     for (int n = 1; n < LANES; n *= 2) {
 #pragma GCC unroll 8
         for (int i = 0; i < LANES / 2; i++) {
-            w[2 * i] = NAME(interleaved)(v[i], v[i + LANES / 2], 0);
-            w[2 * i + 1] = NAME(interleaved)(v[i], v[i + LANES / 2], LANES / 2);
+            w[2 * i] = interleaved(v[i], v[i + LANES / 2], 0);
+            w[2 * i + 1] = interleaved(v[i], v[i + LANES / 2], LANES / 2);
         }
         memcpy(v, w, sizeof v);
     }
@@ -59,14 +54,12 @@ void NAME(pack_block)(int64_t depth, int64_t columns, const REAL *w, int64_t dow
                 for (int64_t j = 0; j < WIDTH; j += LANES) {
                     const REAL *from = w + k + j * right;
                     if (j + LANES <= width)
-                        NAME(transpose)(LANES, from, right, packed + k * WIDTH + j);
+                        transpose(LANES, from, right, packed + k * WIDTH + j);
                     else
-                        NAME(transpose)(width - j, from, right, packed + k * WIDTH + j);
+                        transpose(width - j, from, right, packed + k * WIDTH + j);
                 }
         for (; k < depth; k++)
             for (int64_t j = 0; j < WIDTH; j++)
                 packed[k * WIDTH + j] = j < width ? w[k * down + j * right] : 0;
     }
 }
-
-#endif

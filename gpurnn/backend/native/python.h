@@ -41,8 +41,9 @@ int find_array_type(void); /* once, before the others; -1 with an exception set 
 /* The instruction set of that number, see `instructions`; NULL with an exception set where there is none. */
 const InstructionSet *set_number(long number);
 
-/* The exported body of that name, if it was written for arguments that are described so; NULL without one. */
-Body find(const char *name, const InstructionSet *set, const char *takes);
+/* The body of an operation for numbers of so many bytes, if it was written for arguments that are described so; NULL
+   without one. See Operation. */
+Body *find(const char *name, const char *takes, const InstructionSet *set, int64_t item);
 
 /* Memory for a packed matrix, given back by `free`: a vector that crosses a line of the cache is read twice. */
 static inline void *allocate(int64_t bytes) { return aligned_alloc(64, ((size_t)bytes + 63) / 64 * 64); }

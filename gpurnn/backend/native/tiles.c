@@ -1,5 +1,4 @@
 /* The inner loops of every product: tiles, whose sums stay in registers. */
-#ifndef REAL
 #include "real.h"
 
 #if defined(__GNUC__)
@@ -12,21 +11,18 @@
 #define OPAQUE(pointer) (void)(pointer)
 #endif
 
-#include "sets.h"
-#else
-
 #include "kernels.h"
 #include "matrix.h"
 
 /* FMA(x, y, sum) for each y of a vector. */
-INLINE VECTOR NAME(vector_fma)(REAL x, VECTOR y, VECTOR sum) {
+INLINE VECTOR vector_fma(REAL x, VECTOR y, VECTOR sum) {
     VECTOR everywhere = x - (VECTOR){0}; /* x - 0 is x, even for -0 */
-    return OF_REAL(VECTOR_FMA)(everywhere, y, sum);
+    return VECTOR_FMA(everywhere, y, sum);
 }
 
 /* See Tile. rows and panels are constants where this is called, so that the sums stay in registers. Each three rows of x
    have a pointer of their own, whose neighbours an address can name: one for each row would take all registers. */
-INLINE void NAME(tile)(
+INLINE void tile(
     int rows, int panels, int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel, const REAL *next,
     int64_t ahead, REAL *y, int64_t y_row, int add) {
     VECTOR sum[TILE_ROWS][2 * MOST_PANELS];
@@ -53,7 +49,7 @@ INLINE void NAME(tile)(
             REAL xk = row[r / 3 * 3][r % 3 * down];
 #pragma GCC unroll 8
             for (int v = 0; v < 2 * panels; v++)
-                sum[r][v] = NAME(vector_fma)(xk, w[v], sum[r][v]);
+                sum[r][v] = vector_fma(xk, w[v], sum[r][v]);
         }
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r += 3) {
@@ -78,7 +74,7 @@ INLINE void NAME(tile)(
     static void NAME(tile_##panels##_##n)(                                                                             \
         int64_t depth, const REAL *x, int64_t down, int64_t right, const REAL *panel, const REAL *next, int64_t ahead, \
         REAL *y, int64_t y_row, int add) {                                                                             \
-        NAME(tile)(n, panels, depth, x, down, right, panel, next, ahead, y, y_row, add);                               \
+        tile(n, panels, depth, x, down, right, panel, next, ahead, y, y_row, add);                               \
     }
 #define OF(panels, n) [panels / 2][n] = NAME(tile_##panels##_##n)
 
@@ -87,7 +83,7 @@ TILE(1, 1) TILE(1, 2) TILE(1, 3) TILE(1, 4) TILE(1, 5) TILE(1, 6) TILE(2, 1) TIL
 TILE(2, 4) TILE(2, 5) TILE(2, 6) TILE(4, 2) TILE(4, 3)
 #endif
 
-NAME(Tile) *const NAME(tiles)[MOST_PANELS / 2 + 1][TILE_ROWS + 1] = {
+Tile *const NAME(tiles)[MOST_PANELS / 2 + 1][TILE_ROWS + 1] = {
     OF(1, 1), OF(1, 2), OF(1, 3), OF(1, 4), OF(1, 5), OF(1, 6), OF(2, 1), OF(2, 2), OF(2, 3), OF(4, 1),
 #if TILE_PANELS == 2
     OF(2, 4), OF(2, 5), OF(2, 6), OF(4, 2), OF(4, 3),
@@ -122,7 +118,7 @@ void NAME(row_product)(
         for (int64_t k = 0; k < rows; k++, strip += STRIP) {
 #pragma GCC unroll 8
             for (int v = 0; v < VECTORS; v++)
-                sum[v] = NAME(vector_fma)(x[k], *(const STORED *)(strip + v * LANES), sum[v]);
+                sum[v] = vector_fma(x[k], *(const STORED *)(strip + v * LANES), sum[v]);
         }
         memcpy(y + j, sum, (size_t)width * sizeof(REAL));
     }
@@ -130,4 +126,3 @@ void NAME(row_product)(
 
 #undef TILE
 #undef OF
-#endif

@@ -1,10 +1,7 @@
 /* Compiled bodies of the LSTM cell; what they compute stands in lstm.py. */
-#ifndef REAL
-#include "real.h"
-#include "sets.h"
-#else
+#include "gpurnn/operations.h"
 
-INLINE void NAME(lstm_state)(
+INLINE void lstm_state(
     int64_t H, const REAL *restrict a, const REAL *restrict c_prev, REAL *restrict c, REAL *restrict tc, REAL *restrict h) {
     for (int64_t j = 0; j < H; j++) {
         REAL state = FMA(a[H + j], c_prev[j], a[j] * a[2 * H + j]), squashed = TANH(state);
@@ -14,11 +11,9 @@ INLINE void NAME(lstm_state)(
     }
 }
 
-BODY(lstm_forward, "*(B,4H) (B,4H) (4H) (B,H) *(B,H) *(B,H) *(B,H)") {
-    REAL *restrict a = arg[0];
-    const REAL *restrict r = arg[1], *restrict b = arg[2], *restrict c_prev = arg[3];
-    REAL *restrict c = arg[4], *restrict tc = arg[5], *restrict h = arg[6];
-    int64_t B = dim[0], H = dim[1];
+void lstm_forward(
+    int64_t B, int64_t H, REAL *restrict a, const REAL *restrict r, const REAL *restrict b, const REAL *restrict c_prev,
+    REAL *restrict c, REAL *restrict tc, REAL *restrict h) {
     for (int64_t lane = 0; lane < B; lane++, a += 4 * H, r += 4 * H, c_prev += H, c += H, tc += H, h += H) {
         for (int64_t j = 0; j < 2 * H; j++)
             a[j] = SIGMOID(a[j] + r[j] + b[j]); /* i and f stand side by side */
@@ -26,34 +21,29 @@ BODY(lstm_forward, "*(B,4H) (B,4H) (4H) (B,H) *(B,H) *(B,H) *(B,H)") {
             a[j] = TANH(a[j] + r[j] + b[j]);
         for (int64_t j = 3 * H; j < 4 * H; j++)
             a[j] = SIGMOID(a[j] + r[j] + b[j]);
-        NAME(lstm_state)(H, a, c_prev, c, tc, h);
+        lstm_state(H, a, c_prev, c, tc, h);
     }
 }
 
 /* i, f, g, o: gates, overwritten with their errors. */
-INLINE void NAME(lstm_errors)(
-    int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, REAL *restrict e, const REAL *restrict c_prev,
+INLINE void lstm_errors(
+    int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, REAL *restrict e_c, const REAL *restrict c_prev,
     const REAL *restrict tc, REAL *restrict i, REAL *restrict f, REAL *restrict g, REAL *restrict o) {
     for (int64_t j = 0; j < H; j++) {
         REAL in = i[j], forget = f[j], candidate = g[j], out = o[j];
         REAL dh = dh_out[j] + dh_rec[j];
-        REAL dc = FMA(dh * out, FMA(-tc[j], tc[j], 1), e[j]);
+        REAL dc = FMA(dh * out, FMA(-tc[j], tc[j], 1), e_c[j]);
         i[j] = dc * candidate * in * (1 - in);
         f[j] = dc * c_prev[j] * forget * (1 - forget);
         g[j] = dc * in * FMA(-candidate, candidate, 1);
         o[j] = dh * tc[j] * out * (1 - out);
-        e[j] = dc * forget;
+        e_c[j] = dc * forget;
     }
 }
 
-BODY(lstm_backward, "(B,H) (B,H) *(B,H) (B,H) (B,H) *(B,4H)") {
-    const REAL *restrict dh_out = arg[0], *restrict dh_rec = arg[1];
-    REAL *restrict e = arg[2];
-    const REAL *restrict c_prev = arg[3], *restrict tc = arg[4];
-    REAL *restrict a = arg[5];
-    int64_t B = dim[0], H = dim[1];
-    for (int64_t lane = 0; lane < B; lane++, dh_out += H, dh_rec += H, e += H, c_prev += H, tc += H, a += 4 * H)
-        NAME(lstm_errors)(H, dh_out, dh_rec, e, c_prev, tc, a, a + H, a + 2 * H, a + 3 * H);
+void lstm_backward(
+    int64_t B, int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, REAL *restrict e_c,
+    const REAL *restrict c_prev, const REAL *restrict tc, REAL *restrict a) {
+    for (int64_t lane = 0; lane < B; lane++, dh_out += H, dh_rec += H, e_c += H, c_prev += H, tc += H, a += 4 * H)
+        lstm_errors(H, dh_out, dh_rec, e_c, c_prev, tc, a, a + H, a + 2 * H, a + 3 * H);
 }
-
-#endif

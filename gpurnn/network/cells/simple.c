@@ -1,30 +1,21 @@
 /* Compiled bodies of the simple cells; what they compute stands in simple.py. */
-#ifndef REAL
-#include "real.h"
-#include "sets.h"
-#else
+#include "gpurnn/operations.h"
 
-BODY(simple_forward, "(B,H) (B,H) (H) *(B,H)") {
-    const REAL *restrict a = arg[0], *restrict r = arg[1], *restrict b = arg[2];
-    REAL *restrict h = arg[3];
-    int64_t B = dim[0], H = dim[1];
+void simple_forward(
+    int64_t B, int64_t H, const REAL *restrict a, const REAL *restrict r, const REAL *restrict b, REAL *restrict h) {
     for (int64_t lane = 0; lane < B; lane++, a += H, r += H, h += H)
         for (int64_t j = 0; j < H; j++)
             h[j] = TANH(a[j] + r[j] + b[j]);
 }
 
-BODY(simple_backward, "(B,H) (B,H) (B,H) *(B,H)") {
-    const REAL *restrict dh_out = arg[0], *restrict dh_rec = arg[1], *restrict h = arg[2];
-    REAL *restrict a = arg[3];
-    int64_t n = dim[0] * dim[1];
-    for (int64_t j = 0; j < n; j++)
+void simple_backward(
+    int64_t B, int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, const REAL *restrict h, REAL *restrict a) {
+    for (int64_t j = 0; j < B * H; j++)
         a[j] = (dh_out[j] + dh_rec[j]) * FMA(-h[j], h[j], 1);
 }
 
-BODY(simple_relu_forward, "(B,H) (B,H) (H) *(B,H)") {
-    const REAL *restrict a = arg[0], *restrict r = arg[1], *restrict b = arg[2];
-    REAL *restrict h = arg[3];
-    int64_t B = dim[0], H = dim[1];
+void simple_relu_forward(
+    int64_t B, int64_t H, const REAL *restrict a, const REAL *restrict r, const REAL *restrict b, REAL *restrict h) {
     for (int64_t lane = 0; lane < B; lane++, a += H, r += H, h += H)
         for (int64_t j = 0; j < H; j++) {
             REAL x = a[j] + r[j] + b[j];
@@ -32,12 +23,8 @@ BODY(simple_relu_forward, "(B,H) (B,H) (H) *(B,H)") {
         }
 }
 
-BODY(simple_relu_backward, "(B,H) (B,H) (B,H) *(B,H)") {
-    const REAL *restrict dh_out = arg[0], *restrict dh_rec = arg[1], *restrict h = arg[2];
-    REAL *restrict a = arg[3];
-    int64_t n = dim[0] * dim[1];
-    for (int64_t j = 0; j < n; j++)
+void simple_relu_backward(
+    int64_t B, int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, const REAL *restrict h, REAL *restrict a) {
+    for (int64_t j = 0; j < B * H; j++)
         a[j] = (dh_out[j] + dh_rec[j]) * (REAL)(h[j] > 0);
 }
-
-#endif

@@ -1,19 +1,17 @@
 /* The compiled body of the loss of a window; what it computes stands in loss.py. */
-#ifndef REAL
-#include "real.h"
-#include "sets.h"
-#else
+#include "gpurnn/operations.h"
 
-enum { NAME(MOST) = 128 }; /* numbers that are added up in one go */
+#define sum NAME(sum)
+enum { MOST = 128 }; /* numbers that are added up in one go */
 
 /* The sum of weight * nats * scale over n targets, in the order of NumPy's sum: halves, down to a few at a time, and of
    those every eighth together. */
-static double NAME(sum)(int64_t n, const REAL *restrict nats, const REAL *restrict weight, REAL scale) {
-    if (n > NAME(MOST)) {
+static double sum(int64_t n, const REAL *restrict nats, const REAL *restrict weight, REAL scale) {
+    if (n > MOST) {
         int64_t half = n / 2 - n / 2 % 8;
-        return NAME(sum)(half, nats, weight, scale) + NAME(sum)(n - half, nats + half, weight + half, scale);
+        return sum(half, nats, weight, scale) + sum(n - half, nats + half, weight + half, scale);
     }
-    REAL product[NAME(MOST)];
+    REAL product[MOST];
     double part[8] = {0}, total;
     for (int64_t i = 0; i < n; i++)
         product[i] = nats[i] * weight[i] * scale;
@@ -26,10 +24,7 @@ static double NAME(sum)(int64_t n, const REAL *restrict nats, const REAL *restri
     return total;
 }
 
-BODY(weighted_loss, "(N) (N) (1) *(1)double") {
-    const REAL *nats = arg[0], *weight = arg[1], *scale = arg[2];
-    double *loss = arg[3];
-    loss[0] = NAME(sum)(dim[0], nats, weight, scale[0]);
+void weighted_loss(
+    int64_t N, const REAL *restrict nats, const REAL *restrict weight, const REAL *restrict scale, double *restrict loss) {
+    loss[0] = sum(N, nats, weight, scale[0]);
 }
-
-#endif

@@ -1,11 +1,8 @@
 /* Compiled bodies of softmax and cross-entropy; what they compute stands in softmax_xent.py. */
-#ifndef REAL
-#include "real.h"
-#include "sets.h"
-#else
+#include "gpurnn/operations.h"
 
 /* o: overwritten with exp(o - max o); returns the sum of that. nats: -log softmax(o)[target]. */
-INLINE REAL NAME(shifted_exp)(REAL *restrict o, int64_t K, int64_t target, REAL *nats) {
+INLINE REAL shifted_exp(REAL *restrict o, int64_t K, int64_t target, REAL *nats) {
     REAL part[16], top, total = 0; /* 16 sums at a time: an order that does not depend on the processor */
     int64_t whole = K - K % 16;
     top = o[0];
@@ -26,14 +23,11 @@ INLINE REAL NAME(shifted_exp)(REAL *restrict o, int64_t K, int64_t target, REAL 
     return total;
 }
 
-BODY(softmax_xent, "*(N,K) (N)index<K (N) (1) *(N)") {
-    REAL *restrict o = arg[0];
-    const intptr_t *restrict target = arg[1];
-    const REAL *restrict weight = arg[2], *restrict scale = arg[3];
-    REAL *restrict nats = arg[4];
-    int64_t K = dim[0], N = dim[1];
+void softmax_xent(
+    int64_t K, int64_t N, REAL *restrict o, const intptr_t *restrict target, const REAL *restrict weight,
+    const REAL *restrict scale, REAL *restrict nats) {
     for (int64_t row = 0; row < N; row++, o += K) {
-        REAL total = NAME(shifted_exp)(o, K, target[row], &nats[row]);
+        REAL total = shifted_exp(o, K, target[row], &nats[row]);
         REAL factor = weight[row] * scale[0], share = factor / total;
         for (int64_t k = 0; k < K; k++)
             o[k] *= share;
@@ -41,13 +35,7 @@ BODY(softmax_xent, "*(N,K) (N)index<K (N) (1) *(N)") {
     }
 }
 
-BODY(xent, "*(N,K) (N)index<K *(N)") {
-    REAL *restrict o = arg[0];
-    const intptr_t *restrict target = arg[1];
-    REAL *restrict nats = arg[2];
-    int64_t K = dim[0], N = dim[1];
+void xent(int64_t K, int64_t N, REAL *restrict o, const intptr_t *restrict target, REAL *restrict nats) {
     for (int64_t row = 0; row < N; row++, o += K)
-        NAME(shifted_exp)(o, K, target[row], &nats[row]);
+        shifted_exp(o, K, target[row], &nats[row]);
 }
-
-#endif

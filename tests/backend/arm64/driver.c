@@ -1,17 +1,15 @@
 /* Runs compiled functions on the arrays that a test sends, where there is no Python: `driver` answers each request on
 standard input with its arrays as they are afterwards, on standard output. It takes the best instruction set that there is,
 whose name is its last line on standard error. */
-#define _GNU_SOURCE
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernels.h"
-#include "real.h"
 
 enum { NUMBERS = 10, ARRAYS = 16 };
 
-/* function: one of those below, or "" for the body alone. numbers: what they take, or the body's dimensions. */
+/* function: one of those below, or "" for the body alone. numbers: what they take, or the dimensions B, H, K, N and P. */
 typedef struct {
     char function[32], body[32];
     int64_t item, arrays, numbers[NUMBERS], bytes[ARRAYS], axes[ARRAYS];
@@ -26,15 +24,12 @@ static void *made(int64_t bytes) {
     return memory;
 }
 
-static Body body_of(const Request *request, const InstructionSet *set) {
-    char name[128];
-    snprintf(name, sizeof name, "%s_%s_%s", request->body, request->item == sizeof(float) ? "float" : "double", set->suffix);
-    Body body = (Body)dlsym(RTLD_DEFAULT, name);
-    if (body == NULL) {
-        fprintf(stderr, "there is no %s\n", name);
-        exit(1);
-    }
-    return body;
+static Body *body_of(const Request *request, const Kernels *kernels) {
+    for (const Operation *operation = kernels->operations; operation->name != NULL; operation++)
+        if (strcmp(operation->name, request->body) == 0)
+            return operation->body;
+    fprintf(stderr, "there is no %s\n", request->body);
+    exit(1);
 }
 
 /* a, b, out. */
@@ -66,7 +61,7 @@ static void row_product(const Request *request, const Kernels *kernels, void *co
 }
 
 /* W, carry, the body's arguments, others; x, y: places among all of them. */
-static void run_loop(const Request *request, const Kernels *kernels, void *const *array, Body body) {
+static void run_loop(const Request *request, const Kernels *kernels, void *const *array) {
     const int64_t *n = request->numbers;
     int64_t steps = n[0], lanes = n[1], hidden = n[2], wide = n[3];
     Through through[ARRAYS];
@@ -76,7 +71,7 @@ static void run_loop(const Request *request, const Kernels *kernels, void *const
         through[i] = (Through){array[i], step, lane};
     }
     Loop loop = {
-        .body = body, .times_packed = kernels->times_packed, .arguments = (int)n[5], .backward = (int)n[4],
+        .body = body_of(request, kernels), .times_packed = kernels->times_packed, .arguments = (int)n[5], .backward = (int)n[4],
         .before = (uint64_t)n[6], .errors = (uint64_t)n[7], .x = through[n[8]], .y = through[n[9]], .lanes = lanes,
         .rows = n[4] ? wide : hidden, .columns = n[4] ? hidden : wide, .steps = steps, .hidden = hidden, .carry = array[1],
     };
@@ -87,6 +82,13 @@ static void run_loop(const Request *request, const Kernels *kernels, void *const
     kernels->run_loop(&loop, 0, lanes);
     free(loop.packed);
     free(loop.masked);
+}
+
+/* mask, (probability, scale); numbers: of elements, the window, seed, layer. */
+static void dropout_mask(const Request *request, const Kernels *kernels, void *const *array) {
+    const int64_t *n = request->numbers;
+    const double *chance = array[1];
+    kernels->dropout_mask(0, n[0], array[0], n[1], (uint64_t)n[2], (uint64_t)n[3], chance[0], chance[1]);
 }
 
 static void answer(const Request *request, const InstructionSet *set, void *const *array) {
@@ -101,11 +103,14 @@ static void answer(const Request *request, const InstructionSet *set, void *cons
     else if (strcmp(function, "add_rows") == 0)
         kernels->add_rows(request->numbers[0], request->numbers[1], request->numbers[1], array[0], array[1], array[2]);
     else if (strcmp(function, "dropout_mask") == 0)
-        kernels->dropout_mask(array, request->numbers);
+        dropout_mask(request, kernels, array);
     else if (strcmp(function, "run_loop") == 0)
-        run_loop(request, kernels, array, body_of(request, set));
-    else
-        body_of(request, set)(array, request->numbers);
+        run_loop(request, kernels, array);
+    else {
+        const int64_t *n = request->numbers;
+        Dims dims = {.B = n[0], .H = n[1], .K = n[2], .N = n[3], .P = n[4]};
+        body_of(request, kernels)(array, &dims);
+    }
 }
 
 int main(void) {

@@ -1,0 +1,92 @@
+/* The table of compiled bodies, and what hands each its arguments,
+made by scripts/operations --write from their declarations in Python. */
+#include "operations.h"
+
+static void NAME(call_adam)(void *const *arrays, const Dims *dims) {
+    adam(dims->P, dims->first, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5], arrays[6]);
+}
+
+static void NAME(call_add_bias)(void *const *arrays, const Dims *dims) {
+    add_bias(dims->K, dims->N, arrays[0], arrays[1]);
+}
+
+static void NAME(call_carry_out)(void *const *arrays, const Dims *dims) {
+    carry_out(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3]);
+}
+
+static void NAME(call_gru_backward)(void *const *arrays, const Dims *dims) {
+    gru_backward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5]);
+}
+
+static void NAME(call_gru_forward)(void *const *arrays, const Dims *dims) {
+    gru_forward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5]);
+}
+
+static void NAME(call_lane_check)(void *const *arrays, const Dims *dims) {
+    lane_check(dims->B, dims->H, arrays[0], arrays[1], arrays[2]);
+}
+
+static void NAME(call_lstm_backward)(void *const *arrays, const Dims *dims) {
+    lstm_backward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5]);
+}
+
+static void NAME(call_lstm_forward)(void *const *arrays, const Dims *dims) {
+    lstm_forward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5], arrays[6]);
+}
+
+static void NAME(call_rmsprop)(void *const *arrays, const Dims *dims) {
+    rmsprop(dims->P, dims->first, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5]);
+}
+
+static void NAME(call_sgd)(void *const *arrays, const Dims *dims) {
+    sgd(dims->P, dims->first, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5]);
+}
+
+static void NAME(call_simple_backward)(void *const *arrays, const Dims *dims) {
+    simple_backward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3]);
+}
+
+static void NAME(call_simple_forward)(void *const *arrays, const Dims *dims) {
+    simple_forward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3]);
+}
+
+static void NAME(call_simple_relu_backward)(void *const *arrays, const Dims *dims) {
+    simple_relu_backward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3]);
+}
+
+static void NAME(call_simple_relu_forward)(void *const *arrays, const Dims *dims) {
+    simple_relu_forward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3]);
+}
+
+static void NAME(call_softmax_xent)(void *const *arrays, const Dims *dims) {
+    softmax_xent(dims->K, dims->N, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]);
+}
+
+static void NAME(call_weighted_loss)(void *const *arrays, const Dims *dims) {
+    weighted_loss(dims->N, arrays[0], arrays[1], arrays[2], arrays[3]);
+}
+
+static void NAME(call_xent)(void *const *arrays, const Dims *dims) {
+    xent(dims->K, dims->N, arrays[0], arrays[1], arrays[2]);
+}
+
+const Operation NAME(operations)[] = {
+    {"adam", "*(P) (P) *(P) *(P) *(P) (9)double (10)double", NAME(call_adam)},
+    {"add_bias", "*(N,K) (K)", NAME(call_add_bias)},
+    {"carry_out", "(10)double (B) (B,H) *(B,H)", NAME(call_carry_out)},
+    {"gru_backward", "(B,H) (B,H) *(B,H) (B,H) *(B,3H) *(B,3H)", NAME(call_gru_backward)},
+    {"gru_forward", "*(B,3H) *(B,3H) (3H) (H) (B,H) *(B,H)", NAME(call_gru_forward)},
+    {"lane_check", "(10)double *(B) (B,H)", NAME(call_lane_check)},
+    {"lstm_backward", "(B,H) (B,H) *(B,H) (B,H) (B,H) *(B,4H)", NAME(call_lstm_backward)},
+    {"lstm_forward", "*(B,4H) (B,4H) (4H) (B,H) *(B,H) *(B,H) *(B,H)", NAME(call_lstm_forward)},
+    {"rmsprop", "*(P) (P) *(P) *(P) (9)double (10)double", NAME(call_rmsprop)},
+    {"sgd", "*(P) (P) *(P) *(P) (9)double (10)double", NAME(call_sgd)},
+    {"simple_backward", "(B,H) (B,H) (B,H) *(B,H)", NAME(call_simple_backward)},
+    {"simple_forward", "(B,H) (B,H) (H) *(B,H)", NAME(call_simple_forward)},
+    {"simple_relu_backward", "(B,H) (B,H) (B,H) *(B,H)", NAME(call_simple_relu_backward)},
+    {"simple_relu_forward", "(B,H) (B,H) (H) *(B,H)", NAME(call_simple_relu_forward)},
+    {"softmax_xent", "*(N,K) (N)index<K (N) (1) *(N)", NAME(call_softmax_xent)},
+    {"weighted_loss", "(N) (N) (1) *(1)double", NAME(call_weighted_loss)},
+    {"xent", "*(N,K) (N)index<K *(N)", NAME(call_xent)},
+    {0},
+};

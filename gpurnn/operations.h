@@ -1,0 +1,83 @@
+/* Compiled bodies of operations, made by scripts/operations --write from their declarations in Python.
+
+Each is compiled for every instruction set and REAL. Arrays stand in C order. Of rows N and elements P a body gets
+those of one thread; first: the number of the first of its elements. */
+#ifndef GPURNN_OPERATIONS_H
+#define GPURNN_OPERATIONS_H
+
+#include "kernels.h"
+#include "real.h"
+
+/* Constants of operations: see the Python files that declare them. */
+enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 5, SKIPPED_IN_A_ROW = 6, NATS = 7,
+    WEIGHT = 8, WORST_ROW = 9, NOT_FINITE = 0, LEARNT = 1, UNWEIGHTED = 2, CLIP_NORM = 0, CLIP_VALUE = 1, DECAY = 2,
+    DECOUPLED = 3, BETA1 = 4, BETA2 = 5, EPSILON = 6, MATRICES = 7, REACH = 8, PARTS = 256 };
+
+/* For the linker: a name for each instruction set and REAL. */
+#define adam NAME(adam)
+#define add_bias NAME(add_bias)
+#define carry_out NAME(carry_out)
+#define gru_backward NAME(gru_backward)
+#define gru_forward NAME(gru_forward)
+#define lane_check NAME(lane_check)
+#define lstm_backward NAME(lstm_backward)
+#define lstm_forward NAME(lstm_forward)
+#define rmsprop NAME(rmsprop)
+#define sgd NAME(sgd)
+#define simple_backward NAME(simple_backward)
+#define simple_forward NAME(simple_forward)
+#define simple_relu_backward NAME(simple_relu_backward)
+#define simple_relu_forward NAME(simple_relu_forward)
+#define softmax_xent NAME(softmax_xent)
+#define weighted_loss NAME(weighted_loss)
+#define xent NAME(xent)
+
+void adam(int64_t P, int64_t first, REAL *restrict p, const REAL *restrict g, REAL *restrict m, REAL *restrict v,
+    REAL *restrict w, const double *restrict settings, const double *restrict ctl);
+
+void add_bias(int64_t K, int64_t N, REAL *restrict y, const REAL *restrict b);
+
+void carry_out(int64_t B, int64_t H, const double *restrict ctl, const REAL *restrict bad, const REAL *restrict last,
+    REAL *restrict carried);
+
+void gru_backward(int64_t B, int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, REAL *restrict e_h,
+    const REAL *restrict h_prev, REAL *restrict a, REAL *restrict r);
+
+void gru_forward(int64_t B, int64_t H, REAL *restrict a, REAL *restrict r, const REAL *restrict b,
+    const REAL *restrict b_h, const REAL *restrict h_prev, REAL *restrict h);
+
+void lane_check(int64_t B, int64_t H, const double *restrict ctl, REAL *restrict bad, const REAL *restrict last);
+
+void lstm_backward(int64_t B, int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, REAL *restrict e_c,
+    const REAL *restrict c_prev, const REAL *restrict tc, REAL *restrict a);
+
+void lstm_forward(int64_t B, int64_t H, REAL *restrict a, const REAL *restrict r, const REAL *restrict b,
+    const REAL *restrict c_prev, REAL *restrict c, REAL *restrict tc, REAL *restrict h);
+
+void rmsprop(int64_t P, int64_t first, REAL *restrict p, const REAL *restrict g, REAL *restrict v, REAL *restrict w,
+    const double *restrict settings, const double *restrict ctl);
+
+void sgd(int64_t P, int64_t first, REAL *restrict p, const REAL *restrict g, REAL *restrict m, REAL *restrict w,
+    const double *restrict settings, const double *restrict ctl);
+
+void simple_backward(int64_t B, int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec,
+    const REAL *restrict h, REAL *restrict a);
+
+void simple_forward(int64_t B, int64_t H, const REAL *restrict a, const REAL *restrict r, const REAL *restrict b,
+    REAL *restrict h);
+
+void simple_relu_backward(int64_t B, int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec,
+    const REAL *restrict h, REAL *restrict a);
+
+void simple_relu_forward(int64_t B, int64_t H, const REAL *restrict a, const REAL *restrict r, const REAL *restrict b,
+    REAL *restrict h);
+
+void softmax_xent(int64_t K, int64_t N, REAL *restrict o, const intptr_t *restrict target, const REAL *restrict weight,
+    const REAL *restrict scale, REAL *restrict nats);
+
+void weighted_loss(int64_t N, const REAL *restrict nats, const REAL *restrict weight, const REAL *restrict scale,
+    double *restrict loss);
+
+void xent(int64_t K, int64_t N, REAL *restrict o, const intptr_t *restrict target, REAL *restrict nats);
+
+#endif
