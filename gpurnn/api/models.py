@@ -186,4 +186,4 @@ def evaluate(
     checkpoint: Which one of the run: best, last or a file; best is the last one where there was no validation.
     device: cpu, cuda or cuda:N; auto: a GPU where there is one.
     """
-    return load(run, device, checkpoint).evaluate(corpus, split, lanes=lanes)
+    return load(path_of("run", run), device, checkpoint).evaluate(corpus, split, lanes=lanes)

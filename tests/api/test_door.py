@@ -53,6 +53,8 @@ def test_an_unknown_keyword_names_the_nearest_one():
 def test_what_is_no_path():
     for call, message in (
         (lambda: gpurnn.load(3), "source: expected a path, found int"),
+        (lambda: gpurnn.evaluate(object()), "run: expected a path, found object"),
+        (lambda: gpurnn.load("run", checkpoint=2), "checkpoint: expected a path, found int"),
         (lambda: gpurnn.load(""), "source: expected a path, found an empty one"),
         (lambda: gpurnn.prepare(["a.txt", None], "b.h5"), "texts: expected a path, found NoneType"),
         (lambda: gpurnn.prepare("a.txt", ""), "output: expected a path, found an empty one"),
