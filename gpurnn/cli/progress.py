@@ -16,13 +16,13 @@ _REFRESH = 0.2  # seconds between two renewals
 class LiveLine:
     """Shows log entries and, between them, how far the run is.
 
-    limits: for the ETA. windows_per_epoch: likewise. start: windows consumed before this call.
+    limits: for the ETA. windows_per_epoch: likewise. start: windows consumed before this call. unit: of the loss.
     """
 
-    def __init__(self, limits: Limits, windows_per_epoch: int, start: int) -> None:
+    def __init__(self, limits: Limits, windows_per_epoch: int, start: int, unit: str = "nats") -> None:
         self._terminal = console.renews_lines()
         self._began = self._shown = time.monotonic()
-        self._limits, self._start, self._per_epoch = limits, start, windows_per_epoch
+        self._limits, self._start, self._per_epoch, self._unit = limits, start, windows_per_epoch, unit
         self._windows: int | None = None
         self._last: dict[str, Any] = {}
         self._valid: list[str] = []
@@ -56,8 +56,8 @@ class LiveLine:
     def _text(self, windows: int) -> str:
         entry = self._last
         parts = [f"window {windows}", f"epoch {windows / self._per_epoch:.2f}"]
-        nats = entry.get("nats_per_token")
-        parts += [f"{nats:#.4g} nats"] if nats is not None else []
+        loss = entry.get("nats_per_token")
+        parts += [f"{loss:#.4g} {self._unit}"] if loss is not None else []
         parts += self._valid
         if entry:
             parts.append(f"lr {entry['learning_rate']:.2g}")

@@ -89,7 +89,7 @@ def _run(trainer: Trainer, limits: Limits, checkpoint_minutes: float) -> Outcome
 
 @contextmanager
 def _live_line(limits: Limits, learner: Learner) -> Iterator[LiveLine]:
-    live = LiveLine(limits, learner.windows_per_epoch, learner.progress.windows)
+    live = LiveLine(limits, learner.windows_per_epoch, learner.progress.windows, learner.model.head.unit)
     try:
         yield live
     finally:
@@ -107,7 +107,7 @@ def _show_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None
     if outcome.valid is not None:
         shown = "validation now: not finite; the model has diverged: start again with a lower --lr or --clip"
         if math.isfinite(outcome.valid):
-            shown = f"validation now: {outcome.valid:.4f} nats a token"
+            shown = f"validation now: {outcome.valid:.4f} {learner.model.head.unit} a token"
         if outcome.stuck:
             shown += f" ({stuck_lanes(outcome.stuck)})"
         if best is not None:

@@ -13,12 +13,12 @@ from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field
 from gpurnn.network import Batch
 from gpurnn.settings import expect_kind
-from gpurnn.training.strangers import Strangers
+from gpurnn.training.checked import CheckedWindows
 
 
 @runtime_checkable
 class WindowSource(Protocol):
-    """Where windows come from that are right without a look at them, such as a `WindowStream`.
+    """Where windows come from that need no check, such as a `WindowStream`.
 
     geometry: that of all windows. fields: what they have of each step.
     recycled: the windows; each stays as it is until three more were taken.
@@ -46,7 +46,7 @@ class Feed:
         expect_kind("be", Backend, be)
         expect_kind("batch", Batch, batch)
         self._batch = batch
-        self._strangers = Strangers(batch)
+        self._checked = CheckedWindows(batch)
         self._flat = [(field.name, field.shape(-1)) for field in batch.fields]
         self._plans = [(name, [f"{name}.{part}" for part in _PLAN]) for name in batch.plans]
         buffers: dict[str, Array] = dict(batch.arrays)
@@ -58,19 +58,19 @@ class Feed:
     def run(self, windows: WindowSource | Iterable[Window]) -> Iterator[Window]:
         """Each window of `windows` when the batch holds it; the next one is already on its way then.
 
-        A `WindowStream` is looked at once, and its windows are recycled: each stays as it is until three more were
-        taken. Any other windows are looked at and copied one by one; of these only index, carry, weight and the fields
+        A `WindowStream` is checked once, and its windows are recycled: each stays as it is until three more were
+        taken. Any other windows are checked and copied one by one; of these only index, carry, weight and the fields
         of the batch are read. Raises UsageError where one does not fit the batch.
         """
         if not isinstance(windows, WindowSource):
             expect_kind("windows", Iterable, windows)
-            return self._ahead(windows, self._push_stranger)
+            return self._ahead(windows, self._push_checked)
         self._expect_source(windows)
         return self._ahead(windows.recycled(), self._push)
 
     def load(self, window: Window) -> None:
         """Fill the batch with one window. Raises UsageError where it does not fit."""
-        self._pop(self._push_stranger(window))
+        self._pop(self._push_checked(window))
 
     def _ahead(self, windows: Iterable[Window], push: Callable[[Window], _Pushed]) -> Iterator[Window]:
         ahead: _Pushed | None = None
@@ -112,8 +112,8 @@ class Feed:
         boundary = (carry.min(axis=1) == 0).tolist() if window.has_boundary else None
         return _Pushed(window, len(carry), boundary)
 
-    def _push_stranger(self, window: Window) -> _Pushed:
-        copied = self._strangers.take(window)
+    def _push_checked(self, window: Window) -> _Pushed:
+        copied = self._checked.take(window)
         return self._push(copied)._replace(window=window)
 
     def _pop(self, pushed: _Pushed) -> Window:

@@ -38,3 +38,12 @@ def test_a_validation_that_is_not_finite_leaves_no_older_one(capsys: pytest.Capt
     lines = shown(capsys, entry(100, **sound), entry(200, **lost))
     assert "1.75" not in lines[1]
     assert "(2 lanes are stuck, median 1.800)" in lines[1]
+
+
+def test_a_loss_has_the_unit_of_its_head(capsys: pytest.CaptureFixture[str]):
+    LiveLine(Limits(windows=1000), 100, 0).line(entry(50))
+    LiveLine(Limits(windows=1000), 100, 0, "squared error").line(entry(50))
+    assert [line.split("  ")[2] for line in capsys.readouterr().err.splitlines()] == [
+        "1.500 nats",
+        "1.500 squared error",
+    ]

@@ -1,4 +1,4 @@
-"""Windows that no stream made: looked at, value by value, and copied before they are used."""
+"""Windows that a program made itself: each value is checked, and they are copied before they are used."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from gpurnn.network import Batch
 from gpurnn.settings import Natural, checked
 
 
-class Strangers:
-    """Copies windows for one batch, so that what their owner does with them later changes nothing.
+class CheckedWindows:
+    """Checks windows for one batch and copies them, so that a later change of their arrays changes nothing.
 
-    Boundaries, the sum of weights and the plans follow from fields, carry and weight: whatever a window says of them is
-    not read. Nothing is allocated after the first window.
+    Boundaries, the sum of weights and the plans are computed from fields, carry and weight: what a window says of them
+    is not read. Nothing is allocated after the first window.
     """
 
     def __init__(self, batch: Batch) -> None:
