@@ -23,6 +23,7 @@ from gpurnn.backend.base import (
     RowGradient,
     RowPlan,
     Staging,
+    StepProduct,
     checked_precision,
 )
 from gpurnn.backend.declared import Argument, FusedOp, PersistentOp, extent
@@ -38,6 +39,7 @@ __all__ = [
     "RowGradient",
     "RowPlan",
     "Staging",
+    "StepProduct",
     "array_namespace",
     "available",
     "extent",

@@ -17,7 +17,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,6 +52,14 @@ class RowPlan:
 
 RowGradient = Callable[[Array, Array, RowPlan, Array], None]
 """See `Backend.row_gradient`."""
+
+
+class StepProduct(NamedTuple):
+    """The product of each step of `Backend.bind_loop`, `writes = reads @ matrix`: names of arrays."""
+
+    reads: str
+    matrix: str
+    writes: str
 
 
 class Staging(ABC):
@@ -178,21 +186,25 @@ class Backend(ABC):
         op: FusedOp,
         dtype: Any,
         arrays: Mapping[str, Array],
+        product: StepProduct,
         *,
         backward: bool,
-        before: Collection[str],
-        errors: Collection[str] = (),
+        masked: Collection[str],
+        cleared: Collection[str] = (),
+        earlier: Mapping[str, str] | None = None,
     ) -> Callable[[int, Array | None], None] | None:
-        """All steps of a window of a per-step operation as one call; None where this backend has no such thing.
+        """An operation and a product for each of many steps, as one call; None where this backend has no such thing.
 
-        The callable takes the number of steps and carry (T, B, 1), None for all ones. Forward, for each step:
-        `r = h_prev @ W`, then `op`; backward, for each step from the last: `op`, then `dh_rec = da_rec @ W.T`. Where
-        carry is 0, a step sees zeros for the arguments `before`, and dh_rec and those called `errors` are 0 after it.
+        The callable takes the number of steps and carry (T, B, 1), None for all ones. Forward each step computes the
+        product, then `op`; backward, from the last step on, `op`, then the product with the matrix transposed. Where
+        carry is 0, a step sees zeros for the arguments `masked`, and forward for what the product reads; backward what
+        the product writes and the arguments `cleared` are 0 after it.
 
-        arrays: the arguments of `op` by name, and W (H, n), h_prev, and r, or da_rec and dh_rec: (T, B, n) through
-        time, (1, B, n) or (B, n) for what all steps share, (n,) for biases. They keep their places. `s_prev` may be the
-        array of a state `s` one step earlier, and da_rec the argument where `op` leaves those errors. carry: of the
-        states' dtype, for as many steps or more, apart from all other arrays.
+        arrays: the arguments of `op` by name, and those of the product, the matrix (H, n): (T, B, width) through time,
+        (1, B, width) or (B, width) for what all steps share, (width,) for what all lanes share too. They keep their
+        places. earlier: arguments that may be the array of another one, a step earlier; what the product reads backward
+        may be the array of an argument that `op` writes. carry: of the dtype, for as many steps or more, apart from all
+        other arrays.
         """
         return None
 

@@ -22,6 +22,7 @@ from gpurnn.backend.base import (
     RowGradient,
     RowPlan,
     Staging,
+    StepProduct,
     allocate_scratch,
     checked_precision,
 )
@@ -254,15 +255,19 @@ class CpuBackend(Backend):
         op: FusedOp,
         dtype: Any,
         arrays: Mapping[str, Array],
+        product: StepProduct,
         *,
         backward: bool,
-        before: Collection[str],
-        errors: Collection[str] = (),
+        masked: Collection[str],
+        cleared: Collection[str] = (),
+        earlier: Mapping[str, str] | None = None,
     ) -> Callable[[int, Array | None], None] | None:
         takes, item = body_takes(op), real(op.name, dtype).itemsize
         if self._native is None or not self._native.has(op.name, takes, self._set, item):
             return None
-        checks = LoopChecks(op, dtype, arrays, backward=backward, before=before, errors=errors)
+        checks = LoopChecks(
+            op, dtype, arrays, product, backward=backward, masked=masked, cleared=cleared, earlier=earlier or {}
+        )
         run: Callable[[int, Array | None], None] = self._native.loop(
             op.name,
             takes,
@@ -272,10 +277,10 @@ class CpuBackend(Backend):
             checks.lanes,
             item,
             self._threads,
-            arrays["W"],
-            tuple(arrays[name] for name in checks.ends),
+            arrays[product.matrix],
+            (arrays[product.reads], arrays[product.writes]),
             tuple(arrays[name] for name in op.arguments),
-            *(sum(1 << i for i, name in enumerate(op.arguments) if name in chosen) for chosen in (before, errors)),
+            *(sum(1 << i for i, name in enumerate(op.arguments) if name in chosen) for chosen in (masked, cleared)),
             checks.check,
         )
         return run

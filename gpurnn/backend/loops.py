@@ -1,11 +1,11 @@
-"""What the loop over the steps of a window accepts."""
+"""What a loop over steps accepts."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from gpurnn.backend.base import Array
+from gpurnn.backend.base import Array, StepProduct
 from gpurnn.backend.checks import HOST, expect, expect_count, overlap, real, share_memory
 from gpurnn.backend.declared import FusedOp, extent
 
@@ -13,7 +13,7 @@ from gpurnn.backend.declared import FusedOp, extent
 class LoopChecks:
     """Checks of `Backend.bind_loop` and of what it makes. Raises TypeError or ValueError where the arrays do not fit.
 
-    steps, lanes: T and B. ends: what the product of a step reads and what it writes.
+    steps, lanes: T and B.
     """
 
     def __init__(
@@ -21,44 +21,52 @@ class LoopChecks:
         op: FusedOp,
         dtype: Any,
         arrays: Mapping[str, Array],
+        product: StepProduct,
         *,
         backward: bool,
-        before: Collection[str],
-        errors: Collection[str],
+        masked: Collection[str],
+        cleared: Collection[str],
+        earlier: Mapping[str, str],
     ) -> None:
         self._name, self.dtype = f"loop of {op.name}", real(op.name, dtype)
         self._arguments = op.arguments
-        self.ends = ("da_rec", "dh_rec") if backward else ("h_prev", "r")
-        for name in ("W", "h_prev", *self.ends, *op.arguments):
+        self._product, self._earlier = product, earlier
+        names = dict.fromkeys((*product, *op.arguments))
+        for name in names:
             if name not in arrays:
                 raise ValueError(f"{self._name}: {name}: expected among the arrays, found {', '.join(arrays)}")
-        self._arrays = {name: arrays[name] for name in dict.fromkeys(("W", "h_prev", *self.ends, *op.arguments))}
-        self._expect("h_prev", arrays["h_prev"], ("T", "B", "H"), written=False)
-        self.steps, self.lanes, self._hidden = arrays["h_prev"].shape
-        if not arrays["h_prev"].size:
-            raise ValueError(f"{self._name}: h_prev: expected 1 or more of each, found {arrays['h_prev'].shape}")
-        self._written = {name for name, argument in op.arguments.items() if argument.written} | {self.ends[1]}
-        self._check_shapes(before, errors)
+        self._arrays = {name: arrays[name] for name in names}
+        self._written = {name for name, argument in op.arguments.items() if argument.written} | {product.writes}
+        self._hidden = self._check_product(backward)
+        self._check_shapes({*masked, *cleared})
         self._check_apart()
 
     def _expect(self, name: str, array: Array, shape: tuple[int | str, ...], *, written: bool) -> None:
         expect(HOST, self._name, name, array, self.dtype, shape, written=written)
 
-    def _check_shapes(self, before: Collection[str], errors: Collection[str]) -> None:
-        arrays, dims = self._arrays, {"B": self.lanes, "H": self._hidden}
+    def _check_product(self, backward: bool) -> int:
+        """Sets steps and lanes; returns H."""
+        (reads, matrix, writes), arrays = self._product, self._arrays
+        self._expect(reads, arrays[reads], ("T", "B", "n" if backward else "H"), written=reads in self._written)
+        self.steps, self.lanes, read = arrays[reads].shape
+        if not arrays[reads].size:
+            raise ValueError(f"{self._name}: {reads}: expected 1 or more of each, found {arrays[reads].shape}")
+        self._expect(matrix, arrays[matrix], ("H", read) if backward else (read, "n"), written=False)
+        if not arrays[matrix].size:
+            raise ValueError(f"{self._name}: {matrix}: expected 1 or more of each, found {arrays[matrix].shape}")
+        hidden, columns = arrays[matrix].shape
+        self._through(writes, hidden if backward else columns, by_lane=True)
+        return int(hidden)
+
+    def _check_shapes(self, square: Collection[str]) -> None:
+        """Arguments of the operation. square: those that have to be (B, H)."""
+        dims = {"B": self.lanes, "H": self._hidden}
         for name, argument in self._arguments.items():
             if argument.kind != "real" or argument.shape[:-1] not in ((), ("B",)):
                 raise ValueError(f"{self._name}: {name}: a step has arguments (B, n) and (n,), found {argument.shape}")
-            if (name in before or name in errors) and argument.shape != ("B", "H"):
-                raise ValueError(f"{self._name}: {name}: expected a state or its error, (B, H), found {argument.shape}")
+            if name in square and argument.shape != ("B", "H"):
+                raise ValueError(f"{self._name}: {name}: expected (B, H) for what carry masks, found {argument.shape}")
             self._through(name, extent(argument.shape[-1], dims), by_lane=len(argument.shape) == 2)
-        self._expect("W", arrays["W"], (self._hidden, "n"), written=False)
-        if not arrays["W"].size:
-            raise ValueError(f"{self._name}: W: expected 1 column or more, found {arrays['W'].shape}")
-        source, target = self.ends
-        sizes = {"h_prev": self._hidden, "dh_rec": self._hidden}
-        for name in (source, target):
-            self._through(name, sizes.get(name, arrays["W"].shape[1]), by_lane=True)
 
     def _through(self, name: str, size: int, *, by_lane: bool) -> None:
         """An array that has a row a lane: for each step, or one for all of them."""
@@ -80,16 +88,16 @@ class LoopChecks:
                     raise ValueError(overlap(self._name, other if written == name else name, written))
 
     def _one_step_on(self, before: str, after: str) -> bool:
-        """Whether these are the states before and after each step, in one array."""
+        """Whether these are the same before and after each step, in one array."""
         first, second = self._arrays[before], self._arrays[after]
         apart = HOST.address(second) - HOST.address(first)
-        return before == f"{after}_prev" and first.shape == second.shape and apart == first.strides[0]
+        return self._earlier.get(before) == after and first.shape == second.shape and apart == first.strides[0]
 
     def _same(self, name: str, other: str) -> bool:
-        """Whether these are the errors of the recurrent product and the array where an argument leaves them."""
+        """Whether these are what the product reads and the argument where the operation leaves it."""
         first, second = self._arrays[name], self._arrays[other]
         same = HOST.address(first) == HOST.address(second) and first.shape == second.shape
-        return same and "da_rec" in (name, other) and (name in self._written) != (other in self._written)
+        return same and self._product.reads in (name, other) and (name in self._written) != (other in self._written)
 
     def check(self, steps: int, carry: Array | None) -> None:
         """Raises TypeError or ValueError unless the loop can run so many steps with this carry."""

@@ -16,7 +16,7 @@ import numpy as np
 from bench_lib.cases import Case
 from bench_lib.process import THREADS
 from bench_lib.programs.ours import Program
-from gpurnn.backend import Array, FusedOp, RowGradient
+from gpurnn.backend import Array, FusedOp, RowGradient, StepProduct
 from gpurnn.backend.cpu import CpuBackend
 from gpurnn.network.cells import CELLS
 
@@ -84,8 +84,10 @@ class StagedBackend(CpuBackend):
     def bind(self, op: FusedOp, dtype: Any, **dims: int) -> Callable[..., None]:
         return self._in_stage(_stage_of(op), super().bind(op, dtype, **dims))
 
-    def bind_loop(self, op: FusedOp, dtype: Any, arrays: Mapping[str, Array], **how: Any) -> Callable[..., None] | None:
-        loop = super().bind_loop(op, dtype, arrays, **how)
+    def bind_loop(
+        self, op: FusedOp, dtype: Any, arrays: Mapping[str, Array], product: StepProduct, **how: Any
+    ) -> Callable[..., None] | None:
+        loop = super().bind_loop(op, dtype, arrays, product, **how)
         if loop is None:
             return None
         steps, lanes, hidden = arrays["h_prev"].shape

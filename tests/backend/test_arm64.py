@@ -22,7 +22,7 @@ import test_fused_parity as fused
 from backend.test_bound_loop import CARRY, B, H, T, arrays_of
 from threadpoolctl import threadpool_limits
 
-from gpurnn.backend import Backend
+from gpurnn.backend import Backend, StepProduct
 from gpurnn.backend.cpu import CpuBackend, instructions
 from gpurnn.network.cells import CELLS
 
@@ -248,7 +248,8 @@ def test_the_loop_over_steps(driver: Driver, here: CpuBackend, cell: str, backwa
     masks = [sum(1 << i for i, name in enumerate(op.arguments) if name in chosen) for chosen in (before, errors)]
     numbers = [T, B, H, arrays["W"].shape[1], int(backward), len(op.arguments), *masks, *places]
     request = Request("run_loop", [each.copy() for each in sent], numbers, op.name, dtype)
-    loop = here.bind_loop(op, dtype, arrays, backward=backward, before=before, errors=errors)
+    product = StepProduct(ends[0], "W", ends[1])
+    loop = here.bind_loop(op, dtype, arrays, product, backward=backward, masked=before, cleared=errors)
     assert loop is not None
     loop(T, carry)
     (found,) = driver([request])

@@ -7,6 +7,7 @@ import pytest
 
 from gpurnn.backend.cpu import CpuBackend
 from gpurnn.network.cells import CELLS
+from gpurnn.network.layers.recurrence import BACKWARD, FORWARD
 
 pytestmark = pytest.mark.skipif(
     CpuBackend().describe()["pointwise"] != "compiled",
@@ -66,7 +67,8 @@ def test_what_is_cut(cell: str, backward: bool, before: tuple[str, ...], errors:
     op = CELLS[cell].backward if backward else CELLS[cell].forward
     expected, found = arrays_of(cell), arrays_of(cell)
     step_by_step(cell, expected, backward, before, errors)
-    loop = CpuBackend().bind_loop(op, "float64", found, backward=backward, before=before, errors=errors)
+    product = BACKWARD if backward else FORWARD
+    loop = CpuBackend().bind_loop(op, "float64", found, product, backward=backward, masked=before, cleared=errors)
     assert loop is not None
     loop(T, CARRY)
     for name, array in expected.items():

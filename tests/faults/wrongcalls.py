@@ -15,6 +15,7 @@ from gpurnn.backend import Argument, FusedOp, RowPlan
 from gpurnn.backend.cpu import CpuBackend
 from gpurnn.backend.declared import extent
 from gpurnn.network.cells import CELLS
+from gpurnn.network.layers.recurrence import FORWARD
 
 DTYPES = [np.dtype(name) for name in ("f4", "f8", "i4", "i8", "u8", "f2", ">f4", ">f8", "?")]
 SIZES = {"B": 3, "H": 5, "K": 6, "N": 4, "P": 37, "E": 3, "M": 4, "T": 3}
@@ -186,7 +187,7 @@ def _loop(be: CpuBackend, plain: CpuBackend, op: FusedOp, dtype: str) -> Operati
     def run(*arrays: Any) -> None:
         if len(arrays) > len(names):
             raise TypeError("a mapping holds an array a name")
-        loop = be.bind_loop(op, dtype, dict(zip(names, arrays, strict=False)), backward=False, before=before)
+        loop = be.bind_loop(op, dtype, dict(zip(names, arrays, strict=False)), FORWARD, backward=False, masked=before)
         assert loop is not None
         loop(steps, None)
 
@@ -205,7 +206,7 @@ def _loop(be: CpuBackend, plain: CpuBackend, op: FusedOp, dtype: str) -> Operati
         return made
 
     right = dict(zip(names, make(np.random.default_rng(0)), strict=True))
-    if be.bind_loop(op, dtype, right, backward=False, before=before) is None:
+    if be.bind_loop(op, dtype, right, FORWARD, backward=False, masked=before) is None:
         return None
     return Operation(f"loop of {op.name}", arguments, dtype, dims, run, reference, make, through_time=steps)
 

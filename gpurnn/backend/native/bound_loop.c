@@ -79,7 +79,7 @@ static void loop_dealloc(PyObject *self) {
         PyBuffer_Release(&bound->held[i]);
     Py_XDECREF(bound->refuse);
     free(bound->loop.packed);
-    PyMem_RawFree(bound->loop.masked);
+    PyMem_RawFree(bound->loop.seen);
     free(bound->loop.scratch);
     PyObject_Free(self);
 }
@@ -126,19 +126,19 @@ static int fill_loop(BoundLoop *bound, PyObject *w, PyObject *ends, PyObject *ar
     PyObject *x, *y;
     if (!PyArg_ParseTuple(ends, "OO", &x, &y) || through(bound, x, &loop->x) != 0 || through(bound, y, &loop->y) != 0)
         return -1;
-    int masked = 1;
+    int copies = 1; /* x */
     for (int i = 0; i < loop->arguments; i++) {
         if (through(bound, PyTuple_GET_ITEM(arguments, i), &loop->arg[i]) != 0)
             return -1;
-        masked += loop->before >> i & 1;
+        copies += loop->masked >> i & 1;
     }
     const Kernels *kernels = bound->kernels;
     loop->times_packed = kernels->times_packed;
     loop->lane_bytes = kernels->lane_bytes == NULL ? 0 : kernels->lane_bytes(loop->rows);
     loop->packed = allocate(kernels->packed_bytes(loop->rows, loop->columns));
-    loop->masked = PyMem_RawMalloc((size_t)(masked * loop->lanes * loop->hidden * bound->item));
+    loop->seen = PyMem_RawMalloc((size_t)(copies * loop->lanes * loop->hidden * bound->item));
     loop->scratch = allocate(loop->lanes * loop->lane_bytes + 1);
-    if (loop->packed == NULL || loop->masked == NULL || loop->scratch == NULL) {
+    if (loop->packed == NULL || loop->seen == NULL || loop->scratch == NULL) {
         PyErr_NoMemory();
         return -1;
     }
@@ -149,10 +149,10 @@ PyObject *make_loop(PyObject *module, PyObject *args) {
     const char *name, *takes;
     int number, backward, threads;
     long long steps, lanes, item;
-    unsigned long long before, errors;
+    unsigned long long masked, cleared;
     PyObject *w, *ends, *arguments, *refuse;
     if (!PyArg_ParseTuple(args, "ssiiLLLiOO!O!KKO", &name, &takes, &number, &backward, &steps, &lanes, &item, &threads,
-                          &w, &PyTuple_Type, &ends, &PyTuple_Type, &arguments, &before, &errors, &refuse))
+                          &w, &PyTuple_Type, &ends, &PyTuple_Type, &arguments, &masked, &cleared, &refuse))
         return NULL;
     const InstructionSet *set = set_number(number);
     if (set == NULL)
@@ -170,8 +170,8 @@ PyObject *make_loop(PyObject *module, PyObject *args) {
     bound->loop.body = body;
     bound->loop.backward = backward;
     bound->loop.arguments = (int)PyTuple_GET_SIZE(arguments);
-    bound->loop.before = before;
-    bound->loop.errors = errors;
+    bound->loop.masked = masked;
+    bound->loop.cleared = cleared;
     bound->loop.lanes = lanes;
     bound->most_steps = steps;
     bound->item = item;

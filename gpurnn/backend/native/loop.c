@@ -16,8 +16,8 @@ void NAME(times_packed)(
     product(lanes, rows, columns, x, packed, y);
 }
 
-/* Whether a lane from `first` to `end` begins anew at this step. */
-INLINE int begins(const Loop *loop, int64_t t, int64_t first, int64_t end) {
+/* Whether carry is 0 at this step for a lane from `first` to `end`. */
+INLINE int some_masked(const Loop *loop, int64_t t, int64_t first, int64_t end) {
     const REAL *carry = (const REAL *)loop->carry + t * loop->lanes;
     if (loop->carry != NULL)
         for (int64_t b = first; b < end; b++)
@@ -26,7 +26,7 @@ INLINE int begins(const Loop *loop, int64_t t, int64_t first, int64_t end) {
     return 0;
 }
 
-/* Sets rows of `what` to 0 in the lanes that begin anew at step t. */
+/* Sets rows of `what` to 0 in the lanes whose carry is 0 at step t. */
 INLINE void cut(const Loop *loop, const Through *what, int64_t t, int64_t first, int64_t end) {
     const REAL *carry = (const REAL *)loop->carry + t * loop->lanes;
     for (int64_t b = first; b < end; b++)
@@ -39,21 +39,21 @@ INLINE char *at(const Through *what, int64_t t, int64_t first) {
     return what->base + t * what->step + first * what->lane;
 }
 
-/* A state before step t as the step sees it, in the scratch number `place`. */
-INLINE char *seen(const Loop *loop, const Through *state, int place, int64_t t, int64_t first, int64_t end) {
-    Through masked = {loop->masked + place * loop->lanes * state->lane, 0, state->lane};
+/* What is masked at step t as the step sees it, in the scratch number `place`. */
+INLINE char *seen(const Loop *loop, const Through *what, int place, int64_t t, int64_t first, int64_t end) {
+    Through masked = {loop->seen + place * loop->lanes * what->lane, 0, what->lane};
     char *to = at(&masked, t, first);
-    memcpy(to, at(state, t, first), (size_t)((end - first) * state->lane));
+    memcpy(to, at(what, t, first), (size_t)((end - first) * what->lane));
     cut(loop, &masked, t, first, end);
     return to;
 }
 
 INLINE void step(const Loop *loop, int64_t t, int64_t first, int64_t end) {
-    int boundary = begins(loop, t, first, end);
+    int boundary = some_masked(loop, t, first, end);
     int place = 0;
     void *arg[MOST_ARGUMENTS];
     for (int i = 0; i < loop->arguments; i++)
-        arg[i] = boundary && loop->before >> i & 1 ? seen(loop, &loop->arg[i], place++, t, first, end)
+        arg[i] = boundary && loop->masked >> i & 1 ? seen(loop, &loop->arg[i], place++, t, first, end)
                                                  : at(&loop->arg[i], t, first);
     const char *x = boundary && !loop->backward ? seen(loop, &loop->x, place, t, first, end)
                                               : at(&loop->x, t, first);
@@ -67,7 +67,7 @@ INLINE void step(const Loop *loop, int64_t t, int64_t first, int64_t end) {
     if (boundary && loop->backward) {
         cut(loop, &loop->y, t, first, end);
         for (int i = 0; i < loop->arguments; i++)
-            if (loop->errors >> i & 1)
+            if (loop->cleared >> i & 1)
                 cut(loop, &loop->arg[i], t, first, end);
     }
 }

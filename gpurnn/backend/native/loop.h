@@ -32,20 +32,19 @@ typedef struct {
 typedef void TimesPacked(
     int64_t lanes, int64_t rows, int64_t columns, const void *x, const void *packed, void *y, void *scratch);
 
-/* forward: for each step r = h(t-1) W, then the body. backward: for each step, the last first, the body, then
-   dh_rec = da_rec W^T. Where carry (T, B) is 0, a step sees zeros for the states before it, and no error leaves it.
+/* Forward each step computes y = x times the matrix, then the body; backward, the last step first, the body, then y = x times
+   the matrix, which was packed as its transpose. See Backend.bind_loop for carry (T, B).
 
-   x, y: what the product reads and writes; x is h(t-1) forward, y is dh_rec backward. packed: the matrix, (rows,
-   columns). arg: the body's arguments. before: those that are states before the step, a bit each; errors: those that are
-   errors which go back, y aside. masked: scratch for the states as a step sees them, of the size of one each. scratch: of
-   times_packed, lane_bytes for each lane. */
+   packed: the matrix, (rows, columns). arg: the body's arguments, with a bit each in masked, for those that a step sees as
+   zeros where carry is 0, and cleared, for those that are zeros after it. seen: scratch for what is masked, with x, as a
+   step sees it. scratch: of times_packed, lane_bytes for each lane. hidden: the width of what is masked and cleared. */
 typedef struct {
     Body *body;
     TimesPacked *times_packed;
     int arguments, backward;
-    uint64_t before, errors;
+    uint64_t masked, cleared;
     Through arg[MOST_ARGUMENTS], x, y;
-    char *packed, *masked, *scratch;
+    char *packed, *seen, *scratch;
     int64_t lanes, rows, columns, steps, hidden, lane_bytes;
     const void *carry;
 } Loop;

@@ -48,7 +48,7 @@ static PyMethodDef methods[] = {
                "matrix as it stands now; `refuse` gets calls that do not fit; None for a matrix that does not, and where "
                "`set` has no such product.")},
     {"loop", make_loop, METH_VARARGS,
-     PyDoc_STR("loop(name, takes, set, backward, steps, lanes, itemsize, threads, W, (x, y), arguments, before, errors, "
+     PyDoc_STR("loop(name, takes, set, backward, steps, lanes, itemsize, threads, matrix, (x, y), arguments, masked, cleared, "
                "refuse): see loop.h; `refuse` gets calls that do not fit; "
                "None where there is no such body.")},
     {"has", has, METH_VARARGS,

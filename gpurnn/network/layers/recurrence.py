@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gpurnn.backend import Array, Backend
+from gpurnn.backend import Array, Backend, StepProduct
 from gpurnn.network.cells import Cell
 from gpurnn.network.layers.persistent import bind_persistent
 from gpurnn.network.starts import StartPass
+
+FORWARD, BACKWARD = StepProduct("h_prev", "W", "r"), StepProduct("da_rec", "W", "dh_rec")
+"""The product of a step, with W and with its transpose."""
 
 
 class Recurrence:
@@ -50,6 +53,7 @@ class Recurrence:
         self._r = [recurrent[t if cell.apart else 0] for t in range(steps)]
         self._seen = be.empty((len(cell.states), lanes, hidden), dtype)
         before = [f"{name}_prev" for name in cell.states]
+        earlier = dict(zip(before, cell.states, strict=True))
         seen = dict(zip(before, self._seen, strict=True))
 
         arrays = _Arguments(steps)
@@ -64,7 +68,7 @@ class Recurrence:
             arrays.same({"r": recurrent[0]})
         whole_forward, whole_backward = cell.persistent or (None, None)
         self._whole_forward = bind_persistent(be, whole_forward, arrays.whole, shape, dtype) or be.bind_loop(
-            cell.forward, dtype, arrays.whole, backward=False, before=before
+            cell.forward, dtype, arrays.whole, FORWARD, backward=False, masked=before, earlier=earlier
         )
         self._forward = be.bind(cell.forward, dtype, B=lanes, H=hidden)
         self._forward_arguments = arrays.of(cell.forward.arguments)
@@ -82,7 +86,7 @@ class Recurrence:
         arrays.by_step({"dh_out": dh, "da_rec": self.da_rec})
         arrays.same({"dh_rec": self._dh_rec, **errors})
         self._whole_backward = bind_persistent(be, whole_backward, arrays.whole, shape, dtype) or be.bind_loop(
-            cell.backward, dtype, arrays.whole, backward=True, before=before, errors=errors
+            cell.backward, dtype, arrays.whole, BACKWARD, backward=True, masked=before, cleared=errors, earlier=earlier
         )
         self._backward = be.bind(cell.backward, dtype, B=lanes, H=hidden)
         self._backward_sees = not set(before).isdisjoint(cell.backward.arguments)

@@ -72,16 +72,16 @@ static void run_loop(const Request *request, const Kernels *kernels, void *const
     }
     Loop loop = {
         .body = body_of(request, kernels), .times_packed = kernels->times_packed, .arguments = (int)n[5], .backward = (int)n[4],
-        .before = (uint64_t)n[6], .errors = (uint64_t)n[7], .x = through[n[8]], .y = through[n[9]], .lanes = lanes,
+        .masked = (uint64_t)n[6], .cleared = (uint64_t)n[7], .x = through[n[8]], .y = through[n[9]], .lanes = lanes,
         .rows = n[4] ? wide : hidden, .columns = n[4] ? hidden : wide, .steps = steps, .hidden = hidden, .carry = array[1],
     };
     memcpy(loop.arg, through + 2, (size_t)loop.arguments * sizeof(Through));
     loop.packed = made(kernels->packed_bytes(loop.rows, loop.columns));
-    loop.masked = made((loop.arguments + 1) * lanes * hidden * request->item);
+    loop.seen = made((loop.arguments + 1) * lanes * hidden * request->item);
     kernels->pack_matrix(loop.rows, loop.columns, array[0], n[4] ? 1 : wide, n[4] ? wide : 1, loop.packed);
     kernels->run_loop(&loop, 0, lanes);
     free(loop.packed);
-    free(loop.masked);
+    free(loop.seen);
 }
 
 /* mask, (probability, scale); numbers: of elements, the window, seed, layer. */
