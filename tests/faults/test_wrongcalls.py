@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from backend.test_fused_parity import OPERATIONS
 
+import gpurnn
 from faults import shim, wrongcalls
-from gpurnn.backend.cpu import CpuBackend, _takes
+from gpurnn.backend.cpu import CpuBackend
+from gpurnn.backend.declared import body_takes
 
 
 def test_wrong_calls_are_refused_and_right_ones_are_not() -> None:
@@ -38,9 +40,12 @@ def test_every_compiled_body_is_one_of_the_operations() -> None:
     be = CpuBackend()
     if be.describe()["pointwise"] != "compiled":
         pytest.skip("needs the compiled operations: install with a C compiler")
-    exported = set(re.findall(rb"\b(\w+)_double_\w+_takes\b", Path(be._native.__file__).read_bytes()))
-    assert {name.decode() for name in exported} <= OPERATIONS.keys()
-    assert len(exported) >= 12  # "xent" may stand in the file as the end of another name
-    for name in exported:
-        op = OPERATIONS[name.decode()]
-        assert be._native.has(f"{op.name}_float", _takes(op), be._set), f"{op.name}: written for other arguments"
+    table = (Path(gpurnn.__file__).parent / "operations.c").read_text()
+    compiled = set(re.findall(r'\{"(\w+)",', table))
+    assert len(compiled) >= 17
+    for name in compiled:
+        takes = body_takes(OPERATIONS[name])
+        for size in (4, 8):
+            assert be._native.has(name, takes, be._set, size), f"{name}: written for other arguments"
+        assert not be._native.has(name, takes + " (N)", be._set, 4)
+        assert not be._native.has(f"{name}_", takes, be._set, 4)
