@@ -1,7 +1,7 @@
 """What operations accept, and what they say of anything else: one rule for every backend.
 
 Here and in signature.py it stands in Python, for NumPy and CUDA and for the words of all; the compiled module looks at
-the same in much less time, and what does not fit there comes here to be told.
+the same in much less time, and what does not fit there comes here, where its error is made.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Library:
     """An array library as far as checks go.
 
     arrays: their classes. index: its dtype of row numbers. address: where an array begins. owner: what holds the memory
-    of an array, and no other; None where that cannot be told. in_order: whether an array is C-contiguous and aligned,
+    of an array, and no other; None where that is not known. in_order: whether an array is C-contiguous and aligned,
     given the strides that it has to have then. on_host: whether its elements can be read without waiting.
     """
 
@@ -96,12 +96,12 @@ def expect(
         raise TypeError(f"{wanted} a {library.name} array, found {kind}{type(array).__name__}")
     dtypes = dtype if isinstance(dtype, tuple) else (dtype,)
     sizes = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
-    told = f"{wanted} {' '.join([sizes, *map(str, dtypes)])}, found {array.shape} {array.dtype}"
+    message = f"{wanted} {' '.join([sizes, *map(str, dtypes)])}, found {array.shape} {array.dtype}"
     if dtypes and array.dtype not in dtypes:
-        raise TypeError(told)
+        raise TypeError(message)
     fits = [isinstance(size, str) or size == found for size, found in zip(shape, array.shape, strict=False)]
     if len(shape) != array.ndim or not all(fits):
-        raise ValueError(told)
+        raise ValueError(message)
     if in_order and not array.flags.c_contiguous:
         raise ValueError(f"{wanted} a contiguous array, found strides {array.strides}")
     if array.size and library.address(array) % array.itemsize:

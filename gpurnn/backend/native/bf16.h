@@ -7,7 +7,7 @@ Factors are packed in parts of K_TILE of the numbers that are summed, the last p
   panel, for every two rows of the matrix, its columns, the two numbers of a column side by side.
 
 Every element of a product is summed from what it is added to, one part after the other, whatever is computed beside it:
-how a product is shared among threads changes no bit. What is rounded within a part is the instructions' affair; AMX_BF16
+how a product is shared among threads changes no bit. How sums are rounded within a part depends on the instructions: AMX_BF16
 and AVX512_BF16 differ in that. Both take subnormal numbers for 0.
 */
 #ifndef GPURNN_BF16_H

@@ -1,3 +1,4 @@
+/* One large product, and sums of rows, for one thread. */
 #include "kernels.h"
 #include "matrix.h"
 

@@ -1,3 +1,4 @@
+/* The loop over steps, and products with its packed matrix, for one thread. */
 #include "kernels.h"
 #include "matrix.h"
 
@@ -54,9 +55,8 @@ INLINE void step(const Loop *loop, int64_t t, int64_t first, int64_t end) {
     void *arg[MOST_ARGUMENTS];
     for (int i = 0; i < loop->arguments; i++)
         arg[i] = boundary && loop->masked >> i & 1 ? seen(loop, &loop->arg[i], place++, t, first, end)
-                                                 : at(&loop->arg[i], t, first);
-    const char *x = boundary && !loop->backward ? seen(loop, &loop->x, place, t, first, end)
-                                              : at(&loop->x, t, first);
+                                                   : at(&loop->arg[i], t, first);
+    const char *x = boundary && !loop->backward ? seen(loop, &loop->x, place, t, first, end) : at(&loop->x, t, first);
     char *y = at(&loop->y, t, first);
     Dims dims = {.B = end - first, .H = loop->hidden};
     if (loop->backward)
