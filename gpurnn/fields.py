@@ -9,9 +9,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gpurnn.exceptions import DataError, UsageError
+from gpurnn.settings import Natural, checked
 
 KINDS = ("index", "real")
-_TAKEN = ("carry", "weight", "scale", "window", "index", "epoch", "cursor", "fields", "plans")
+_OF_WINDOWS = (
+    "index",
+    "epoch",
+    "carry",
+    "weight",
+    "has_boundary",
+    "uniform",
+    "weight_sum",
+    "cursor",
+    "fields",
+    "plans",
+)
+_OF_BATCHES = ("arrays", "scale", "window", "lanes", "most_steps", "steps", "windows", "boundary")
+_TAKEN = {*_OF_WINDOWS, *_OF_BATCHES, "copy", "begin"}
 
 
 @dataclass(frozen=True)
@@ -32,11 +46,15 @@ class Field:
     planned: bool = False
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.name, str) and self.name.isidentifier()) or self.name in _TAKEN:
-            raise UsageError(f"field {self.name!r}: expected an identifier that is none of {', '.join(_TAKEN)}")
+        if not (isinstance(self.name, str) and self.name.isidentifier() and not self.name.startswith("_")):
+            raise UsageError(f"field {self.name!r:.60}: expected an identifier that does not begin with _")
+        if self.name in _TAKEN:
+            raise UsageError(f"field {self.name}: windows and batches have something else of that name; use another")
         if self.kind not in KINDS:
             raise UsageError(f"field {self.name}: kind: expected one of {', '.join(KINDS)}, found {self.kind!r}")
-        if (self.below > 0) != (self.kind == "index") or self.width < 0:
+        for name in ("width", "below"):
+            object.__setattr__(self, name, checked(f"field {self.name}: {name}", Natural, getattr(self, name)))
+        if (self.below > 0) != (self.kind == "index"):
             raise UsageError(f"field {self.name}: expected a bound for whole numbers and none for others")
 
     def shape(self, *leading: int) -> tuple[int, ...]:

@@ -73,7 +73,8 @@ def checked(name: str, kind: Any, value: Any) -> Any:
     try:
         plain = _PLAIN[base](value) if base in _PLAIN else _instance(base, value)
     except (TypeError, OverflowError):
-        raise UsageError(f"{name}: expected {_named(base)}, found {value!r:.60}") from None
+        found = " ".join(repr(value).split())  # an array has lines
+        raise UsageError(f"{name}: expected {_named(base)}, found {found:.60}") from None
     finite = not isinstance(plain, float) or math.isfinite(plain)
     for rule in rules:
         if not (finite and rule.holds(plain)):
@@ -191,6 +192,12 @@ def _real(value: Any) -> float:
     return float(value)
 
 
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError
+    return bool(value)
+
+
 def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
         raise TypeError
@@ -204,10 +211,10 @@ def _instance(base: type, value: Any) -> Any:
 
 
 _TEXTS: Any = tuple[str, ...]
-_PLAIN: dict[Any, Callable[[Any], Any]] = {int: _whole, float: _real, _TEXTS: _texts}
+_PLAIN: dict[Any, Callable[[Any], Any]] = {int: _whole, float: _real, bool: _flag, _TEXTS: _texts}
 
 
 def _named(base: type) -> str:
     article = "an" if base.__name__[0] in "AEIOUaeiou" else "a"
-    named = {int: "a whole number", float: "a finite number", str: "a text", _TEXTS: "a list of texts"}
-    return named.get(base, f"{article} {base.__name__}")
+    named = {int: "a whole number", float: "a finite number", bool: "True or False", str: "a text"}
+    return "a list of texts" if base == _TEXTS else named.get(base, f"{article} {base.__name__}")

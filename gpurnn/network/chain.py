@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field, joined
@@ -21,14 +22,28 @@ def parts_of(config: ModelConfig) -> tuple[Part, ...]:
 
     Raises UsageError, which names both, where two of them do not go together.
     """
-    parts: list[Part] = [INPUTS[config.input_kind](config)]
+    parts: list[Part] = [_made("INPUTS", INPUTS, config.input_kind, Part, config)]
     below: Counter[str] = Counter()
     for kind in config.stack * config.layers:
-        parts.append(LAYERS[kind](config, below[kind], parts[-1].outputs))
+        parts.append(_made("LAYERS", LAYERS, kind, Part, config, below[kind], parts[-1].outputs))
         below[kind] += 1
-    parts.append(HEADS[config.head](config, parts[-1].outputs))
+    parts.append(_made("HEADS", HEADS, config.head, Head, config, parts[-1].outputs))
     _check(parts)
     return tuple(parts)
+
+
+def _made(table: str, entries: Mapping[str, Any], name: str, expected: type, *arguments: Any) -> Any:
+    """What an entry of a table makes; what it raises is its own. Raises UsageError where that is no such part."""
+    make = entries[name]
+    part = make(*arguments) if callable(make) else make
+    if not isinstance(part, expected):
+        raise UsageError(
+            f"{table}[{name!r}]: expected what makes a {expected.__name__}, it made a {type(part).__name__}"
+        )
+    for attribute in ("name", "kind", "inputs", "outputs"):
+        if not hasattr(part, attribute):
+            raise UsageError(f"{table}[{name!r}]: the {type(part).__name__} that it made has no {attribute}")
+    return part
 
 
 def _check(parts: Sequence[Part]) -> None:
@@ -45,8 +60,16 @@ def _check(parts: Sequence[Part]) -> None:
                 f"two parts have the name {part.name}, {kinds[part.name]} and {part.kind}; expected one of its own each"
             )
         kinds[part.name] = part.kind
-    if not isinstance(parts[-1], Head):
-        raise UsageError(f"{parts[-1].name} ({parts[-1].kind}): expected a Head as the last part")
+    owners: dict[str, str] = {}
+    for part in parts:
+        for spec in part.specs():
+            if not spec.name.startswith(f"{part.name}."):
+                raise UsageError(
+                    f"{part.name} ({part.kind}): parameter {spec.name}: expected a name after {part.name}."
+                )
+            if spec.name in owners:
+                raise UsageError(f"{owners[spec.name]} and {part.name} both have a parameter {spec.name}; rename one")
+            owners[spec.name] = part.name
     fields_of(parts)
 
 

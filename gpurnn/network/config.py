@@ -14,6 +14,7 @@ from gpurnn.network.tables import HEADS, INPUTS, LAYERS, STARTS
 from gpurnn.settings import BelowOne, Count, Natural, OneOf, Rule, Size, check_fields
 
 _LAYERS = Rule("at most 512", lambda n: n <= 512)  # the header of a checkpoint has room for so many
+_MOST_PARTS = 4096  # of the stack; a file can ask for any number, and each is made before it is compared with the file
 _ADDED = {"inputs": 0, "outputs": 0, "input": "", "head": "softmax", "start": "zero", "stack": ("recurrent", "dropout")}
 """Fields that earlier models did not have, and what these were; left out of JSON where they are that."""
 
@@ -28,7 +29,7 @@ class ModelConfig:
     forget_bias: an LSTM's at the start.
     inputs: how many symbols the input tells apart, or how many numbers it reads a step; outputs: how many the head
     has; 0: as many as there are symbols. input: a name in `INPUTS`, "" for what `embedding` says. head: in `HEADS`.
-    start: in `STARTS`. stack: in `LAYERS`, from below.
+    start: in `STARTS`. stack: in `LAYERS`, from below; with all its repetitions at most 4,096.
     Raises UsageError for a value out of its range.
     """
 
@@ -55,6 +56,9 @@ class ModelConfig:
             raise UsageError(f"forget_bias: expected a number that {self.dtype} can hold, found {self.forget_bias:g}")
         if not self.stack or not set(self.stack) <= set(LAYERS):
             raise UsageError(f"stack: expected names among {', '.join(LAYERS)}, found {self.stack!r:.60}")
+        if len(self.stack) * self.layers > _MOST_PARTS:
+            found = f"{len(self.stack)} x {self.layers} layers"
+            raise UsageError(f"stack: expected at most {_MOST_PARTS} in all, found {found}")
         if not (self.input_width and self.output_width):
             raise UsageError("symbols: expected at least 1, found 0; or give both inputs and outputs")
 

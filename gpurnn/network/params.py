@@ -24,6 +24,7 @@ class Spec:
 
     name: as in checkpoints; init: a key of `INITIALISERS`, or "zeros"; gates: blocks of columns, each drawn for itself;
     hidden: H, which scales the uniform initialiser; forget_bias: what the second block of an LSTM's b begins with.
+    Raises UsageError for an initialiser that there is none of.
     """
 
     name: str
@@ -32,6 +33,11 @@ class Spec:
     gates: int = 1
     hidden: int = 1
     forget_bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.init != "zeros" and self.init not in INITIALISERS:
+            expected = ", ".join(("zeros", *INITIALISERS))
+            raise UsageError(f"parameter {self.name}: init: expected one of {expected}, found {self.init!r:.60}")
 
 
 class Params:

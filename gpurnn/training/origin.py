@@ -16,8 +16,8 @@ from gpurnn.runs.strictjson import Json
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.snapshot import load_config, load_language, validated_parameters
 
-SHAPING = ("cell", "hidden", "layers", "embedding", "dtype")
-"""Fields of ModelConfig that a run has to share with the one whose parameters it begins with."""
+_FREE = {"dropout", "init", "recurrent_init", "forget_bias"}
+"""Fields of ModelConfig in which a run may differ from the one whose parameters it begins with."""
 
 
 def load_checkpoint(source: Path, which: str, on_warning: Callable[[str], None]) -> Checkpoint:
@@ -44,7 +44,7 @@ def refuse_other_model(checkpoint: Checkpoint, config: TrainConfig, corpus: Corp
             f"{checkpoint.path}: its vocabulary ({len(vocabulary)} {vocabulary.kind}) is not that of {corpus.path} "
             f"({len(corpus.vocabulary)} {corpus.kind}); prepare the text with `vocab_from={known}`"
         )
-    different = [name for name in SHAPING if getattr(theirs, name) != getattr(mine, name)]
+    different = [name for name, value in vars(mine).items() if name not in _FREE and getattr(theirs, name) != value]
     if different:
         found = ", ".join(f"{name} {getattr(theirs, name)}, not {getattr(mine, name)}" for name in different)
         raise CheckpointError(f"{checkpoint.path}: its model has {found}; a run that begins with it needs the same")

@@ -19,7 +19,7 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import Cursor
 from gpurnn.data.text.language import Language
 from gpurnn.data.text.tokens import TextPolicy, Vocabulary
-from gpurnn.exceptions import CheckpointError, GpurnnError
+from gpurnn.exceptions import CheckpointError, GpurnnError, UsageError
 from gpurnn.network import Model, State
 from gpurnn.network.chain import parts_of, specs_of
 from gpurnn.network.state import state_shapes
@@ -141,7 +141,10 @@ def load_config(checkpoint: Checkpoint) -> TrainConfig:
     alone = is_model_file(checkpoint)
     config = TrainConfig.from_json(_object(checkpoint, "config"), f"{checkpoint.path}: config")
     model, tensors = config.model, checkpoint.tensors
-    parts = parts_of(model)
+    try:
+        parts = parts_of(model)
+    except UsageError as error:
+        raise CheckpointError(f"{checkpoint.path}: config: {error}; its header describes no model") from None
     shapes: dict[str, tuple[int, ...]] = {spec.name: spec.shape for spec in specs_of(parts)}
     if not alone:
         shapes |= state_shapes(parts, config.lanes)

@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 from outside_cell import NAME as OUTSIDE_CELL
 
+from gpurnn import backend
 from gpurnn.backend import Backend
+from gpurnn.data.stream import Window
 from gpurnn.exceptions import DataError, UsageError
 from gpurnn.fields import Field, expect_fields
-from gpurnn.network import Model, ModelConfig, State, Workspace, through_time
+from gpurnn.network import Batch, Model, ModelConfig, State, Workspace, through_time
 from gpurnn.network.cells import CELLS
 from gpurnn.network.chain import readers
 from gpurnn.network.heads import HEADS
 from gpurnn.network.inputs import INPUTS
 from gpurnn.network.layers import LAYERS
+from gpurnn.network.params import Spec
 from gpurnn.network.starts import STARTS
 from gpurnn.network.stepper import Stepper
 from gpurnn.runs.checkpoint import encode_checkpoint, parse_checkpoint
@@ -292,6 +295,75 @@ def test_parts_that_do_not_go_together_are_named(
     monkeypatch.setitem(LAYERS, "wrong", layer)
     with pytest.raises(UsageError, match=f"^{message}$"):
         Model(be, config_of(stack=("recurrent", "wrong")))
+
+
+class OthersParameter(GainLayer):
+    """Calls a parameter as another part calls one of its own."""
+
+    def __init__(self, config: ModelConfig, number: int, inputs: int) -> None:
+        super().__init__(config, number, inputs)
+        self.name = "layers"
+
+    def specs(self) -> list[Spec]:
+        return [Spec("layers.0.W", (3, 3), "uniform")]
+
+
+class Stray(GainLayer):
+    """Calls a parameter after no part."""
+
+    def specs(self) -> list[Spec]:
+        return [Spec("factor", (3,))]
+
+
+@pytest.mark.parametrize(
+    ("table", "settings", "entry", "message"),
+    [
+        (INPUTS, {"input": "wrong"}, lambda *a: None, r"INPUTS\['wrong'\]: .*makes a Part, it made a NoneType"),
+        (LAYERS, {"stack": ("wrong",)}, 5, r"LAYERS\['wrong'\]: .*makes a Part, it made a int"),
+        (HEADS, {"head": "wrong"}, lambda *a: GainLayer(*a[:1], 0, 3), r"HEADS\['wrong'\]: .*a Head, .* a GainLayer"),
+        (STARTS, {"start": "wrong"}, lambda *a: None, r"STARTS\['wrong'\]: expected a Start, found NoneType"),
+        (CELLS, {"cell": "wrong"}, "gru", r"CELLS\['wrong'\]: expected a Cell, found str"),
+        (LAYERS, {"stack": ("recurrent", "wrong")}, Stray, r"gain.0 \(gain\): parameter factor: .* after gain.0."),
+        (
+            LAYERS,
+            {"stack": ("recurrent", "wrong")},
+            OthersParameter,
+            "layers.0 and layers both have a parameter layers.0.W; rename one",
+        ),
+    ],
+)
+def test_an_entry_that_makes_no_part_is_named(
+    be: Backend,
+    monkeypatch: pytest.MonkeyPatch,
+    table: dict[str, Any],
+    settings: dict[str, Any],
+    entry: Any,
+    message: str,
+):
+    monkeypatch.setitem(table, "wrong", entry)
+    with pytest.raises(UsageError, match=f"^{message}$"):
+        Model(be, config_of(**settings))
+
+
+def test_an_entry_may_raise_what_it_likes(be: Backend, monkeypatch: pytest.MonkeyPatch):
+    def impatient(*arguments: Any) -> None:
+        raise RuntimeError("not today")
+
+    monkeypatch.setitem(LAYERS, "wrong", impatient)
+    with pytest.raises(RuntimeError, match="not today"):
+        Model(be, config_of(stack=("wrong",)))
+
+
+def test_a_field_is_held_to_its_declaration():
+    """A window's and a batch's own names are no fields: asked for, they would give something else."""
+    taken = {*dir(Window), *vars(Batch(backend.get("cpu"), (), np.float32, 1, 1, train=True)), *dir(Batch)}
+    for name in sorted(taken):
+        with pytest.raises(UsageError, match="^field '?" + name):
+            Field(name, "real")
+    for width, below in ((-1, 0), ("3", 0), (True, 0), (2.0, 0), (0, 4), (10**30, 0)):
+        with pytest.raises(UsageError, match=r"^field x: "):
+            Field("x", "real", width, below)  # type: ignore[arg-type]
+    assert Field("x", "real", np.int64(3)).shape(2) == (2, 3)
 
 
 def test_a_layer_that_cannot_read_symbols_says_so(be: Backend):

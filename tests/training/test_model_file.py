@@ -15,7 +15,7 @@ from trained import documents, make_corpus, make_run, refuse
 
 from gpurnn import backend
 from gpurnn.cli.main import main
-from gpurnn.exceptions import CheckpointError
+from gpurnn.exceptions import CheckpointError, RunError
 from gpurnn.runs.checkpoint import NewerFormatError, read_checkpoint, write_checkpoint
 from gpurnn.training.load import Trained, load_trained
 from gpurnn.training.model_file import is_model_file, write_model
@@ -97,6 +97,24 @@ def test_one_that_does_not_fit_itself(
 ):
     path = altered(folder, tmp_path / "altered.safetensors", tensors, **header)
     with pytest.raises(error, match=message) as caught:
+        load_trained(path, backend.get("cpu"), on_warning=refuse)
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"stack": ["recurrent"] + ["dropout"] * 50_000, "layers": 512}, "stack: expected at most 4096 in all, found"),
+        ({"stack": ["softmax"]}, "stack: expected names among"),
+        ({"input": "embedding"}, "config: embedding: expected at least 1 for the input embedding"),
+        ({"embedding": 3, "input": "one_hot", "head": "squared", "outputs": 3}, r"output.V: expected \(6, 3\)"),
+    ],
+)
+def test_a_header_that_describes_another_network(folder: Path, tmp_path: Path, model: dict[str, Any], message: str):
+    config = json.loads(json.dumps(read_checkpoint(folder / "model.safetensors").header["config"]))
+    config["model"] |= model
+    path = altered(folder, tmp_path / "altered.safetensors", {}, config=config)
+    with pytest.raises((CheckpointError, RunError), match=message) as caught:
         load_trained(path, backend.get("cpu"), on_warning=refuse)
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -236,6 +237,17 @@ def test_init_from_begins_with_the_parameters_of_another_run(be: Backend, corpus
         assert be.to_host(value).tobytes() == last[f"average.{name}"].tobytes() != last[name].tobytes(), name
     assert be.to_host(second.optimizer.average).tobytes() == be.to_host(second.model.params.values).tobytes()
     assert second.progress.windows == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("start", "learned"), ("stack", ("recurrent",)), ("head", "squared")])
+def test_init_from_another_network_is_refused(be: Backend, corpus: Corpus, tmp_path: Path, name: str, value: Any):
+    """Whatever parameters it has: some would be left out, or mean something else."""
+    config = settings(corpus, validate_every=0)
+    train(be, corpus, config, tmp_path / "first", 1)
+    other = replace(config, model=replace(config.model, **{name: value}))
+    with pytest.raises(CheckpointError, match=f"its model has {name} .*; a run that begins with it needs"):
+        new_run(be, corpus, other, tmp_path / "second", refuse_warnings, init_from=tmp_path / "first")
+    assert not (tmp_path / "second").exists()
 
 
 def test_a_used_run_directory_is_refused(be: Backend, corpus: Corpus, tmp_path: Path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gpurnn.backend import Array
 from gpurnn.fields import Field
 from gpurnn.network.batch import Batch
-from gpurnn.network.cells import CELLS
+from gpurnn.network.cells import CELLS, Cell
 from gpurnn.network.config import ModelConfig
 from gpurnn.network.layers.linear import error_at
 from gpurnn.network.layers.recurrence import Recurrence
@@ -13,6 +13,7 @@ from gpurnn.network.params import Spec
 from gpurnn.network.part import Binding, Lane, Named, Part, Pass
 from gpurnn.network.signal import Signal
 from gpurnn.network.starts import STARTS, Start
+from gpurnn.settings import expect_kind
 
 
 class Recurrent(Part):
@@ -22,8 +23,10 @@ class Recurrent(Part):
         self.name, self.kind = f"layers.{number}", config.cell
         self.inputs, self.outputs = inputs, config.hidden
         self.cell = CELLS[config.cell]
+        expect_kind(f"CELLS[{config.cell!r}]", Cell, self.cell)
         self.states = dict.fromkeys(self.cell.states, config.hidden)
         self.start: Start = STARTS[config.start](config, f"{self.name}.start", self.states)
+        expect_kind(f"STARTS[{config.start!r}]", Start, self.start)
         self.fields = self.start.fields
         self._init, self._recurrent_init = config.init, config.recurrent_init or self.cell.recurrent_init
         self._forget_bias = config.forget_bias * self.cell.forget_gate
