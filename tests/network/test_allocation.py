@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import outside_cell
@@ -17,6 +18,7 @@ from gpurnn.training.feed import Feed
 
 from .allocation import SMALL, check_no_allocation
 from .helpers import draw_window
+from .windows import draw
 
 STEPS, LANES, HIDDEN = 8, 256, 8  # (T B,) and (B, H) of float32 take 8 KiB, all else more
 
@@ -71,6 +73,24 @@ def test_training_windows_allocate_nothing(host_be: Backend, cell: str, variant:
     model = _model(host_be, replace(config, cell=cell))
     ws, state = model.workspace(LANES, STEPS), model.state(LANES)
     fed = Feed(host_be, ws.batch).run(windows(config.symbols, documents=documents))
+    check_no_allocation(
+        {
+            "feed": lambda: _take(fed),
+            "forward": lambda: model.forward(ws, state),
+            "backward": lambda: model.backward(ws),
+            "carry out": lambda: model.carry_out(ws, state),
+        }
+    )
+    assert np.isfinite(ws.loss[0])
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_nor_do_those_of_real_numbers_that_begin_with_what_was_learnt(host_be: Backend, cell: str):
+    config = ModelConfig(0, cell, HIDDEN, 2, dropout=0.3, inputs=6, outputs=2, input="real", start="learned")
+    model = _model(host_be, replace(config, head="squared"))
+    ws, state = model.workspace(LANES, STEPS), model.state(LANES)
+    made = [draw(model.fields, STEPS if i % 3 else STEPS - 3, LANES, i) for i in range(5)]
+    fed = Feed(host_be, ws.batch).run(window for _ in count() for window in made)
     check_no_allocation(
         {
             "feed": lambda: _take(fed),
