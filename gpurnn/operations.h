@@ -9,9 +9,9 @@ those of one thread; first: the number of the first of its elements. */
 #include "real.h"
 
 /* Constants of operations: see the Python files that declare them. */
-enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 5, SKIPPED_IN_A_ROW = 6, NATS = 7,
-    WEIGHT = 8, WORST_ROW = 9, NOT_FINITE = 0, LEARNT = 1, UNWEIGHTED = 2, CLIP_NORM = 0, CLIP_VALUE = 1, DECAY = 2,
-    DECOUPLED = 3, BETA1 = 4, BETA2 = 5, EPSILON = 6, MATRICES = 7, REACH = 8, PARTS = 256 };
+enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 5, SKIPPED_IN_A_ROW = 6, LOSS = 7,
+    WEIGHT = 8, MOST_SKIPPED_IN_A_ROW = 9, NOT_FINITE = 0, LEARNT = 1, UNWEIGHTED = 2, CLIP_NORM = 0, CLIP_VALUE = 1,
+    DECAY = 2, DECOUPLED = 3, BETA1 = 4, BETA2 = 5, EPSILON = 6, MATRICES = 7, REACH = 8, PARTS = 256 };
 
 /* For the linker: a name for each instruction set and REAL. */
 #define adam NAME(adam)
@@ -75,7 +75,7 @@ void simple_relu_forward(int64_t B, int64_t H, const REAL *restrict a, const REA
 void softmax_xent(int64_t K, int64_t N, REAL *restrict o, const intptr_t *restrict target, const REAL *restrict weight,
     const REAL *restrict scale, REAL *restrict nats);
 
-void weighted_loss(int64_t N, const REAL *restrict nats, const REAL *restrict weight, const REAL *restrict scale,
+void weighted_loss(int64_t N, const REAL *restrict losses, const REAL *restrict weight, const REAL *restrict scale,
     double *restrict loss);
 
 void xent(int64_t K, int64_t N, REAL *restrict o, const intptr_t *restrict target, REAL *restrict nats);

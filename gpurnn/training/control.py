@@ -22,11 +22,11 @@ class Control:
     SKIPPED = 5
     """Windows that did not, since their loss or gradient was not finite."""
     SKIPPED_IN_A_ROW = 6
-    NATS = 7
+    LOSS = 7
     """Summed since the last log line: weight * loss."""
     WEIGHT = 8
     """Summed likewise."""
-    WORST_ROW = 9
+    MOST_SKIPPED_IN_A_ROW = 9
     """The most windows skipped in a row since the last log line."""
 
 

@@ -221,7 +221,7 @@ class Loop:
         """The log entry of the windows whose sums are in `ctl`, read at `now` in monotonic seconds; starts new sums."""
         learner = self._learner
         learner.optimizer.restart_sums()
-        loss = float(ctl[Control.NATS] / ctl[Control.WEIGHT]) if ctl[Control.WEIGHT] else None
+        loss = float(ctl[Control.LOSS] / ctl[Control.WEIGHT]) if ctl[Control.WEIGHT] else None
         progress = learner.progress
         self._note_seconds()
         per_char = learner.tokens_per_char
@@ -241,11 +241,10 @@ class Loop:
         return line
 
     def _stop_if_skipping(self, ctl: np.ndarray) -> None:
-        if ctl[Control.WORST_ROW] >= self._learner.config.skip_limit:
-            raise TrainingError(
-                f"window {self._learner.progress.windows}: {int(ctl[Control.WORST_ROW])} windows in a row were "
-                f"skipped; {self._advice()}"
-            )
+        skipped = int(ctl[Control.MOST_SKIPPED_IN_A_ROW])
+        if skipped >= self._learner.config.skip_limit:
+            window = self._learner.progress.windows
+            raise TrainingError(f"window {window}: {skipped} windows in a row were skipped; {self._advice()}")
 
     def _add_validation(self, line: dict[str, Any], losses: LaneLosses) -> bool:
         """Add what a validation found to the log entry; returns whether it is the best so far."""

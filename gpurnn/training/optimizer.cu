@@ -28,14 +28,14 @@ static __device__ void decide(double norm, const double* loss, double inverse, c
     if (!finite) {
         ctl[SKIPPED] += 1;
         ctl[SKIPPED_IN_A_ROW] += 1;
-        if (ctl[SKIPPED_IN_A_ROW] > ctl[WORST_ROW])
-            ctl[WORST_ROW] = ctl[SKIPPED_IN_A_ROW];
+        if (ctl[SKIPPED_IN_A_ROW] > ctl[MOST_SKIPPED_IN_A_ROW])
+            ctl[MOST_SKIPPED_IN_A_ROW] = ctl[SKIPPED_IN_A_ROW];
         return;
     }
     ctl[CLIP_FACTOR] = 0 < clip && clip < norm ? clip / norm : 1;
     ctl[UPDATES] += 1;
     ctl[SKIPPED_IN_A_ROW] = 0;
-    ctl[NATS] += loss[0] / inverse;
+    ctl[LOSS] += loss[0] / inverse;
     ctl[WEIGHT] += 1 / inverse;
 }
 

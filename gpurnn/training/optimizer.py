@@ -76,13 +76,13 @@ def control(
     if not finite:
         ctl[Control.SKIPPED] += 1
         ctl[Control.SKIPPED_IN_A_ROW] += 1
-        ctl[Control.WORST_ROW] = max(ctl[Control.WORST_ROW], ctl[Control.SKIPPED_IN_A_ROW])
+        ctl[Control.MOST_SKIPPED_IN_A_ROW] = max(ctl[Control.MOST_SKIPPED_IN_A_ROW], ctl[Control.SKIPPED_IN_A_ROW])
         return
     clip = float(settings[Setting.CLIP_NORM])
     ctl[Control.CLIP_FACTOR] = clip / norm if 0 < clip < norm else 1.0
     ctl[Control.UPDATES] += 1
     ctl[Control.SKIPPED_IN_A_ROW] = 0
-    ctl[Control.NATS] += j / inverse
+    ctl[Control.LOSS] += j / inverse
     ctl[Control.WEIGHT] += 1 / inverse
 
 
@@ -258,7 +258,7 @@ class Optimizer:
 
     def restart_sums(self) -> None:
         """Set to 0 what the control array sums between log lines."""
-        self.ctl[Control.NATS : Control.WORST_ROW + 1].fill(0)
+        self.ctl[Control.LOSS : Control.MOST_SKIPPED_IN_A_ROW + 1].fill(0)
 
 
 def _settings(config: OptimizerConfig, params: Params) -> np.ndarray:

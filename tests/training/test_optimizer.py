@@ -134,11 +134,11 @@ def test_a_window_that_is_not_finite_changes_nothing(be: Backend, name: str, poi
         1,
         0,
     )
-    assert (ctl[Control.NATS], ctl[Control.WEIGHT]) == (8.0, 4.0)
+    assert (ctl[Control.LOSS], ctl[Control.WEIGHT]) == (8.0, 4.0)
     set_gradients(be, params, 2)
     step(be, optimizer, 0.1)
     ctl = be.to_host(optimizer.ctl)
-    assert (ctl[Control.UPDATES], ctl[Control.SKIPPED_IN_A_ROW], ctl[Control.WORST_ROW]) == (2, 0, 1)
+    assert (ctl[Control.UPDATES], ctl[Control.SKIPPED_IN_A_ROW], ctl[Control.MOST_SKIPPED_IN_A_ROW]) == (2, 0, 1)
     assert np.isfinite(be.to_host(params.values)).all()
 
 

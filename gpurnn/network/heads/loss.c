@@ -4,17 +4,17 @@
 #define sum NAME(sum)
 enum { MOST = 128 }; /* numbers that are added up in one go */
 
-/* The sum of weight * nats * scale over n targets, in the order of NumPy's sum: halves, down to a few at a time, and of
+/* The sum of weight * loss * scale over n targets, in the order of NumPy's sum: halves, down to a few at a time, and of
    those every eighth together. */
-static double sum(int64_t n, const REAL *restrict nats, const REAL *restrict weight, REAL scale) {
+static double sum(int64_t n, const REAL *restrict losses, const REAL *restrict weight, REAL scale) {
     if (n > MOST) {
         int64_t half = n / 2 - n / 2 % 8;
-        return sum(half, nats, weight, scale) + sum(n - half, nats + half, weight + half, scale);
+        return sum(half, losses, weight, scale) + sum(n - half, losses + half, weight + half, scale);
     }
     REAL product[MOST];
     double part[8] = {0}, total;
     for (int64_t i = 0; i < n; i++)
-        product[i] = nats[i] * weight[i] * scale;
+        product[i] = losses[i] * weight[i] * scale;
     for (int64_t i = 0; i < n - n % 8; i += 8)
         for (int lane = 0; lane < 8; lane++)
             part[lane] += product[i + lane];
@@ -25,6 +25,7 @@ static double sum(int64_t n, const REAL *restrict nats, const REAL *restrict wei
 }
 
 void weighted_loss(
-    int64_t N, const REAL *restrict nats, const REAL *restrict weight, const REAL *restrict scale, double *restrict loss) {
-    loss[0] = sum(N, nats, weight, scale[0]);
+    int64_t N, const REAL *restrict losses, const REAL *restrict weight, const REAL *restrict scale,
+    double *restrict loss) {
+    loss[0] = sum(N, losses, weight, scale[0]);
 }

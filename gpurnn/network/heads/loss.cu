@@ -3,12 +3,12 @@
 #define BLOCK 256
 
 LAUNCH(BLOCK, BLOCK)
-extern "C" __global__ void weighted_loss(const REAL* nats, const REAL* weight, const REAL* scale, double* loss, int n)
+extern "C" __global__ void weighted_loss(const REAL* losses, const REAL* weight, const REAL* scale, double* loss, int n)
 {
     __shared__ double partial[BLOCK];
     double sum = 0;
     for (int i = threadIdx.x; i < n; i += BLOCK)
-        sum += (double)(nats[i] * weight[i] * scale[0]);
+        sum += (double)(losses[i] * weight[i] * scale[0]);
     partial[threadIdx.x] = sum;
     for (int half = BLOCK / 2; half > 0; half /= 2) {
         __syncthreads();

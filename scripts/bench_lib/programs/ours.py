@@ -65,7 +65,7 @@ class Program:
     def read_loss(self) -> float:
         control = self._be.to_host(self._optimizer.ctl)
         self._optimizer.restart_sums()
-        return float(control[Control.NATS] / control[Control.WEIGHT])
+        return float(control[Control.LOSS] / control[Control.WEIGHT])
 
     def finish(self) -> None:
         self._be.synchronize()
