@@ -1,4 +1,4 @@
-"""What the functions of the front door do with what they are given: names of keywords, and paths."""
+"""What the functions of the front door do with what they are given: names of keywords, flags, callbacks, paths."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import inspect
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from types import UnionType
+from typing import Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
-from gpurnn.exceptions import UsageError
+from gpurnn.exceptions import UsageError, shell_word
+from gpurnn.settings import checked
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -20,17 +22,33 @@ AnyPath = str | os.PathLike[str]
 
 
 def known_keywords(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """A decorator: a keyword that the function does not have is a UsageError, which names the nearest one."""
+    """A decorator: a keyword that the function does not have is a UsageError, which names the nearest one.
+
+    So is, before anything is done, what is not True or False where a `bool` is declared, and what cannot be called
+    where a `Callable` is. None is never refused here.
+    """
     names = list(inspect.signature(function).parameters)
+    kinds = functools.cache(lambda: get_type_hints(function))  # when it is first called: not while this is imported
 
     @functools.wraps(function)
     def called(*arguments: _P.args, **keywords: _P.kwargs) -> _R:
         for name in keywords:
             if name not in names:
                 raise UsageError(_unknown(function.__name__, name, names))
+        for name, value in (*zip(names, arguments, strict=False), *keywords.items()):
+            if value is not None and name in kinds():
+                _expect(name, kinds()[name], value)
         return function(*arguments, **keywords)
 
     return called
+
+
+def _expect(name: str, kind: Any, value: object) -> None:
+    alternatives = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    if bool in alternatives:
+        checked(name, bool, value)
+    elif any(get_origin(each) is Callable for each in alternatives) and not callable(value):
+        raise UsageError(f"{name}: expected a function, found {type(value).__name__}")
 
 
 def declares(work: Callable[[Mapping[str, Any]], _R]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
@@ -57,11 +75,18 @@ def _unknown(function: str, name: str, names: list[str]) -> str:
     return f"{function}: there is no keyword {name}; {advice}"
 
 
-def path_of(name: str, value: object) -> Path:
-    """A path that was given. name: of the argument. Raises UsageError for what is none, and for an empty one."""
+def path_of(name: str, value: object, *, file: bool = False) -> Path:
+    """A path that was given. name: of the argument. file: it is to be that of a file, not of a folder.
+
+    Raises UsageError for what is none, for an empty one, and for one that no file can have.
+    """
     if not isinstance(value, str | os.PathLike):
         raise UsageError(f"{name}: expected a path, found {type(value).__name__}")
     path = os.fsdecode(value)
     if not path:
         raise UsageError(f"{name}: expected a path, found an empty one")
+    if "\0" in path:
+        raise UsageError(f"{name}: expected a path, found one with a NUL in it")
+    if file and path.endswith("/"):
+        raise UsageError(f"{name}: {shell_word(path)} is the name of a folder, since it ends with /; name a file")
     return Path(path)

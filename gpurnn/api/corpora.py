@@ -61,7 +61,7 @@ def prepare(
     fields = {"encoding": encoding, "errors": errors, "newline": newline, "normalise": normalise, "lower": lower}
     return prepare_corpus(
         _paths("texts", texts),
-        path_of("output", output),
+        path_of("output", output, file=True),
         tokens=checked("tokens", Annotated[str, OneOf(KINDS)] | None, tokens),
         policy={name: value for name, value in fields.items() if value is not None},
         split=split,

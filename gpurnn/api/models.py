@@ -95,7 +95,7 @@ class TrainedModel:
         It needs nothing of the run. Readers find the old file or the whole new one; what `path` leads to is replaced
         where it is a regular file. Raises UsageError, CheckpointError.
         """
-        write_model(path_of("path", path), self.model, self.language, self.config)
+        write_model(path_of("path", path, file=True), self.model, self.language, self.config)
 
     def __call__(self, x: Any) -> np.ndarray:
         """The outputs o (T, B, K), before the loss, of T steps of B sequences, each from its beginning.
@@ -107,7 +107,10 @@ class TrainedModel:
         if len(fields) != 1:
             raise UsageError(f"x: the input reads {len(fields)} fields; load a window of them with a Feed instead")
         read = fields[0]
-        array = np.asarray(x)
+        try:
+            array = np.asarray(x)
+        except (TypeError, ValueError):  # rows of several lengths, an array of a device
+            raise UsageError(f"x: expected an array on the host, found a {type(x).__name__} that is none") from None
         steps, lanes = array.shape[:2] if array.ndim > 1 else (0, 0)
         kinds = "iu" if read.kind == "index" else "fiu"
         if array.shape != read.shape(steps, lanes) or not array.size or array.dtype.kind not in kinds:
@@ -129,7 +132,8 @@ def _window(fields: Iterable[Field], name: str, x: np.ndarray) -> Window:
     shape = steps, lanes = x.shape[0], x.shape[1]
     dtypes = {"index": np.int32, "real": np.float64}
     arrays = {field.name: np.zeros(field.shape(*shape), dtypes[field.kind]) for field in fields}
-    arrays[name] = x if x.dtype.kind == arrays[name].dtype.kind else x.astype(arrays[name].dtype)
+    whole_for_real = arrays[name].dtype.kind == "f" and x.dtype.kind in "iu"
+    arrays[name] = x.astype(np.float64) if whole_for_real else x
     carry = np.ones(shape, np.float32)
     carry[0] = 0
     weight = np.ones(shape, np.float32)
@@ -157,7 +161,7 @@ def load(source: AnyPath, device: str = "auto", checkpoint: AnyPath = "best") ->
     device: cpu, cuda or cuda:N; auto: a GPU where there is one.
     checkpoint: Which one of the run: best, last or a file; best is the last one where there was no validation.
     """
-    which = checkpoint if isinstance(checkpoint, str) else str(path_of("checkpoint", checkpoint))
+    which = str(path_of("checkpoint", checkpoint))
     return TrainedModel(
         load_trained(path_of("source", source), backend.get(device), checkpoint=which, on_warning=_logger.warning)
     )

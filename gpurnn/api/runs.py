@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gpurnn.api.arguments import AnyPath, declares, path_of
+from gpurnn.settings import NotNegative, checked
 from gpurnn.training.begin import limits_of, trainer_of
 from gpurnn.training.learner import Learner
 from gpurnn.training.trainer import CHECKPOINT_MINUTES, Outcome
@@ -37,8 +38,8 @@ def _train(given: Mapping[str, Any]) -> Run:
     settings = {name: value for name, value in given.items() if value is not None and name not in callbacks}
     settings |= {name: path_of(name, settings[name]) for name in _PATHS if name in settings}
     limits = limits_of(settings)
+    minutes = checked("checkpoint_minutes", NotNegative, settings.get("checkpoint_minutes", CHECKPOINT_MINUTES))
     with trainer_of(settings, _logger.warning) as trainer:
-        minutes = settings.get("checkpoint_minutes", CHECKPOINT_MINUTES)
         outcome = trainer.run(limits, checkpoint_minutes=minutes, **callbacks)
     return Run(**vars(outcome), path=trainer.run_directory.path)
 

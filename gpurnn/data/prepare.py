@@ -1,6 +1,6 @@
 """Makes a corpus from texts in bounded memory: a pass over the texts into a spool, another over the spool."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -121,6 +121,8 @@ def _separator(given: str | bytes | None, kind: Kind, policy: TextPolicy) -> str
     """The separator as it stands in the texts that are cut."""
     if given is None:
         return None
+    if not isinstance(given, str | bytes):
+        raise UsageError(f"`document_separator`: expected a text, found {type(given).__name__}")
     if not given:
         raise UsageError("`document_separator` is empty; leave it out to make each file one document")
     return as_bytes(given) if kind == "bytes" else as_text(given, "`document_separator`", policy, PREPARE_ADVICE)
@@ -131,6 +133,8 @@ def _fractions(split: Sequence[float] | None, files: bool) -> tuple[float, float
         if split is not None:
             raise UsageError("`split` contradicts `valid` and `test`; give fractions or files")
         return None
+    if split is not None and not isinstance(split, Iterable):
+        raise UsageError(f"`split`: expected three fractions for train, valid, test, found {type(split).__name__}")
     parts = tuple(checked("`split`", float, part) for part in ((0.9, 0.05, 0.05) if split is None else split))
     if len(parts) != 3 or not all(0 <= part <= 1 for part in parts) or abs(sum(parts) - 1) > 1e-6 or parts[0] == 0:
         shown = ",".join(f"{part:g}" for part in parts)

@@ -84,6 +84,6 @@ def _symbol(field: Field, x: Any) -> int:
 
 def _numbers(field: Field, x: Any, dtype: Any) -> np.ndarray:
     row = np.asarray(x)
-    if row.shape != field.shape() or row.dtype.kind not in "iuf" or not np.isfinite(row).all():
+    if row.shape != field.shape() or row.dtype.kind not in "iuf" or not (np.abs(row) <= np.finfo(dtype).max).all():
         raise UsageError(f"{field.name}: expected finite real numbers, {field.shape()}, found {row.shape} {row.dtype}")
     return row.reshape(field.shape(1)).astype(dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -44,7 +43,7 @@ class CheckedWindows:
         given = {name: getattr(window, name) for name in (*batch.arrays, "carry", "weight")}
         shape = _expect_shapes(window.index, given, batch)
         for field in batch.fields:
-            _expect_numbers(field, given[field.name])
+            _expect_numbers(field, given[field.name], batch.carry.dtype)
         _expect_carry(window.carry)
         total = _weight_sum(window.weight, batch.weight.dtype)
         if not self._slots:
@@ -95,11 +94,13 @@ def _expect_shapes(index: int, given: Mapping[str, np.ndarray], batch: Batch) ->
     return shape[0], shape[1]
 
 
-def _expect_numbers(field: Field, array: np.ndarray) -> None:
+def _expect_numbers(field: Field, array: np.ndarray, real: np.dtype[Any]) -> None:
     if field.kind == "real":
-        if not (math.isfinite(array.min()) and math.isfinite(array.max())):  # NaN is both
-            t, b = np.argwhere(~np.isfinite(array))[0][:2]
-            raise UsageError(f"{field.name}: expected finite numbers, found another at step {t} of lane {b}")
+        most = np.finfo(real).max
+        if not (-most <= array.min() and array.max() <= most):  # NaN is both
+            t, b = np.argwhere(~(np.abs(array) <= most))[0][:2]
+            expected = f"finite numbers, and such as {real} holds"
+            raise UsageError(f"{field.name}: expected {expected}, found another at step {t} of lane {b}")
         return
     least, most = int(array.min()), int(array.max())
     if least < 0 or most >= field.below:

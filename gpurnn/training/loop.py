@@ -175,7 +175,7 @@ class Loop:
         good = config.on_divergence == "rollback" and progress.divergence.take_good(progress.windows)
         progress.line_missing = False
         self.saver.line(line, best=improved, good=good)
-        self._call(self._on_line, line)
+        self._call(self._on_line, dict(line))  # its own: the line may have yet to be written
         if last:
             raise TrainingError(f"{found}, the {LIMIT}th time; {self._advice()}")
         if diverged:

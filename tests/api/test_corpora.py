@@ -83,6 +83,8 @@ def test_what_cannot_be_prepared(folder: Path):
         (lambda: gpurnn.prepare("texts", "a.h5", tokens="char"), UsageError, "tokens: expected one of chars, bytes, "),
         (lambda: gpurnn.prepare("texts", "a.h5", errors="drop"), DataError, "errors is 'drop', expected one of"),
         (lambda: gpurnn.prepare("texts", "a.h5", split=(1, 2)), UsageError, "expected three fractions"),
+        (lambda: gpurnn.prepare("texts", "a.h5", split=0.9), UsageError, "`split`: expected three .*, found float"),
+        (lambda: gpurnn.prepare("texts", "a.h5", document_separator=5), UsageError, "expected a text, found int"),
     ):
         with pytest.raises(error, match=message):
             call()

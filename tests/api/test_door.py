@@ -50,6 +50,21 @@ def test_an_unknown_keyword_names_the_nearest_one():
             call()
 
 
+def test_what_is_no_flag_and_no_function():
+    """Whatever it is, it would be true, or be called after the first window."""
+    for call, message in (
+        (lambda: gpurnn.prepare("a", "b", force="no"), "force: expected True or False, found 'no'"),
+        (lambda: gpurnn.prepare("a", "b", lower=2), "lower: expected True or False, found 2"),
+        (lambda: gpurnn.prepare("a", "b", on_progress=5), "on_progress: expected a function, found int"),
+        (lambda: gpurnn.train("a", "b", tf32="yes"), "tf32: expected True or False, found 'yes'"),
+        (lambda: gpurnn.train("a", "b", on_window="show"), "on_window: expected a function, found str"),
+        (lambda: gpurnn.train(resume="a", allow_inexact="no"), "allow_inexact: expected True or False, found 'no'"),
+        (lambda: gpurnn.train("a", "b", no_graph=[]), r"no_graph: expected True or False, found \[\]"),
+    ):
+        with pytest.raises(UsageError, match=f"^{message}$"):
+            call()
+
+
 def test_what_is_no_path():
     for call, message in (
         (lambda: gpurnn.load(3), "source: expected a path, found int"),
@@ -58,6 +73,9 @@ def test_what_is_no_path():
         (lambda: gpurnn.load(""), "source: expected a path, found an empty one"),
         (lambda: gpurnn.prepare(["a.txt", None], "b.h5"), "texts: expected a path, found NoneType"),
         (lambda: gpurnn.prepare("a.txt", ""), "output: expected a path, found an empty one"),
+        (lambda: gpurnn.load("run", checkpoint=""), "checkpoint: expected a path, found an empty one"),
+        (lambda: gpurnn.prepare("a\0.txt", "b.h5"), "texts: expected a path, found one with a NUL in it"),
+        (lambda: gpurnn.prepare("a.txt", "new/"), "output: new/ is the name of a folder, since it ends with /; name a"),
     ):
         with pytest.raises(UsageError, match=message):
             call()

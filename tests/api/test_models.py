@@ -117,6 +117,8 @@ def test_outputs_are_those_of_a_forward_pass(be: Backend, folder: Path, name: st
         ([[0.5]], r"\(T, B\), found \(1, 1\) float64"),
         (np.zeros((0, 2), int), r"found \(0, 2\) int64"),
         ("text", r"found \(\) <U4"),
+        ([[1, 2], [3]], "x: expected an array on the host, found a list that is none"),
+        (np.full((1, 1), 2**32 + 5, np.uint64), "tokens: found 4294967301 at step 0 of lane 0"),
     ],
 )
 def test_what_has_no_outputs(be: Backend, folder: Path, x: object, message: str):
@@ -146,7 +148,7 @@ def test_outputs_of_real_numbers(be: Backend, folder: Path):
     for wrong, message in (
         (x[0], r"x: expected 3 real numbers a step, \(T, B, F\), found \(2, 3\) float32"),
         (x[:, :, :2], r"found \(4, 2, 2\) float32"),
-        (x * np.nan, "reals: expected finite numbers, found another at step 0 of lane 0"),
+        (x * np.nan, "reals: expected finite numbers, .*found another at step 0 of lane 0"),
         (x.astype(complex), "found .* complex128"),
     ):
         with pytest.raises(UsageError, match=message):

@@ -152,6 +152,12 @@ def test_callbacks_get_the_learner_and_the_lines_of_the_log(corpus: Path):
     assert gpurnn.train(resume=run, windows=8, device="cpu").windows == 8
 
 
+def test_a_callback_cannot_change_the_log(corpus: Path):
+    gpurnn.train(corpus, "run", hidden=9, windows=4, log_every=2, device="cpu", on_line=dict.clear)
+    lines = [json.loads(line) for line in Path("run/log.jsonl").read_text().splitlines()]
+    assert [line["window"] for line in lines] == [2, 4]
+
+
 def test_a_callback_that_raises_ends_training_with_a_note(corpus: Path):
     def on_window(learner: Learner) -> None:
         raise ValueError("enough")
@@ -171,6 +177,7 @@ def test_a_callback_that_raises_ends_training_with_a_note(corpus: Path):
         ({"output": "new", "cell": "elman"}, UsageError, "cell: expected one of simple, "),
         ({"output": "new", "threads": 0}, UsageError, "threads: expected 1 or more"),
         ({"output": "new", "minutes": "3"}, UsageError, "minutes: expected a finite number, found '3'"),
+        ({"output": "new", "checkpoint_minutes": -1}, UsageError, "checkpoint_minutes: expected 0 or more, found -1"),
         ({"output": "new", "decay_epochs": -1}, UsageError, "`decay_epochs`: expected 0 or more, found -1"),
         (
             {"output": "new", "decay_epochs": 1, "decay_windows": 2},

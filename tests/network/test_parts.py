@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -407,5 +409,23 @@ def test_a_window_with_a_number_that_is_not_finite_is_refused(be: Backend):
     p = Problem(be, config_of(input="real"))
     reals = p.window.reals.copy()
     reals[2, 1, 3] = np.inf
-    with pytest.raises(UsageError, match="reals: expected finite numbers, found another at step 2 of lane 1"):
+    with pytest.raises(UsageError, match=r"reals: expected finite numbers, .* found another at step 2 of lane 1"):
         Feed(be, p.ws.batch).load(replace(p.window, reals=reals))
+
+
+def test_a_number_that_the_batch_cannot_hold_is_refused(be: Backend):
+    """It would be an infinity there: float64 numbers for a model of float32."""
+    p = Problem(be, config_of(input="real", dtype="float32"))
+    reals = p.window.reals.astype(np.float64)
+    reals[2, 1, 3] = -1e300
+    with pytest.raises(UsageError, match=r"reals: expected .*float32 holds, found another at step 2 of lane 1"):
+        Feed(be, p.ws.batch).load(replace(p.window, reals=reals))
+    with pytest.raises(UsageError, match="reals: expected finite real numbers"):
+        Stepper(p.model).step(reals[2, 1])
+
+
+def test_a_window_can_be_copied_and_pickled(be: Backend):
+    window = draw(Problem(be, config_of(input="real")).model.fields, STEPS, LANES, boundary=True)
+    for other in (pickle.loads(pickle.dumps(window)), copy.deepcopy(window)):
+        assert (other.index, other.cursor, list(other.fields)) == (window.index, window.cursor, list(window.fields))
+        assert np.array_equal(other.reals, window.reals) and np.array_equal(other.carry, window.carry)

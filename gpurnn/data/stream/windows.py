@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -107,8 +106,8 @@ class Window:
         uniform: bool,
         weight_sum: float,
         cursor: Cursor,
-        fields: Mapping[str, NDArray[Any]] = MappingProxyType({}),
-        plans: Mapping[str, Plan] = MappingProxyType({}),
+        fields: Mapping[str, NDArray[Any]] | None = None,
+        plans: Mapping[str, Plan] | None = None,
         **arrays: NDArray[Any] | None,
     ) -> None:
         """arrays: fields by name, beside or instead of those in `fields`; None: left out."""
@@ -121,10 +120,11 @@ class Window:
         put(self, "uniform", uniform)
         put(self, "weight_sum", weight_sum)
         put(self, "cursor", cursor)
+        fields = {} if fields is None else fields
         if arrays:
             fields = {**fields, **{name: array for name, array in arrays.items() if array is not None}}
         put(self, "fields", fields)
-        put(self, "plans", plans)
+        put(self, "plans", {} if plans is None else plans)
 
     def __getattr__(self, name: str) -> NDArray[Any]:
         """A field's array by its name."""
