@@ -347,6 +347,22 @@ def test_an_entry_that_makes_no_part_is_named(
         Model(be, config_of(**settings))
 
 
+@pytest.mark.parametrize(
+    ("attribute", "value", "message"),
+    [
+        ("unit", None, "expected a unit, in words"),
+        ("error_op", 5, "error_op: expected a FusedOp of 5 arguments, found int"),
+        ("loss_op", HalfSquaredHead.error_op, "loss_op: expected a FusedOp of 3 arguments, found one of 5"),
+    ],
+)
+def test_a_head_without_what_it_needs_is_named(
+    be: Backend, monkeypatch: pytest.MonkeyPatch, attribute: str, value: Any, message: str
+):
+    monkeypatch.setitem(HEADS, "wrong", type("Wrong", (HalfSquaredHead,), {attribute: value}))
+    with pytest.raises(UsageError, match=f"^head half-squared: {message}$"):
+        Model(be, config_of(head="wrong"))
+
+
 def test_an_entry_may_raise_what_it_likes(be: Backend, monkeypatch: pytest.MonkeyPatch):
     def impatient(*arguments: Any) -> None:
         raise RuntimeError("not today")

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from gpurnn.backend import Array, FusedOp
+from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field
 from gpurnn.network.batch import Batch
 from gpurnn.network.config import ModelConfig
@@ -36,6 +37,14 @@ class Head(Part):
     loss_op: ClassVar[FusedOp]
 
     def __init__(self, config: ModelConfig, inputs: int, target: Field) -> None:
+        """Raises UsageError where `unit`, `error_op` or `loss_op` is none."""
+        if not isinstance(getattr(self, "unit", None), str):
+            raise UsageError(f"head {self.kind}: expected a unit, in words")
+        for name, count in (("error_op", 5), ("loss_op", 3)):
+            op = getattr(self, name, None)
+            if not isinstance(op, FusedOp) or len(op.arguments) != count:
+                found = f"one of {len(op.arguments)}" if isinstance(op, FusedOp) else type(op).__name__
+                raise UsageError(f"head {self.kind}: {name}: expected a FusedOp of {count} arguments, found {found}")
         self.inputs, self.outputs = inputs, config.output_width
         self.target, self.fields = target, (target,)
         self._init = config.init
