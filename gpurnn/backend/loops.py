@@ -30,22 +30,23 @@ class LoopChecks:
     ) -> None:
         self._name, self.dtype = f"loop of {op.name}", real(op.name, dtype)
         self._arguments = op.arguments
-        self._product, self._earlier = product, earlier
+        self._product, self._earlier, self._backward = product, earlier, backward
         names = dict.fromkeys((*product, *op.arguments))
         for name in names:
             if name not in arrays:
                 raise ValueError(f"{self._name}: {name}: expected among the arrays, found {', '.join(arrays)}")
         self._arrays = {name: arrays[name] for name in names}
         self._written = {name for name, argument in op.arguments.items() if argument.written} | {product.writes}
-        self._hidden = self._check_product(backward)
+        self._hidden = self._check_product()
         self._check_shapes({*masked, *cleared})
         self._check_apart()
 
     def _expect(self, name: str, array: Array, shape: tuple[int | str, ...], *, written: bool) -> None:
         expect(HOST, self._name, name, array, self.dtype, shape, written=written)
 
-    def _check_product(self, backward: bool) -> int:
+    def _check_product(self) -> int:
         """Sets steps and lanes; returns H."""
+        backward = self._backward
         (reads, matrix, writes), arrays = self._product, self._arrays
         self._expect(reads, arrays[reads], ("T", "B", "n" if backward else "H"), written=reads in self._written)
         self.steps, self.lanes, read = arrays[reads].shape
@@ -94,10 +95,11 @@ class LoopChecks:
         return self._earlier.get(before) == after and first.shape == second.shape and apart == first.strides[0]
 
     def _same(self, name: str, other: str) -> bool:
-        """Whether these are what the product reads and the argument where the operation leaves it."""
+        """Whether these are what the product reads and the argument where the operation, before it, leaves it."""
         first, second = self._arrays[name], self._arrays[other]
         same = HOST.address(first) == HOST.address(second) and first.shape == second.shape
-        return same and self._product.reads in (name, other) and (name in self._written) != (other in self._written)
+        left = self._backward and self._product.reads in (name, other)
+        return same and left and (name in self._written) != (other in self._written)
 
     def check(self, steps: int, carry: Array | None) -> None:
         """Raises TypeError or ValueError unless the loop can run so many steps with this carry."""

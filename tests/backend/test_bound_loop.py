@@ -75,3 +75,12 @@ def test_what_is_cut(cell: str, backward: bool, before: tuple[str, ...], errors:
         np.testing.assert_allclose(found[name], array, rtol=0, atol=1e-12, err_msg=name)
     for name in set(before) - set(errors):
         np.testing.assert_array_equal(found[name], arrays_of(cell)[name], err_msg=f"{name}: not cut in its place")
+
+
+@pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])
+def test_what_a_product_reads_before_an_operation_is_no_array_that_the_operation_writes(cell: str) -> None:
+    """Backward it may be: there the product comes after the operation."""
+    arrays = arrays_of(cell)
+    arrays["h_prev"] = arrays["h"]
+    with pytest.raises(ValueError, match="h_prev: expected memory apart from h,"):
+        CpuBackend().bind_loop(CELLS[cell].forward, "float64", arrays, FORWARD, backward=False, masked=())
