@@ -72,7 +72,11 @@ INPUT_NAMES = ("one_hot", "embedding", "real", "scaled")
 START_NAMES = ("zero", "learned", "side")
 HEAD_NAMES = ("softmax", "squared", "half-squared")
 COMBINATIONS = [
-    *({"input": i, "start": s, "head": h} for i in INPUT_NAMES for s in START_NAMES for h in HEAD_NAMES),
+    *(
+        {"input": each, "start": start, "head": HEAD_NAMES[(i + s) % len(HEAD_NAMES)]}
+        for i, each in enumerate(INPUT_NAMES)
+        for s, start in enumerate(START_NAMES)
+    ),  # every pair of an input, a start and a head
     *({"cell": cell, "input": "real", "start": "learned", "head": "squared", "layers": 2} for cell in CELLS),
     *({"input": i, "stack": ("recurrent", "gain", "dropout"), "layers": 2, "dropout": 0.3} for i in INPUT_NAMES),
     {"stack": ("gain", "recurrent"), "input": "embedding"},
