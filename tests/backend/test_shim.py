@@ -34,6 +34,7 @@ import sys
 import numpy as np
 from gpurnn import backend
 from gpurnn.network import Model, ModelConfig
+from gpurnn.training.control import Control
 from gpurnn.training.optimizer import Optimizer, OptimizerConfig
 be = backend.get("cpu")
 model = Model(be, ModelConfig(symbols=5, hidden=4, dropout=0.5))
@@ -44,7 +45,7 @@ ws.batch.weight.fill(1); ws.batch.scale.fill(1 / 6); ws.batch.carry.fill(1)
 before = model.params.values.copy()
 model.forward(ws, state); model.backward(ws)
 optimizer = Optimizer(be, model.params, OptimizerConfig())
-optimizer.ctl[0] = 0.01
+optimizer.ctl[Control.RATE] = 0.01
 optimizer.step(ws.loss, ws.batch.scale)
 assert (model.params.values != before).any()
 print(sorted(name for name in sys.modules if name.startswith(("cupy", "gpurnn.backend.cuda"))))
