@@ -1,7 +1,7 @@
 /* Compiled bodies of operations, made by scripts/operations --write from their declarations in Python.
 
-Each is compiled for every instruction set and REAL. Arrays stand in C order. Of rows N and elements P a body gets
-those of one thread; first: the number of the first of its elements. */
+Each is compiled for every instruction set and REAL. Arrays stand in C order. Of rows N and elements P a body
+gets those of one thread; first: the number of the first of its elements. */
 #ifndef GPURNN_OPERATIONS_H
 #define GPURNN_OPERATIONS_H
 

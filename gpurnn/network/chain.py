@@ -47,6 +47,9 @@ def _made(table: str, entries: Mapping[str, Any], name: str, expected: type, *ar
 
 
 def _check(parts: Sequence[Part]) -> None:
+    first = parts[0]
+    if first.inputs:
+        raise UsageError(f"{first.name} ({first.kind}) reads rows of {first.inputs}; the first part reads none")
     for before, part in pairwise(parts):
         if part.inputs != before.outputs:
             raise UsageError(

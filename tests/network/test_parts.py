@@ -256,6 +256,12 @@ def test_a_checkpoint_of_outside_parts_names_what_it_holds(be: Backend, config: 
     assert {"scaled.s", "gain.1.g", "layers.0.start.d", "output.V", "state.1.d", "m.gain.0.g"} <= names
 
 
+def test_an_input_reads_no_rows(be: Backend, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(INPUTS, "layer", lambda config: GainLayer(config, 0, 3))
+    with pytest.raises(UsageError, match=r"^gain.0 \(gain\) reads rows of 3; the first part reads none$"):
+        Model(be, config_of(input="layer"))
+
+
 class Narrow(GainLayer):
     """Says that it reads rows of another width."""
 
