@@ -36,6 +36,7 @@ class Field:
     width: 0: one number a step; F: F of them. below: of an index, what every number is less than.
     planned: whether rows of a table are taken by it, so that the order in which their gradient is summed has to come
     with the window.
+    missing: of real numbers, whether NaN stands for one that is missing; without it every number is finite.
     Raises UsageError for a declaration that is none.
     """
 
@@ -44,6 +45,7 @@ class Field:
     width: int = 0
     below: int = 0
     planned: bool = False
+    missing: bool = False
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and self.name.isidentifier() and not self.name.startswith("_")):
@@ -56,6 +58,8 @@ class Field:
             object.__setattr__(self, name, checked(f"field {self.name}: {name}", Natural, getattr(self, name)))
         if (self.below > 0) != (self.kind == "index"):
             raise UsageError(f"field {self.name}: expected a bound for whole numbers and none for others")
+        if self.missing and self.kind == "index":
+            raise UsageError(f"field {self.name}: only real numbers can be missing")
 
     def shape(self, *leading: int) -> tuple[int, ...]:
         """The shape of an array of it. leading: (T, B), or (T B,)."""
@@ -67,11 +71,13 @@ class Field:
 
     def fits(self, read: Field) -> bool:
         """Whether whoever reads `read` can be given this."""
-        return (self.kind, self.width) == (read.kind, read.width) and self.below <= read.below
+        alike = (self.kind, self.width) == (read.kind, read.width)
+        return alike and self.below <= read.below and self.missing <= read.missing
 
     def __str__(self) -> str:
         numbers = f"whole numbers below {self.below}" if self.kind == "index" else "real numbers"
-        return f"{self.width} {numbers} a step" if self.width else f"{numbers}, one a step"
+        counted = f"{self.width} {numbers} a step" if self.width else f"{numbers}, one a step"
+        return f"{counted}, NaN where one is missing" if self.missing else counted
 
 
 def joined(declared: Iterable[tuple[str, Field]]) -> tuple[Field, ...]:

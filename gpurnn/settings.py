@@ -1,7 +1,8 @@
 """What a setting may be: declared with the fields of a configuration, and checked in this one place.
 
 A field's annotation says it all: `lanes: Count = 32`. An `int` is a whole number, a `float` any finite number, a `str`
-a text, a `tuple[str, ...]` a list of texts; `Annotated[float, Rule(...)]` has a rule besides, and `| None` allows None.
+a text, a `tuple[str, ...]` a list of texts, a `tuple[float, ...]` one of finite numbers; `Annotated[float, Rule(...)]`
+has a rule besides, and `| None` allows None.
 
 A setting has one name: that of its field, which is that of its option on the command line. Where files hold it under
 another key, one that the field had before, `renamed` says so beside the class.
@@ -75,7 +76,7 @@ def checked(name: str, kind: Any, value: Any) -> Any:
     except (TypeError, OverflowError):
         found = " ".join(repr(value).split())  # an array has lines
         raise UsageError(f"{name}: expected {_named(base)}, found {found:.60}") from None
-    finite = not isinstance(plain, float) or math.isfinite(plain)
+    finite = all(not isinstance(each, float) or math.isfinite(each) for each in _each(plain))
     for rule in rules:
         if not (finite and rule.holds(plain)):
             more = "" if finite else "; it has to be finite"
@@ -204,6 +205,16 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _reals(value: Any) -> tuple[float, ...]:
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return tuple(map(_real, value))
+
+
+def _each(plain: Any) -> tuple[Any, ...]:
+    return plain if isinstance(plain, tuple) else (plain,)
+
+
 def _instance(base: type, value: Any) -> Any:
     if not isinstance(value, base):
         raise TypeError
@@ -211,10 +222,12 @@ def _instance(base: type, value: Any) -> Any:
 
 
 _TEXTS: Any = tuple[str, ...]
-_PLAIN: dict[Any, Callable[[Any], Any]] = {int: _whole, float: _real, bool: _flag, _TEXTS: _texts}
+_REALS: Any = tuple[float, ...]
+_PLAIN: dict[Any, Callable[[Any], Any]] = {int: _whole, float: _real, bool: _flag, _TEXTS: _texts, _REALS: _reals}
 
 
 def _named(base: type) -> str:
     article = "an" if base.__name__[0] in "AEIOUaeiou" else "a"
-    named = {int: "a whole number", float: "a finite number", bool: "True or False", str: "a text"}
-    return "a list of texts" if base == _TEXTS else named.get(base, f"{article} {base.__name__}")
+    named: dict[Any, str] = {int: "a whole number", float: "a finite number", bool: "True or False", str: "a text"}
+    named |= {_TEXTS: "a list of texts", _REALS: "a list of finite numbers"}
+    return named.get(base, f"{article} {base.__name__}")

@@ -171,7 +171,7 @@ def train(  # type: ignore[empty-body]
 
     When training goes wrong
     skip_limit: Non-finite windows in a row that end training.
-    divergence_nats: A logged loss so far above the lowest is high; 0: never.
+    divergence_nats: A logged loss so far above the lowest is high (of real targets: such a share of it); 0: never.
     on_divergence: After 3 high ones in a row: count it, or rollback: go back, and on at 0.5 x the rate; the 5th
         time ends training.
 

@@ -277,4 +277,5 @@ def allocate_scratch(be: Backend, argument: Argument, dtype: Any, dims: Mapping[
     shape = tuple(extent(axis, dims) for axis in argument.shape)
     if argument.kind == "range":
         return be.xp.arange(shape[0], dtype=be.index_dtype)
-    return be.empty(shape, {"real": dtype, "double": np.float64, "index": be.index_dtype}[argument.kind])
+    kinds = {"real": dtype, "double": np.float64, "index": be.index_dtype, "flag": np.bool_}
+    return be.empty(shape, kinds[argument.kind])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _EXTENT = re.compile(r"([0-9]*)([A-Za-z]*)")
-_KINDS = ("real", "double", "index", "range")
+_KINDS = ("real", "double", "index", "range", "flag")
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Argument:
 
     shape: one expression per axis, an optional factor and dimension letters, for example ("B", "4H").
     kind: "real" (the dtype the operation is bound for), "double" (float64), "index" (the backend's index type), or, for
-    scratch, "range" (an index that holds 0, 1, 2, ...).
+    scratch, "range" (an index that holds 0, 1, 2, ...) or "flag" (true or false).
     below: for an index, the dimension its values stay under.
     written: whether the operation changes it.
     shares: another argument that may lie in the same memory, though one of the two is written.
@@ -71,8 +71,8 @@ class FusedOp:
         if not self.arguments:
             raise ValueError(f"{self.name}: arguments: expected 1 or more")
         for name, argument in self.arguments.items():
-            if argument.kind == "range":
-                raise ValueError(f"{self.name}: {name}: kind range is for scratch")
+            if argument.kind in ("range", "flag"):
+                raise ValueError(f"{self.name}: {name}: kind {argument.kind} is for scratch")
             if argument.shares and argument.shares not in self.arguments:
                 raise ValueError(f"{self.name}: {name}: shares: expected an argument, found {argument.shares!r}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,7 +16,15 @@ from gpurnn.settings import BelowOne, Count, Natural, OneOf, Rule, Size, check_f
 
 _LAYERS = Rule("at most 512", lambda n: n <= 512)  # the header of a checkpoint has room for so many
 _MOST_PARTS = 4096  # of the stack; a file can ask for any number, and each is made before it is compared with the file
-_ADDED = {"inputs": 0, "outputs": 0, "input": "", "head": "softmax", "start": "zero", "stack": ("recurrent", "dropout")}
+_ADDED = {
+    "inputs": 0,
+    "outputs": 0,
+    "input": "",
+    "head": "softmax",
+    "start": "zero",
+    "stack": ("recurrent", "dropout"),
+    "quantiles": (),
+}
 """Fields that earlier models did not have, and what these were; left out of JSON where they are that."""
 
 
@@ -29,7 +38,8 @@ class ModelConfig:
     forget_bias: an LSTM's at the start.
     inputs: how many symbols the input tells apart, or how many numbers it reads a step; outputs: how many the head
     has; 0: as many as there are symbols. input: a name in `INPUTS`, "" for what `embedding` says. head: in `HEADS`.
-    start: in `STARTS`. stack: in `LAYERS`, from below; with all its repetitions at most 4,096.
+    start: in `STARTS`. stack: in `LAYERS`, from below; with all its repetitions at most 4,096. quantiles: of the head
+    quantile alone: which ones each target has outputs for, rising and between 0 and 1.
     Raises UsageError for a value out of its range.
     """
 
@@ -49,6 +59,7 @@ class ModelConfig:
     head: Annotated[str, OneOf(HEADS)] = "softmax"
     start: Annotated[str, OneOf(STARTS)] = "zero"
     stack: tuple[str, ...] = ("recurrent", "dropout")
+    quantiles: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -61,6 +72,19 @@ class ModelConfig:
             raise UsageError(f"stack: expected at most {_MOST_PARTS} in all, found {found}")
         if not (self.input_width and self.output_width):
             raise UsageError("symbols: expected at least 1, found 0; or give both inputs and outputs")
+        self._check_quantiles()
+
+    def _check_quantiles(self) -> None:
+        levels, wanted = self.quantiles, self.head == "quantile"
+        if levels and not wanted:
+            raise UsageError(f"quantiles: they are for the head quantile, found {self.head}; leave one of them out")
+        if wanted and not (levels and all(a < b for a, b in pairwise((0.0, *levels, 1.0)))):
+            raise UsageError(
+                f"quantiles: expected numbers between 0 and 1, rising, such as (0.1, 0.5, 0.9), found {levels!r:.60}"
+            )
+        if wanted and self.output_width % len(levels):
+            found = f"{self.output_width} outputs for {len(levels)} quantiles"
+            raise UsageError(f"outputs: expected as many for each target as there are quantiles, found {found}")
 
     @property
     def real(self) -> np.dtype[np.floating]:

@@ -42,7 +42,7 @@ class TrainConfig:
     validation reads at most. counted_lanes: which lanes of a validation decide what is best: "sound" leaves those
     out that are stuck. patience: stop after so many validations in a row without a better one; 0: never.
     skip_limit: stop after so many windows skipped in a row. on_divergence: one of `divergence.CHOICES`.
-    divergence_nats: how far above the lowest a mean loss is high; 0: never.
+    divergence_nats: how far above the lowest a mean loss is high, of real targets as a share of it; 0: never.
     """
 
     model: ModelConfig

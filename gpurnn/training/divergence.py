@@ -1,8 +1,9 @@
 """When training has diverged, and what follows: a rule over the log's mean losses, which depends on windows alone.
 
-The mean loss of a log line is high where it exceeds the lowest such mean of the run by `divergence_nats`. `HIGH_LINES`
-high lines in a row are a divergence. It is counted; with rollback the run goes back to its last good window with the
-learning rate multiplied by `FACTOR`. The `LIMIT`-th one ends the training.
+The mean loss of a log line is high where it exceeds the lowest such mean of the run by `divergence_nats`; of real
+targets, by that share of it, see `Head.high_from`. `HIGH_LINES` high lines in a row are a divergence. It is counted;
+with rollback the run goes back to its last good window with the learning rate multiplied by `FACTOR`. The `LIMIT`-th
+one ends the training.
 
 A good window is one with a log line that is not high; every `GOOD_LINES`-th such line a checkpoint is kept for it. So
 the windows a run goes back to are the same whatever the clock does and however often the run is resumed.
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from gpurnn.exceptions import CheckpointError
+from gpurnn.network.heads import Head
 
 CHOICES = ("count", "rollback")
 HIGH_LINES = 3
@@ -44,15 +46,15 @@ class Divergence:
         """What the learning rate of the schedule is multiplied by."""
         return float(FACTOR**self.rollbacks)
 
-    def add_line(self, loss: float | None, margin: float) -> bool:
+    def add_line(self, loss: float | None, margin: float, head: Head) -> bool:
         """Add the mean loss of a log line; returns whether the training has diverged there.
 
         loss: None where no window of the line counted: that changes nothing. margin: how far above the lowest a loss is
-        high; 0: none is.
+        high, as `head`, the model's, takes it; 0: none is.
         """
         if loss is None:
             return False
-        if margin and self.lowest is not None and loss > self.lowest + margin:
+        if margin and self.lowest is not None and loss > head.high_from(self.lowest, margin):
             self.high += 1
         else:
             self.high = 0
@@ -64,11 +66,12 @@ class Divergence:
         self.count += 1
         return True
 
-    def message(self, window: int, margin: float) -> str:
-        """A divergence that was found at `window`, in words. margin: see `add_line`."""
+    def message(self, window: int, margin: float, head: Head) -> str:
+        """A divergence that was found at `window`, in words. margin, head: see `add_line`."""
+        lowest = self.lowest or 0.0
         return (
-            f"window {window}: the mean loss was more than {margin:g} above the lowest ({self.lowest or 0:#.4g}) "
-            f"for {HIGH_LINES} log lines in a row"
+            f"window {window}: the mean loss was more than {head.high_from(lowest, margin) - lowest:g} above the "
+            f"lowest ({lowest:#.4g}) for {HIGH_LINES} log lines in a row"
         )
 
     def take_good(self, window: int) -> bool:

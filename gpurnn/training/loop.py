@@ -160,9 +160,10 @@ class Loop:
         learner, config = self._learner, self._learner.config
         progress = learner.progress
         line = self._line(ctl, now)
-        diverged = progress.divergence.add_line(line["nats_per_token"], config.divergence_nats)
+        margin, head = config.divergence_nats, learner.model.head
+        diverged = progress.divergence.add_line(line["nats_per_token"], margin, head)
         last = diverged and progress.divergence.count >= LIMIT
-        found = progress.divergence.message(progress.windows, config.divergence_nats)
+        found = progress.divergence.message(progress.windows, margin, head)
         if diverged and not last and config.on_divergence == "rollback":
             self._call(
                 self._run.warn,

@@ -84,10 +84,12 @@ def test_training_windows_allocate_nothing(host_be: Backend, cell: str, variant:
     assert np.isfinite(ws.loss[0])
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_nor_do_those_of_real_numbers_that_begin_with_what_was_learnt(host_be: Backend, cell: str):
+@pytest.mark.parametrize(
+    ("cell", "head"), [("lstm", "squared"), ("gru", "absolute"), ("gru", "huber"), ("gru", "quantile")]
+)
+def test_nor_do_those_of_real_numbers_that_begin_with_what_was_learnt(host_be: Backend, cell: str, head: str):
     config = ModelConfig(0, cell, HIDDEN, 2, dropout=0.3, inputs=6, outputs=2, input="real", start="learned")
-    model = _model(host_be, replace(config, head="squared"))
+    model = _model(host_be, replace(config, head=head, quantiles=(0.1, 0.9) if head == "quantile" else ()))
     ws, state = model.workspace(LANES, STEPS), model.state(LANES)
     made = [draw(model.fields, STEPS if i % 3 else STEPS - 3, LANES, i) for i in range(5)]
     fed = Feed(host_be, ws.batch).run(window for _ in count() for window in made)

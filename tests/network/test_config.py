@@ -27,6 +27,10 @@ from gpurnn.network.cells import CELLS
         ("init", "zeros", "init: expected one of .*, found 'zeros'"),
         ("forget_bias", float("inf"), "forget_bias: expected a finite number, found inf"),
         ("recurrent_init", "eye", "recurrent_init: expected one of .*, found 'eye'"),
+        ("quantiles", [0.5], "quantiles: they are for the head quantile, found softmax; leave one of them out"),
+        ("quantiles", [float("nan")], r"quantiles: expected a finite number, found \(nan,\)"),
+        ("quantiles", ["0.5"], r"quantiles: expected a list of finite numbers, found \['0.5'\]"),
+        ("head", "quantile", r"quantiles: expected numbers between 0 and 1, rising, such as .*, found \(\)"),
     ],
 )
 def test_a_value_out_of_range_is_named(field: str, value: Any, message: str):
@@ -38,6 +42,18 @@ def test_a_value_out_of_range_is_named(field: str, value: Any, message: str):
 @pytest.mark.parametrize(("field", "value"), [("hidden", 1), ("layers", 1), ("embedding", 0), ("dropout", 0.0)])
 def test_the_smallest_values_are_allowed(field: str, value: Any):
     assert getattr(ModelConfig(**({"symbols": 1} | {field: value})), field) == value
+
+
+@pytest.mark.parametrize("levels", [(0.5, 0.1), (0.5, 0.5), (0.0, 0.5), (0.5, 1.0), (-0.1,), (2.0,)])
+def test_quantiles_rise_between_0_and_1(levels: tuple[float, ...]):
+    with pytest.raises(UsageError, match=r"^quantiles: expected numbers between 0 and 1, rising, such as .*, found"):
+        ModelConfig(6, head="quantile", quantiles=levels)
+
+
+def test_each_target_has_all_quantiles():
+    assert ModelConfig(6, head="quantile", quantiles=[0.1, np.float32(0.5), 0.9]).quantiles == (0.1, 0.5, 0.9)
+    with pytest.raises(UsageError, match=r"^outputs: expected as many .* found 4 outputs for 3 quantiles$"):
+        ModelConfig(4, head="quantile", quantiles=(0.1, 0.5, 0.9))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

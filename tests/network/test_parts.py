@@ -65,6 +65,8 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def config_of(**settings: Any) -> ModelConfig:
     """Small, in float64, with the widths that the parts want."""
     widths = {"symbols": 4, "hidden": 3, "embedding": 2 if settings.get("input") == "embedding" else 0}
+    if settings.get("head") == "quantile":
+        widths["quantiles"] = (0.1, 0.7)
     return ModelConfig(**widths | {"cell": "gru", "dropout": 0.0, "dtype": "float64"} | settings)
 
 
@@ -78,6 +80,12 @@ COMBINATIONS = [
         for s, start in enumerate(START_NAMES)
     ),  # every pair of an input, a start and a head
     *({"cell": cell, "input": "real", "start": "learned", "head": "squared", "layers": 2} for cell in CELLS),
+    *(
+        {"input": "real", "start": start, "head": head, "layers": 2, "cell": cell}
+        for start, head, cell in zip(
+            START_NAMES, ("absolute", "huber", "quantile"), ("gru", "lstm", "simple"), strict=True
+        )
+    ),
     *({"input": i, "stack": ("recurrent", "gain", "dropout"), "layers": 2, "dropout": 0.3} for i in INPUT_NAMES),
     {"stack": ("gain", "recurrent"), "input": "embedding"},
     {"stack": ("dropout", "recurrent", "recurrent"), "input": "scaled", "dropout": 0.4},
@@ -102,7 +110,21 @@ class Problem:
         self.ws: Workspace = self.model.workspace(LANES, STEPS + spare, seed=5)
         self.state: State = random_state(be, self.model, LANES)
         self.window = draw(self.model.fields, STEPS, LANES, boundary=boundary)
-        Feed(be, self.ws.batch).load(self.window)
+        self._feed = Feed(be, self.ws.batch)
+        self._feed.load(self.window)
+        if self.model.head.target.missing:
+            self._choose_targets()
+
+    def _choose_targets(self) -> None:
+        """Such that every output is far from where its loss has a kink: at the target, and 1 beside it."""
+        self.model.forward(self.ws, self.state)
+        outputs, rng = self.be.to_host(self.ws.o)[: STEPS * LANES], np.random.default_rng(1)
+        targets = self.window.targets.reshape(len(outputs), -1)
+        for place in np.argwhere(~np.isnan(targets)):
+            o = outputs[place[0]].reshape(targets.shape[1], -1)[place[1]]
+            while np.min([np.abs(o - targets[tuple(place)]), np.abs(np.abs(o - targets[tuple(place)]) - 1)]) < 0.02:
+                targets[tuple(place)] = 2 * rng.standard_normal()
+        self._feed.load(self.window)
 
     def loss(self) -> float:
         self.model.forward(self.ws, self.state)
@@ -437,6 +459,23 @@ def test_a_window_with_a_number_that_is_not_finite_is_refused(be: Backend):
     reals[2, 1, 3] = np.inf
     with pytest.raises(UsageError, match=r"reals: expected finite numbers, .* found another at step 2 of lane 1"):
         Feed(be, p.ws.batch).load(replace(p.window, reals=reals))
+
+
+def test_a_target_may_be_missing_but_not_infinite(be: Backend):
+    p = Problem(be, config_of(input="real", head="absolute"))
+    targets = np.full_like(p.window.targets, np.nan)
+    Feed(be, p.ws.batch).load(replace(p.window, targets=targets))
+    targets[2, 1, 3] = -np.inf
+    with pytest.raises(UsageError, match=r"targets: expected finite numbers or NaN, .* found another at step 2 of lan"):
+        Feed(be, p.ws.batch).load(replace(p.window, targets=targets))
+
+
+def test_what_is_missing_goes_to_who_can_do_without():
+    whole, holed = Field("x", "real", 2), Field("x", "real", 2, missing=True)
+    assert (whole.fits(holed), holed.fits(whole), whole.alike(holed)) == (True, False, False)
+    assert str(holed) == "2 real numbers a step, NaN where one is missing"
+    with pytest.raises(UsageError, match=r"^field x: only real numbers can be missing$"):
+        Field("x", "index", below=3, missing=True)
 
 
 def test_a_number_that_the_batch_cannot_hold_is_refused(be: Backend):

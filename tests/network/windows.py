@@ -16,7 +16,10 @@ def drawn(field: Field, rng: np.random.Generator, *shape: int) -> np.ndarray:
     whole = field.shape(*shape)
     if field.kind == "index":
         return rng.integers(0, field.below, whole).astype(np.int32)
-    return rng.standard_normal(whole)
+    reals = rng.standard_normal(whole)
+    if field.missing:
+        reals[rng.random(whole) < 0.2] = np.nan
+    return reals
 
 
 def draw(

@@ -10,6 +10,8 @@ import pytest
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import CheckpointError, TrainingError, UsageError
+from gpurnn.network import ModelConfig
+from gpurnn.network.heads import HEADS, Head
 from gpurnn.training import divergence as rule
 from gpurnn.training.config import Limits
 from gpurnn.training.divergence import Divergence
@@ -21,10 +23,13 @@ from gpurnn.training.trainer import Trainer
 from .conftest import log_without_clock
 from .test_resume import assert_same_run, refuse_warnings, settings
 
+NATS = HEADS["softmax"](ModelConfig(5), 3)
+REAL = HEADS["absolute"](ModelConfig(5, head="absolute"), 3)
 
-def diverged(means: list[float | None], margin: float = 1.0) -> list[bool]:
+
+def diverged(means: list[float | None], margin: float = 1.0, head: Head = NATS) -> list[bool]:
     state = Divergence()
-    return [state.add_line(mean, margin) for mean in means]
+    return [state.add_line(mean, margin, head) for mean in means]
 
 
 def test_three_high_lines_in_a_row_are_a_divergence():
@@ -36,11 +41,25 @@ def test_three_high_lines_in_a_row_are_a_divergence():
     assert diverged([2.0, *[9.0] * 6], margin=0) == [False] * 7
 
 
+def test_of_real_targets_the_margin_is_a_share_of_the_lowest():
+    assert diverged([0.02, 0.041, 0.05, 9.0], head=REAL) == [False] * 3 + [True]
+    assert diverged([200.0, 210.0, 390.0, 399.0], head=REAL) == [False] * 4
+    assert diverged([200.0, 210.0, 240.0, 221.0], 0.1, REAL) == [False] * 4  # 210 is not high
+    assert diverged([200.0, 222.0, 240.0, 221.0], 0.1, REAL) == [False] * 3 + [True]
+
+
+def test_the_message_says_how_far_above_the_lowest_that_is():
+    high = "window 7: the mean loss was more than {} for 3 log lines in a row"
+    for margin, words in ((1.0, "1 above the lowest (2.346)"), (0.001, "0.001 above the lowest (2.346)")):
+        assert Divergence(2.3456).message(7, margin, NATS) == high.format(words)
+    assert Divergence(0.02).message(7, 0.5, REAL) == high.format("0.01 above the lowest (0.02000)")
+
+
 def test_good_windows_are_every_twentieth_line_that_is_not_high(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(rule, "GOOD_LINES", 3)
     state, taken = Divergence(), []
     for window, mean in enumerate([2.0, 2.0, 2.0, 9.0, 2.0, 2.0, 2.0, 2.0], start=1):
-        state.add_line(mean, 1.0)
+        state.add_line(mean, 1.0, NATS)
         if state.take_good(window):
             taken.append(window)
     assert taken == [1, 5, 8]

@@ -29,12 +29,14 @@ class Head(Part):
     - o (N, K): the outputs; `error_op` overwrites it with their error, (∂loss/∂o) weight scale; `loss_op` uses it up.
     - target: as the field has it; weight (N,), scale (1,): read only. losses (N,): overwritten.
 
+    besides: numbers that both read after these, such as the levels of quantiles. dims: the sizes that they name, but N.
     """
 
     name = "output"
     unit: ClassVar[str]
     error_op: ClassVar[FusedOp]
     loss_op: ClassVar[FusedOp]
+    besides: tuple[tuple[float, ...], ...] = ()
 
     def __init__(self, config: ModelConfig, inputs: int, target: Field) -> None:
         """Raises UsageError where `unit`, `error_op` or `loss_op` is none."""
@@ -42,12 +44,25 @@ class Head(Part):
             raise UsageError(f"head {self.kind}: expected a unit, in words")
         for name, count in (("error_op", 5), ("loss_op", 3)):
             op = getattr(self, name, None)
+            count += len(self.besides)
             if not isinstance(op, FusedOp) or len(op.arguments) != count:
                 found = f"one of {len(op.arguments)}" if isinstance(op, FusedOp) else type(op).__name__
                 raise UsageError(f"head {self.kind}: {name}: expected a FusedOp of {count} arguments, found {found}")
         self.inputs, self.outputs = inputs, config.output_width
         self.target, self.fields = target, (target,)
         self._init = config.init
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """See above; K: how many outputs there are."""
+        return {"K": self.outputs}
+
+    def high_from(self, lowest: float, margin: float) -> float:
+        """A mean loss above this is high beside the `lowest` of a training; see `gpurnn.training.divergence`.
+
+        A loss of real targets has no unit of its own, so the margin is a share of the lowest.
+        """
+        return lowest + lowest * margin
 
     def stuck_from(self, median: float) -> float:
         """A lane is stuck whose mean loss is above this; none is where it is infinite. median: of all lanes' means."""
@@ -81,10 +96,11 @@ class HeadPass(Pass):
     def __init__(self, part: Head, to: Binding, x: Signal) -> None:
         self.o = to.empty(to.rows, part.outputs)
         super().__init__(part, to.dense(self.o, None))
-        be, dims = to.be, {"N": to.rows, "K": part.outputs}
+        be, dims = to.be, {"N": to.rows, **part.dims}
         self.losses = be.zeros((to.rows,), to.real)
         self.loss = be.zeros((1,), np.float64)
         self._lanes, self._target = to.lanes, to.batch.arrays[part.target.name]
+        self._besides = [be.from_host(np.array(numbers, to.real)) for numbers in part.besides]
         value, gradient = to.value(part), to.gradient(part) if to.train else {}
         self._linear = Linear(to, x, value["V"], value["c"], gradient.get("V"), gradient.get("c"))
         self._loss_op = be.bind(part.loss_op, to.real, **dims)
@@ -98,13 +114,13 @@ class HeadPass(Pass):
     def evaluate(self, batch: Batch) -> None:
         """`losses` from the outputs, which are used up."""
         n = batch.steps * self._lanes
-        self._loss_op(self.o[:n], self._target[:n], self.losses[:n])
+        self._loss_op(self.o[:n], self._target[:n], self.losses[:n], *self._besides)
 
     def backward(self, batch: Batch) -> None:
         """`losses` and `loss` too; o becomes its error."""
         n = batch.steps * self._lanes
         o, weight, losses = self.o[:n], batch.weight[:n], self.losses[:n]
-        self._error_op(o, self._target[:n], weight, batch.scale, losses)
+        self._error_op(o, self._target[:n], weight, batch.scale, losses, *self._besides)
         self._weighted_loss(losses, weight, batch.scale, self.loss)
         self._linear.backward(o)
 

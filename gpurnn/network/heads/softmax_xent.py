@@ -129,6 +129,10 @@ class Softmax(Head):
     def __init__(self, config: ModelConfig, inputs: int) -> None:
         super().__init__(config, inputs, Field("targets", "index", below=config.output_width))
 
+    def high_from(self, lowest: float, margin: float) -> float:
+        """The margin is in nats."""
+        return lowest + margin
+
     def stuck_from(self, median: float) -> float:
         """`STUCK_MARGIN` above the median, and not below ln K, the loss of guessing."""
         return max(median + STUCK_MARGIN, math.log(self.outputs))
