@@ -14,7 +14,7 @@ from gpurnn.cli.model_options import checkpoint_option, device_option, run_argum
 from gpurnn.cli.options import PATH, Command, options_of
 from gpurnn.cli.progress import Bar
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.corpus.schema import SPLITS
+from gpurnn.data.corpus.sizes import SPLITS
 from gpurnn.evaluation.language_model import Evaluation
 from gpurnn.evaluation.language_model import evaluate as evaluate_split
 from gpurnn.exceptions import shell_word

@@ -8,6 +8,7 @@ from gpurnn.api.corpora import prepare
 from gpurnn.cli import console
 from gpurnn.cli.options import OUTPUT_FILE, PATH, Command, options_of
 from gpurnn.data.corpus.importing import import_corpus as copy_corpus
+from gpurnn.data.corpus.schema import Manifest
 from gpurnn.exceptions import shell_word
 from gpurnn.signals import unwinding
 
@@ -29,8 +30,17 @@ def import_corpus(file: Path, output: Path, force: bool) -> None:
     """
     with unwinding():
         manifest = copy_corpus(file, output, force=force)
-    lines = [f"{shell_word(output)}: {manifest.symbols:,} {manifest.kind} in the vocabulary"]
+    console.report("\n".join(_lines(output, manifest)))
+
+
+def _lines(output: Path, manifest: Manifest) -> list[str]:
+    held, steps = manifest.shape.called, "tokens"
+    if manifest.version == 1 and manifest.vocabulary is not None:
+        held = f"{manifest.vocabulary.count:,} {manifest.kind} in the vocabulary"
+    elif manifest.columns is not None:
+        held, steps = f"{held}, {manifest.columns.count:,} column{'' if manifest.columns.count == 1 else 's'}", "rows"
+    lines = [f"{shell_word(output)}: {held}"]
     for name, size in manifest.splits.items():
         documents = f"{size.documents:,} document{'' if size.documents == 1 else 's'}"
-        lines.append(f"  {name:<6}{size.tokens:>15,} tokens in {documents}")
-    console.report("\n".join(lines))
+        lines.append(f"  {name:<6}{size.steps:>15,} {steps} in {documents}")
+    return lines

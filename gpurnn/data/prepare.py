@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus.packing import Packer, Progress, count_ids
-from gpurnn.data.corpus.schema import SPLITS
+from gpurnn.data.corpus.sizes import SPLITS
 from gpurnn.data.corpus.spool import Spool
 from gpurnn.data.corpus.writer import new_corpus
 from gpurnn.data.report import PrepareReport

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpurnn.data.corpus.schema import SplitSize
+from gpurnn.data.corpus.sizes import SplitSize
 from gpurnn.data.text.tokens import Kind
 from gpurnn.exceptions import shell_word
 

@@ -13,7 +13,7 @@ import pytest
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus import writer as writer_module
 from gpurnn.data.corpus.describe import describe_corpus
-from gpurnn.data.corpus.schema import SplitSize
+from gpurnn.data.corpus.sizes import SplitSize
 from gpurnn.data.prepare import prepare
 from gpurnn.data.text import inputs
 from gpurnn.exceptions import CorpusError, DataError, GpurnnError, UsageError

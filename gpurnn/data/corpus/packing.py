@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpurnn.data.corpus.schema import MAX_STARTS, Manifest, SplitSize, token_type
+from gpurnn.data.corpus.schema import Manifest
+from gpurnn.data.corpus.sizes import MAX_STARTS, SplitSize, Symbols, index_type
 from gpurnn.data.corpus.spool import Spool
 from gpurnn.data.corpus.writer import CorpusWriter
 from gpurnn.data.text.tokens import TextPolicy, Vocabulary
@@ -31,7 +32,7 @@ class Packer:
     unknown: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.dtype = token_type(len(self.vocabulary))
+        self.dtype = index_type(len(self.vocabulary))
         self.ids = self.table.astype(self.dtype)
         self.counts = np.zeros(len(self.vocabulary), np.int64)
         present = np.flatnonzero(self.train_counts)
@@ -77,9 +78,7 @@ class Packer:
             self.writer.append(name, values.astype(dtype))
         manifest = Manifest(
             kind=self.vocabulary.kind,
-            symbols=len(self.vocabulary),
-            vocabulary_bytes=len(data),
-            unknown=self.vocabulary.unknown,
+            vocabulary=Symbols(len(self.vocabulary), len(data), self.vocabulary.kind, self.vocabulary.unknown),
             policy=policy,
             splits=sizes,
             starts=len(symbols),

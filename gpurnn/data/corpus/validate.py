@@ -27,6 +27,9 @@ MIN_CHUNK_BYTES = 4096
 """Of a dataset of several chunks: bounds the chunk map by the size of the file."""
 ALLOWED_FILTERS: frozenset[int] = frozenset()
 """Filters that a dataset may have: none, because none is written; so a chunk holds exactly its declared bytes."""
+_TYPES = {"u": "unsigned integers", "i": "signed integers", "f": "IEEE floating-point numbers"}
+_SIGNS = {"u": h5t.SGN_NONE, "i": h5t.SGN_2}
+_FLOATS = {4: h5t.IEEE_F32LE, 8: h5t.IEEE_F64LE}
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -189,19 +192,20 @@ def _check_storage(properties: Any, path: str, itemsize: int) -> None:
 
 
 def _check_type(kind: Any, path: str, dtype: np.dtype[Any]) -> None:
-    if kind.get_class() != h5t.INTEGER:
-        raise CorpusError(f"its dataset {path} holds {_type_name(kind)}, expected unsigned integers")
+    real, expected = dtype.kind == "f", _TYPES[dtype.kind]
+    if kind.get_class() != (h5t.FLOAT if real else h5t.INTEGER):
+        raise CorpusError(f"its dataset {path} holds {_type_name(kind)}, expected {expected}")
     exact = (
         kind.get_size() == dtype.itemsize
-        and kind.get_sign() == h5t.SGN_NONE
         and (dtype.itemsize == 1 or kind.get_order() == h5t.ORDER_LE)
         and kind.get_precision() == 8 * dtype.itemsize
         and kind.get_offset() == 0
+        and (kind.equal(_FLOATS[dtype.itemsize]) if real else kind.get_sign() == _SIGNS[dtype.kind])
     )
     if not exact:
         raise CorpusError(
-            f"its dataset {path} holds integers of {kind.get_size()} bytes of another kind, "
-            f"expected unsigned little-endian ones of {dtype.itemsize}"
+            f"its dataset {path} holds {'floating-point numbers' if real else 'integers'} of {kind.get_size()} bytes "
+            f"of another kind, expected {expected.split()[0]} little-endian ones of {dtype.itemsize}"
         )
 
 
