@@ -10,7 +10,11 @@ from gpurnn.cli import console
 from gpurnn.cli.options import PATH, Command
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus.describe import describe_corpus
+from gpurnn.data.series.durations import in_words
 from gpurnn.runs.checkpoint import begins_as_checkpoint
+
+_MOST = 40
+"""Columns, labels and the like that are shown; --json has all of them."""
 
 
 @click.command(cls=Command)
@@ -44,22 +48,36 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
     """One line a fact, those of a dictionary below its name."""
     lines = []
     for name, value in facts.items():
-        label = f"{indent}{name.replace('_', ' '):<14}"
+        label = f"{indent}{_printable(name if indent else name.replace('_', ' ')):<14}"
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            value = _by_name(value)
         if isinstance(value, dict) and not indent:
             lines.append(label.rstrip())
             lines += _lines(value, indent + "  ")
         else:
-            lines.append(f"{label}  {_shown(value)}".rstrip())
+            lines.append(f"{label}  {in_words(value) if name == 'interval' else _shown(value)}".rstrip())
     return lines
+
+
+def _by_name(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is said of each of a list, which has names, by its name; of a long list its beginning."""
+    found: dict[str, Any] = {each["name"]: {k: v for k, v in each.items() if k != "name"} for each in parts[:_MOST]}
+    return found | ({f"and {len(parts) - _MOST:,} more": ""} if len(parts) > _MOST else {})
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_shown(inner)}" for name, inner in value.items())
     if isinstance(value, list):
-        return "  ".join(f"{x[0]!r} {x[1]:.2%}" if isinstance(x, list) else _shown(x) for x in value)
+        more = f"  and {len(value) - _MOST:,} more" if len(value) > _MOST else ""
+        return "  ".join(f"{x[0]!r} {x[1]:.2%}" if isinstance(x, list) else _shown(x) for x in value[:_MOST]) + more
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "none"}[value]
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return f"{value:.4f}" if isinstance(value, float) else _printable(str(value))
+
+
+def _printable(text: str) -> str:
+    """A name as it is, or quoted where a terminal would not show it so."""
+    return text if text.isprintable() else repr(text)

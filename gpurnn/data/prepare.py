@@ -97,8 +97,9 @@ def _given_vocabulary(source: str | Path | None, tokens: Kind | None, fields: Ma
     if source is None:
         return _Given(replace(TextPolicy(), **fields), None)
     with Corpus.open(source) as other:
-        if tokens is not None and tokens != other.kind:
-            raise UsageError(f"`tokens={tokens}` contradicts `vocab_from={shell_word(source)}`, which has {other.kind}")
+        kind = other.vocabulary.kind
+        if tokens is not None and tokens != kind:
+            raise UsageError(f"`tokens={tokens}` contradicts `vocab_from={shell_word(source)}`, which has {kind}")
         for name in ("newline", "normalise", "lower"):
             if fields.get(name, getattr(other.policy, name)) != getattr(other.policy, name):
                 raise UsageError(

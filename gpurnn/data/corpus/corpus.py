@@ -72,14 +72,14 @@ class Corpus:
     def vocabulary(self) -> Vocabulary:
         """The symbols of its steps. Raises DataError where the steps are none."""
         if self.tables.vocabulary is None:
-            raise self._lacks("vocabulary")
+            raise self._lacks("vocabulary", "text")
         return self.tables.vocabulary
 
     @property
     def policy(self) -> TextPolicy:
         """How its text became characters. Raises DataError where there was none."""
         if self.manifest.policy is None:
-            raise self._lacks("text")
+            raise self._lacks("text", "text")
         return self.manifest.policy
 
     @property
@@ -109,7 +109,7 @@ class Corpus:
         The commonest come first; at most 65,536 are kept. Raises DataError for what is not text.
         """
         if not self.manifest.starts:
-            raise self._lacks("text that can be gone on with")
+            raise self._lacks("text alone", "text")
         symbols = self._datasets["starts/symbols"].all().astype(np.int64)
         counts = self._datasets["starts/counts"].all().astype(np.int64)
         if int(symbols.max()) >= len(self.vocabulary) or int(counts.min()) < 1:
@@ -125,14 +125,14 @@ class Corpus:
     def columns(self) -> Columns:
         """What is known of the columns of its rows. Raises DataError where its steps are symbols."""
         if self.tables.columns is None:
-            raise self._lacks("columns")
+            raise self._lacks("columns", "measured series")
         return self.tables.columns
 
     @property
     def key_names(self) -> tuple[str, ...]:
         """What the series are of: names of stations. Raises DataError where there are none."""
         if self.tables.keys is None:
-            raise self._lacks("keys")
+            raise self._lacks("keys", "measured series")
         return self.tables.keys
 
     @property
@@ -149,8 +149,9 @@ class Corpus:
             raise self._lacks("other side")
         return self.tables.source
 
-    def _lacks(self, what: str) -> DataError:
-        return DataError(f"{self.path}: it holds {self.manifest.shape.called}, which have no {what}")
+    def _lacks(self, what: str, wanted: str = "") -> DataError:
+        advice = f"; name a corpus of {wanted}" if wanted else ""
+        return DataError(f"{self.path}: it holds {self.manifest.shape.called}, no {what}{advice}")
 
     def verify(self) -> None:
         """Reads everything and compares it with the digests in the file; CorpusError where they differ."""

@@ -142,4 +142,4 @@ class Split:
         return Split(self.name, own, self._manifest, datasets)
 
     def _lacks(self, what: str) -> DataError:
-        return DataError(f"{self.path}: it holds {self._manifest.shape.called}, which have no {what}")
+        return DataError(f"{self.path}: it holds {self._manifest.shape.called}, no {what}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -57,8 +58,9 @@ class Columns:
         object.__setattr__(self, "time", _texts("time", self.time))
         if not 1 <= len(self.names) <= MAX_COLUMNS:
             raise DataError(f"columns: expected 1 to {MAX_COLUMNS:,}, found {len(self.names):,}")
-        if not isinstance(self.key, str) or not isinstance(self.clock, bool) or not isinstance(self.form, Mapping):
-            raise DataError("columns: key, clock or form is not what it has to be")
+        if not isinstance(self.key, str) or not isinstance(self.clock, bool):
+            raise DataError("columns: key or clock is not what it has to be")
+        _expect_json(self.key, self.form)
         for name, low, high in (("interval", 1, LONGEST), ("season", 1, 86_400), ("fill", 0, 2**31 - 1)):
             _expect_whole(name, getattr(self, name), low, high)
         for name in _ARRAYS:
@@ -93,9 +95,10 @@ class Columns:
         if name in self.names:
             return self.names.index(name)
         near = difflib.get_close_matches(name, self.names, n=1)
-        more = ", ..." if self.inputs > _SHOWN else ""
-        advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.names[:_SHOWN])}{more}"
-        raise UsageError(f"there is no column {name!r:.60}; {advice}")
+        shown = ", ".join(map(repr, self.names[:_SHOWN])) + (", ..." if self.inputs > _SHOWN else "")
+        raise UsageError(
+            f"there is no column {name!r:.60}; {f'did you mean {near[0]!r}?' if near else f'there are {shown}'}"
+        )
 
     def scaled(self, rows: NDArray[np.float32], out: NDArray[Any]) -> None:
         """Overwrites out, (n, F) float32 or float64, with (rows - mean) / scale; missing numbers become 0.
@@ -161,6 +164,16 @@ def _texts(name: str, given: Any) -> tuple[str, ...]:
         except UnicodeEncodeError:
             raise DataError(f"columns: {name}: {each!r:.60} is not Unicode") from None
     return tuple(given)
+
+
+def _expect_json(key: str, form: Any) -> None:
+    try:
+        key.encode()
+        json.dumps(form, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):  # half of a surrogate pair is a ValueError, too
+        raise DataError("columns: key and form are not JSON") from None
+    if not isinstance(form, Mapping):
+        raise DataError("columns: form: expected names and values")
 
 
 def _expect_whole(name: str, value: Any, low: int, high: int) -> None:

@@ -129,7 +129,7 @@ def test_what_a_kind_does_not_have_is_one_line(kind: str, tmp_path: Path) -> Non
     EVERY[kind]().write(tmp_path / "x.h5")
     with Corpus.open(tmp_path / "x.h5") as corpus:
         split, lacking = corpus.split("train"), 0
-        told = f"{tmp_path / 'x.h5'}: it holds {corpus.manifest.shape.called}, which have no"
+        told = f"{tmp_path / 'x.h5'}: it holds {corpus.manifest.shape.called}, no "
         parts = ("vocabulary", "policy", "counts", "language", "columns", "key_names", "labels", "source_vocabulary")
         asked = [lambda name=name: getattr(corpus, name) for name in parts]
         asked += [split.keys, split.starts, lambda: split.targets, lambda: split.vectors, lambda: split.source]

@@ -80,9 +80,9 @@ def test_arrays_are_copies_that_cannot_be_changed():
 
 def test_a_column_is_found_by_name_or_the_nearest_one_is_named():
     assert columns().index("wind speed") == 1
-    with pytest.raises(UsageError, match="no column 'wind_speed'; did you mean wind speed"):
+    with pytest.raises(UsageError, match="no column 'wind_speed'; did you mean 'wind speed'"):
         columns().index("wind_speed")
-    with pytest.raises(UsageError, match="no column 'xyz'; there are temp, wind speed, hour_sin"):
+    with pytest.raises(UsageError, match="no column 'xyz'; there are 'temp', 'wind speed', 'hour_sin'"):
         columns().index("xyz")
 
 
@@ -110,9 +110,13 @@ def test_a_column_is_found_by_name_or_the_nearest_one_is_named():
         ({"season": 0}, "season"),
         ({"fill": -1}, "fill"),
         ({"time": ("a", "a")}, "time: 'a' is there twice"),
-        ({"key": None}, "key, clock or form"),
-        ({"clock": 1}, "key, clock or form"),
-        ({"form": []}, "key, clock or form"),
+        ({"key": None}, "key or clock"),
+        ({"clock": 1}, "key or clock"),
+        ({"key": "\udc00"}, "key and form are not JSON"),
+        ({"form": []}, "form: expected names and values"),
+        ({"form": {"x": {1, 2}}}, "key and form are not JSON"),
+        ({"form": {"x": NAN}}, "key and form are not JSON"),
+        ({"form": {"x": "\ud800"}}, "key and form are not JSON"),
     ],
 )
 def test_columns_that_are_none_are_refused(changed: dict[str, Any], told: str):
