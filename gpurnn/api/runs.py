@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,10 @@ def train(  # type: ignore[empty-body]
     corpus: AnyPath | None = None,
     output: AnyPath | None = None,
     *,
+    target: str | Sequence[str] | None = None,
+    ahead: str | Sequence[str] | None = None,
+    loss: str = "absolute",
+    quantiles: Sequence[float] = (0.1, 0.5, 0.9),
     resume: AnyPath | None = None,
     init_from: AnyPath | None = None,
     allow_inexact: bool = False,
@@ -118,15 +122,21 @@ def train(  # type: ignore[empty-body]
     init_from: Begin the new run with the parameters and the kind of network of this run.
     allow_inexact: Resume although versions or settings changed the bits.
 
+    The forecast, of a corpus of measured series
+    target: The columns to forecast, one or a list of them.
+    ahead: How far ahead, such as 24h or 10min, one or a list: multiples of the interval between rows.
+    loss: absolute, squared or huber error, or quantile, to forecast quantiles.
+    quantiles: Which ones, rising, each between 0 and 1.
+
     When to stop
     epochs: After so many epochs since the run began.
     windows: After so many windows since the run began.
     minutes: After so many minutes of this call; 10 where no limit is given.
-    patience: After so many validations in a row without a better one; 0: never.
+    patience: After so many validations in a row without a better one; 0: never; for series 20 unless given.
 
     The network
-    cell: Kind of the recurrent layers: lstm, gru, simple (tanh) or simple-relu.
-    hidden: Hidden units of a layer (H).
+    cell: Kind of the recurrent layers: lstm, gru, simple (tanh) or simple-relu; for series gru unless given.
+    hidden: Hidden units of a layer (H); for series 64 unless given.
     layers: Recurrent layers (L).
     embedding: Width of an embedding (E); 0: one-hot input.
     dropout: Between layers and before the output.

@@ -30,8 +30,7 @@ class LiveLine:
     def line(self, entry: dict[str, Any]) -> None:
         """A log entry was written."""
         self._last, self._windows = entry, entry["window"]
-        if "stuck_lanes" in entry:  # there was a validation
-            self._valid = _validation(entry)
+        self._valid = _validation(entry) or self._valid
         if self._terminal:
             self._show(entry["window"])
         else:
@@ -56,14 +55,14 @@ class LiveLine:
     def _text(self, windows: int) -> str:
         entry = self._last
         parts = [f"window {windows}", f"epoch {windows / self._per_epoch:.2f}"]
-        loss = entry.get("nats_per_token")
-        parts += [f"{loss:#.4g} {self._unit}"] if loss is not None else []
+        parts += _loss(entry, self._unit)
         parts += self._valid
         if entry:
             parts.append(f"lr {entry['learning_rate']:.2g}")
             norm = entry["gradient_norm"]
             parts.append(f"|g| {norm:.2g}" if norm is not None else "|g| not finite")
-            parts.append(f"{_thousands(entry['tokens_per_second'])} tokens/s")
+            held = "tokens" if "tokens_per_second" in entry else "targets"
+            parts.append(f"{_thousands(entry[f'{held}_per_second'])} {held}/s")
         parts.append(f"ETA {_clock(self._left(windows))}")
         return "  ".join(parts)
 
@@ -82,8 +81,23 @@ def stuck_lanes(count: int) -> str:
     return "1 lane is stuck" if count == 1 else f"{count} lanes are stuck"
 
 
+def _loss(entry: dict[str, Any], unit: str) -> list[str]:
+    """What the line shows of the loss in a log entry: the error in the column's unit where there is one."""
+    for key in ("mae", "rmse"):
+        if entry.get(key) is not None:
+            return [f"{key} {entry[key]:#.4g}"]
+    loss = entry.get("nats_per_token", entry.get("loss"))
+    return [f"{loss:#.4g} {unit}"] if loss is not None else []
+
+
 def _validation(entry: dict[str, Any]) -> list[str]:
-    """What the line shows of the validation in a log entry."""
+    """What the line shows of the validation in a log entry; nothing where there was none."""
+    if "valid_loss" in entry:
+        valid = entry.get("valid_mae", entry["valid_loss"])
+        name = "valid mae" if "valid_mae" in entry else "valid"
+        return [f"{name} {valid:#.4g}" if valid is not None else "valid not finite"]
+    if "stuck_lanes" not in entry:
+        return []
     valid, stuck = entry["valid_nats_per_token"], entry["stuck_lanes"]
     shown = [f"valid {valid:#.4g}" if valid is not None else "valid not finite"]
     return shown + ([f"({stuck_lanes(stuck)}, median {entry['median_nats_per_token']:#.4g})"] if stuck else [])

@@ -17,7 +17,7 @@ from gpurnn.cli.train_options import train_options
 from gpurnn.exceptions import shell_word
 from gpurnn.signals import ending_at_once
 from gpurnn.training.begin import limits_of, trainer_of
-from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.config import Limits
 from gpurnn.training.learner import Learner
 from gpurnn.training.loop import skipped_in_words
 from gpurnn.training.trainer import Outcome, Trainer
@@ -53,13 +53,22 @@ def _show_beginning(trainer: Trainer, settings: dict[str, Any]) -> None:
         model = config.model
         message(
             f"{model.cell}, {model.layers} x {model.hidden}, {learner.model.params.count:,} parameters, "
-            f"{config.lanes} lanes x {config.bptt} steps, {learner.windows_per_epoch:,} windows an epoch, "
-            f"on {be.device} ({be.reason}){_rounding(be)}"
+            f"{_widths(learner)}{config.lanes} lanes x {config.bptt} steps, "
+            f"{learner.windows_per_epoch:,} windows an epoch, on {be.device} ({be.reason}){_rounding(be)}"
         )
     elif run.begun:
         message(f"going on after window {learner.progress.windows}{_rounding(be)}")
     else:
         message(f"{shell_word(run.path)} has no checkpoint yet: beginning at its first window{_rounding(be)}")
+
+
+def _widths(learner: Learner) -> str:
+    """What a forecast is made from, and of; nothing of text."""
+    if learner.corpus.kind != "series":
+        return ""
+    model, config = learner.model, learner.config
+    targets = ", ".join(f"{name}+{ahead}" for name in config.target for ahead in config.ahead)
+    return f"{model.config.input_width} columns to {targets} ({model.head.unit}), "
 
 
 def _rounding(be: Backend) -> str:
@@ -70,13 +79,14 @@ def _rounding(be: Backend) -> str:
 def _warn_of_short_text(learner: Learner, settings: dict[str, Any]) -> None:
     """One line where the text is too short for the defaults."""
     fewer = [
-        (f"--{name} {getattr(learner.config, name)}", f"{getattr(TrainConfig, name)}")
-        for name in ("lanes", "bptt")
-        if name not in settings and getattr(learner.config, name) < getattr(TrainConfig, name)
+        (f"--{name} {getattr(learner.config, name)}", f"{usual}")
+        for name, usual in learner.task.usual_geometry.items()
+        if name not in settings and getattr(learner.config, name) < usual
     ]
     if fewer:
         options, defaults = (" and ".join(words) for words in zip(*fewer, strict=True))
-        message(f"{learner.corpus.splits['train']:,} tokens are few: {options} instead of {defaults}")
+        held = "rows" if learner.corpus.kind == "series" else "tokens"
+        message(f"{learner.corpus.splits['train']:,} {held} are few: {options} instead of {defaults}")
 
 
 def _run(trainer: Trainer, limits: Limits, checkpoint_minutes: float) -> Outcome:
@@ -107,15 +117,18 @@ def _show_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None
     if outcome.valid is not None:
         shown = "validation now: not finite; the model has diverged: start again with a lower --lr or --clip"
         if math.isfinite(outcome.valid):
-            shown = f"validation now: {outcome.valid:.4f} {learner.model.head.unit} a token"
+            shown = f"validation now: {learner.task.shown(outcome.valid):.4f} {learner.task.shown_unit}"
         if outcome.stuck:
             shown += f" ({stuck_lanes(outcome.stuck)})"
         if best is not None:
-            shown += f"; best: {best:.4f} after window {learner.progress.best_window}"
+            shown += f"; best: {learner.task.shown(best):.4f} after window {learner.progress.best_window}"
         message(shown)
     message(f"go on:    gpurnn train --resume {run}{same}")
     for split, option in (("valid", ""), ("test", " --split test")):
         if learner.corpus.targets(split):
             message(f"measure:  gpurnn evaluate {run}{option}")
             break
-    message(f"generate: gpurnn sample {run} --length 500")
+    if learner.corpus.kind == "series":
+        message(f"forecast: gpurnn predict {run} FILE")
+    else:
+        message(f"generate: gpurnn sample {run} --length 500")

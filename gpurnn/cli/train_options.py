@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import click
+
 from gpurnn.api.runs import train
 from gpurnn.backend import PRECISIONS
 from gpurnn.cli.options import PATH, TableChoice, as_declared, options_of, setting
@@ -13,9 +15,11 @@ from gpurnn.training.begin import Threads
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
+from gpurnn.training.tasks.series import LOSSES
 from gpurnn.training.trainer import CHECKPOINT_MINUTES
 
 _run = options_of(train, "Run")
+_forecast = options_of(train, "Forecast, of a corpus of measured series")
 _stop = options_of(train, "When to stop")
 _network = options_of(train, "Network")
 _windows = options_of(train, "Windows")
@@ -24,6 +28,18 @@ _schedule = options_of(train, "Learning rate")
 _record = options_of(train, "Log, validation and checkpoints")
 _trouble = options_of(train, "When training goes wrong")
 _device = options_of(train, "Device")
+
+
+def _names(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(part.strip() for part in value.split(","))
+
+
+def _numbers(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    try:
+        return None if value is None else tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r}: expected numbers like 0.1,0.5,0.9") from None
+
 
 _limit = partial(setting, _stop, Limits)
 _model = partial(setting, _network, ModelConfig)
@@ -35,6 +51,10 @@ _OPTIONS = (
     _run("--resume", type=PATH, metavar="RUN"),
     _run("--init-from", type=PATH, metavar="RUN"),
     _run("--allow-inexact", is_flag=True),
+    _forecast("--target", metavar="COLUMN[,COLUMN]", callback=_names),
+    _forecast("--ahead", metavar="TIME[,TIME]", callback=_names),
+    _forecast("--loss", type=click.Choice(LOSSES), default=LOSSES[0]),
+    _forecast("--quantiles", metavar="Q,Q,...", callback=_numbers),
     _limit("--epochs"),
     _limit("--windows"),
     _limit("--minutes"),

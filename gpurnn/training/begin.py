@@ -21,12 +21,12 @@ from gpurnn.network import ModelConfig
 from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.settings import NotNegative, Rule, base_of, checked, field_kinds
 from gpurnn.training.config import Limits, TrainConfig
-from gpurnn.training.learner import windows_per_epoch
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.origin import load_checkpoint
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import Warn, fitting_geometry, new_run, resumed_run
 from gpurnn.training.snapshot import load_config
+from gpurnn.training.tasks import defaults_of, task_of
 from gpurnn.training.trainer import Trainer
 
 _C = TypeVar("_C")
@@ -36,6 +36,8 @@ Settings = Mapping[str, Any]
 DEFAULT_MINUTES = 10.0
 """How long a run lasts where no limit is given."""
 Threads = Annotated[int, Rule("1 or more and less than 2**31", lambda n: 1 <= n < 2**31)]  # a C int
+
+_LISTS = ("target", "ahead", "quantiles")
 
 _WITH_RESUME = (
     *("corpus", "resume", "device", "precision", "tf32", "no_graph", "threads", "allow_inexact"),
@@ -110,20 +112,27 @@ def _backend(given: Settings, precision: str) -> Backend:
 
 def _config(given: Settings, corpus: Corpus, begun: Checkpoint | None) -> TrainConfig:
     """The settings of a new run, from those given, the size of the corpus, and the run that it begins with."""
-    lanes, bptt = fitting_geometry(corpus.splits["train"], given.get("lanes"), given.get("bptt"))
-    model = _model(given, corpus, begun)
+    given = _listed(given)
+    defaults = defaults_of(corpus, given)
+    lanes, bptt = fitting_geometry(corpus.splits["train"], given.get("lanes"), given.get("bptt"), defaults)
+    model = _begun_model(given, begun) if begun else ModelConfig(**_those_of(ModelConfig, defaults | given))
+    given = defaults | given
     plain = _those_of(TrainConfig, given) | {"lanes": lanes, "bptt": bptt}
     config = TrainConfig(model, OptimizerConfig(**_those_of(OptimizerConfig, given)), **plain)
-    epoch = windows_per_epoch(corpus, config)
+    epoch = task_of(corpus, config).windows_per_epoch
     every = config.validate_every if "validate_every" in given else min(epoch, config.validate_every)
     return replace(config, schedule=_schedule(given, epoch), validate_every=every)
 
 
-def _model(given: Settings, corpus: Corpus, begun: Checkpoint | None) -> ModelConfig:
-    """The network that is described, or that of the run that it begins with, with which that has to agree."""
+def _listed(given: Settings) -> dict[str, Any]:
+    """The settings with a list of one where one name or number was given instead of a list."""
+    lists = {name: given[name] for name in _LISTS if name in given}
+    return {**given, **{name: (one,) if isinstance(one, str | float) else one for name, one in lists.items()}}
+
+
+def _begun_model(given: Settings, begun: Checkpoint) -> ModelConfig:
+    """The network of the run that it begins with; what is said of it has to agree with that."""
     wanted = _those_of(ModelConfig, given)
-    if begun is None:
-        return ModelConfig(len(corpus.vocabulary), **wanted)
     theirs = load_config(begun).model
     for name, value in wanted.items():
         other = getattr(theirs, name)

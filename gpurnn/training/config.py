@@ -27,7 +27,9 @@ from gpurnn.training.schedule import ScheduleConfig
 CADENCES = ("log_every", "validate_every")
 """Fields that may differ when a run is resumed."""
 COUNTED_LANES = ("sound", "all")
-_ADDED = {"average": 0.0, "restart": 0.0, "judged_lanes": "all"}
+_OF_SERIES: dict[str, Any] = {"target": (), "ahead": (), "burn_in": 0}
+"""Keys that stand only in files of runs on series, and what others have."""
+_ADDED = {"average": 0.0, "restart": 0.0, "judged_lanes": "all"} | _OF_SERIES
 """Keys that files of earlier runs did not have, and what runs of that time did."""
 
 
@@ -43,6 +45,8 @@ class TrainConfig:
     out that are stuck. patience: stop after so many validations in a row without a better one; 0: never.
     skip_limit: stop after so many windows skipped in a row. on_divergence: one of `divergence.CHOICES`.
     divergence_nats: how far above the lowest a mean loss is high, of real targets as a share of it; 0: never.
+    Of series only: target: the columns that are forecast. ahead: how far, durations. burn_in: how many rows a state has
+    to have seen before a forecast from it is learnt from.
     """
 
     model: ModelConfig
@@ -60,13 +64,18 @@ class TrainConfig:
     skip_limit: Count = 25
     on_divergence: Annotated[str, OneOf(CHOICES)] = "count"
     divergence_nats: NotNegative = 1.0
+    target: tuple[str, ...] = ()
+    ahead: tuple[str, ...] = ()
+    burn_in: Natural = 0
 
     def __post_init__(self) -> None:
         check_fields(self)
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values, by the keys of config.json and of checkpoints."""
-        return stored(self) | {"model": self.model.to_json()}
+        plain = {key: value for key, value in stored(self).items() if (key, value) not in _OF_SERIES.items()}
+        lists = {key: list(value) for key, value in plain.items() if isinstance(value, tuple)}
+        return plain | lists | {"model": self.model.to_json()}
 
     @classmethod
     def from_json(cls, data: Any, source: str) -> TrainConfig:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from itertools import islice, takewhile
 from typing import Any
 
 import numpy as np
 
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.stream import Geometry, Window, WindowStream
-from gpurnn.data.stream.windows import text_fields
-from gpurnn.exceptions import DataError
+from gpurnn.data.stream import Window, WindowStream
 from gpurnn.fields import expect_fields
 from gpurnn.network import Model
 from gpurnn.network.chain import readers
@@ -26,23 +21,25 @@ from gpurnn.training.optimizer import Optimizer
 from gpurnn.training.schedule import learning_rate
 from gpurnn.training.snapshot import Progress, pack, unchanging, unpack, validated_parameters
 from gpurnn.training.step import TrainingStep
-from gpurnn.training.validation import ForwardPass, LaneLosses, lane_losses
+from gpurnn.training.tasks import Task, task_of
+from gpurnn.training.tasks.base import Validation
 
 
 class Learner:
     """A model in training on the train split of a corpus; `Loop` decides what happens when.
 
     be: where it computes. corpus: open. config: every setting. on_warning: called with one line for a person.
+    task: what it learns, by the kind of the corpus.
     validated: the model that is validated, and that others use: with the average of the parameters where one is kept.
     Raises DataError where the corpus lacks a field that a part of the model reads, or is too short.
     """
 
     def __init__(self, be: Backend, corpus: Corpus, config: TrainConfig, on_warning: Callable[[str], None]) -> None:
         self.corpus, self.config = corpus, config
-        self.windows_per_epoch = windows_per_epoch(corpus, config)
+        self.task: Task = task_of(corpus, config)
+        self.windows_per_epoch = self.task.windows_per_epoch
         self.model = Model(be, config.model)
-        fields = text_fields(len(corpus.vocabulary), planned=be.plans_rows)
-        expect_fields(readers(self.model.parts), str(corpus.path), fields)
+        expect_fields(readers(self.model.parts), str(corpus.path), self.task.fields(be))
         self.model.params.initialise(be, config.seed)
         self.state = self.model.state(config.lanes)
         self.optimizer = Optimizer(be, self.model.params, config.optimizer)
@@ -50,9 +47,7 @@ class Learner:
         self.progress = Progress()
         self._workspace = self.model.workspace(config.lanes, config.bptt, seed=config.seed)
         self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, on_warning)
-        self._validation: ForwardPass | None = None
-        self.tokens_per_char = _tokens_per_char(corpus)
-        self._always = unchanging(config, corpus, be)
+        self._always = unchanging(config, corpus, self.task.meaning, be)
 
     @property
     def whole(self) -> bool:
@@ -78,6 +73,10 @@ class Learner:
         average, model = self.optimizer.average, self.model
         return model if average is None else Model(model.be, model.config, model.params.with_values(average))
 
+    def windows(self) -> WindowStream:
+        """The windows of training, from where it stands, without an end."""
+        return self.task.windows(self.model.be, self.progress.cursor)
+
     def feed(self, windows: Iterable[Window]) -> Iterator[Window]:
         """Each of `windows` when it is in the batch, ready to be consumed."""
         return Feed(self.model.be, self._workspace.batch).run(windows)
@@ -97,23 +96,12 @@ class Learner:
         every = self.config.validate_every
         return every > 0 and self.progress.windows % every == 0
 
-    def validate(self, stopping: Callable[[], bool] = lambda: False) -> LaneLosses | None:
+    def validate(self, stopping: Callable[[], bool] = lambda: False) -> Validation | None:
         """The loss over the first windows of the valid split; None where they have no target with weight.
 
         stopping: asked after each window; the rest is left out once it says so.
         """
-        split, config = self.corpus.split("valid"), self.config
-        if len(split) < 2:
-            return None
-        lanes = max(1, min(config.lanes, (len(split) - 1) // config.bptt))
-        steps = min(config.bptt, (len(split) - 1) // lanes)
-        if self._validation is None:
-            self._validation = ForwardPass(self.validated, lanes, steps)
-        self._validation.state.reset()
-        with closing(WindowStream(self.corpus, "valid", lanes=lanes, steps=steps, epochs=1, plan=False)) as stream:
-            passes = self._validation.losses(islice(stream.recycled(), config.validate_windows))
-            losses = lane_losses(takewhile(lambda each: not stopping(), passes), self.validated.head)
-        return None if math.isnan(losses.median) else losses
+        return self.task.validate(self.validated, stopping)
 
     def pack(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Tensors and header of a checkpoint of now, in arrays of their own; waits for the device."""
@@ -127,21 +115,3 @@ class Learner:
         self._step.whole = True
         self.progress.best, self.progress.best_window = now.best, now.best_window
         self.progress.divergence = now.divergence.back(self.progress.divergence)
-
-
-def windows_per_epoch(corpus: Corpus, config: TrainConfig) -> int:
-    """How many windows read the train split once. Raises DataError where it cannot hold the lanes and steps."""
-    split = corpus.split("train")
-    try:
-        return Geometry(len(split), config.lanes, config.bptt).windows
-    except DataError as error:
-        raise DataError(f"{corpus.path}, split train: {error}") from None
-
-
-def _tokens_per_char(corpus: Corpus) -> float | None:
-    """How many tokens make a character in the train split; None where unknown words hide it."""
-    counts = corpus.counts.astype(np.int64)
-    seen = np.flatnonzero(counts)
-    characters = corpus.vocabulary.characters(seen)
-    total = 0 if characters is None else int(characters @ counts[seen])
-    return int(counts.sum()) / total if total else None

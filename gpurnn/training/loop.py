@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gpurnn.data.stream import Window, WindowStream
+from gpurnn.data.stream import Window
 from gpurnn.exceptions import GpurnnError, TrainingError, shell_word
 from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.log import RunLog
@@ -20,7 +20,7 @@ from gpurnn.training.divergence import FACTOR, LIMIT
 from gpurnn.training.learner import Learner
 from gpurnn.training.saving import Saver
 from gpurnn.training.signals import SignalWatch
-from gpurnn.training.validation import LaneLosses
+from gpurnn.training.tasks.base import Validation
 
 _T = TypeVar("_T")
 
@@ -95,18 +95,8 @@ class Loop:
 
     def _go_on(self) -> str:
         """Windows from where the run is; returns why to stop, "" after going back to an earlier window."""
-        learner, config = self._learner, self._learner.config
-        stream = WindowStream(
-            learner.corpus,
-            "train",
-            lanes=config.lanes,
-            steps=config.bptt,
-            cursor=learner.progress.cursor,
-            plan=learner.model.be.plans_rows,
-            restart=config.restart,
-            seed=config.seed,
-        )
-        with closing(stream):
+        learner = self._learner
+        with closing(learner.windows()) as stream:
             for window in learner.feed(stream):
                 diverged = self._one(window)
                 if diverged:
@@ -119,7 +109,7 @@ class Loop:
     def _one(self, window: Window) -> bool:
         """One window, and whatever is due after it; returns whether the run is to go back."""
         self._learner.consume(window)
-        self._targets += window.targets.size
+        self._targets += window.weight.size
         self._call(self._on_window, self._learner)
         return self._after_window()
 
@@ -155,13 +145,14 @@ class Loop:
             self.saver.save()
         return False
 
-    def _log_line(self, ctl: np.ndarray, now: float, losses: LaneLosses | None) -> bool:
+    def _log_line(self, ctl: np.ndarray, now: float, losses: Validation | None) -> bool:
         """Write the log line that is due, and act on it; returns whether the run is to go back instead."""
         learner, config = self._learner, self._learner.config
         progress = learner.progress
-        line = self._line(ctl, now)
+        loss = float(ctl[Control.LOSS] / ctl[Control.WEIGHT]) if ctl[Control.WEIGHT] else None
+        line = self._line(ctl, loss, now)
         margin, head = config.divergence_nats, learner.model.head
-        diverged = progress.divergence.add_line(line["nats_per_token"], margin, head)
+        diverged = progress.divergence.add_line(loss, margin, head)
         last = diverged and progress.divergence.count >= LIMIT
         found = progress.divergence.message(progress.windows, margin, head)
         if diverged and not last and config.on_divergence == "rollback":
@@ -218,22 +209,22 @@ class Loop:
             return f"no better validation in {progress.stale} in a row"
         return ""
 
-    def _line(self, ctl: np.ndarray, now: float) -> dict[str, Any]:
-        """The log entry of the windows whose sums are in `ctl`, read at `now` in monotonic seconds; starts new sums."""
+    def _line(self, ctl: np.ndarray, loss: float | None, now: float) -> dict[str, Any]:
+        """The log entry of the windows whose sums are in `ctl`, read at `now` in monotonic seconds; starts new sums.
+
+        loss: their mean.
+        """
         learner = self._learner
         learner.optimizer.restart_sums()
-        loss = float(ctl[Control.LOSS] / ctl[Control.WEIGHT]) if ctl[Control.WEIGHT] else None
         progress = learner.progress
         self._note_seconds()
-        per_char = learner.tokens_per_char
-        line = {
+        line: dict[str, Any] = {
             "window": progress.windows,
             "epoch": round(progress.windows / learner.windows_per_epoch, 4),
-            "nats_per_token": loss,
-            "bits_per_char": loss / math.log(2) * per_char if loss is not None and per_char else None,
+            **learner.task.line(loss),
             "learning_rate": float(ctl[Control.RATE]),
             "gradient_norm": float(ctl[Control.NORM]) if math.isfinite(ctl[Control.NORM]) else None,
-            "tokens_per_second": round(self._targets / max(now - self._last_line, 1e-9), 1),
+            learner.task.rate_key: round(self._targets / max(now - self._last_line, 1e-9), 1),
             "seconds": round(progress.seconds, 3),
         }
         if ctl[Control.SKIPPED]:
@@ -247,12 +238,11 @@ class Loop:
             window = self._learner.progress.windows
             raise TrainingError(f"window {window}: {skipped} windows in a row were skipped; {self._advice()}")
 
-    def _add_validation(self, line: dict[str, Any], losses: LaneLosses) -> bool:
+    def _add_validation(self, line: dict[str, Any], losses: Validation) -> bool:
         """Add what a validation found to the log entry; returns whether it is the best so far."""
         learner, progress = self._learner, self._learner.progress
-        line["valid_nats_per_token"] = losses.mean if math.isfinite(losses.mean) else None
         line |= losses.to_json()
-        loss = losses.mean if learner.config.counted_lanes == "all" else losses.sound
+        loss = losses.judged(learner.config.counted_lanes)
         if math.isfinite(loss) and (progress.best is None or loss < progress.best):
             progress.best, progress.best_window, progress.stale = loss, progress.windows, 0
             return True

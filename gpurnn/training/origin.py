@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.series.columns import Columns
 from gpurnn.exceptions import CheckpointError, DataError, RunError, shell_word
 from gpurnn.runs.checkpoint import Checkpoint, read_checkpoint
 from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.strictjson import Json
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.snapshot import load_config, load_language, validated_parameters
+from gpurnn.training.snapshot import load_config, load_meaning, validated_parameters
 
 _FREE = {"dropout", "init", "recurrent_init", "forget_bias"}
 """Fields of ModelConfig in which a run may differ from the one whose parameters it begins with."""
@@ -33,13 +34,23 @@ def refuse_other_model(checkpoint: Checkpoint, config: TrainConfig, corpus: Corp
     """Raises CheckpointError unless a run with these settings, on this corpus, can begin with these parameters."""
     theirs, mine = load_config(checkpoint).model, config.model
     try:
-        vocabulary = load_language(checkpoint).vocabulary
+        meaning = load_meaning(checkpoint)
     except DataError as error:
         raise CheckpointError(f"{checkpoint.path}: {error}") from None
-    if vocabulary.fingerprint != corpus.vocabulary.fingerprint:
-        described = checkpoint.header["corpus"]
-        source = described.get("path") if isinstance(described, dict) else None
-        known = shell_word(source) if isinstance(source, str) else "CORPUS"
+    described = checkpoint.header["corpus"]
+    source = described.get("path") if isinstance(described, dict) else None
+    known = shell_word(source) if isinstance(source, str) else "CORPUS"
+    if isinstance(meaning, Columns) != (corpus.kind == "series"):
+        its_kind, kind = ("series", "text") if isinstance(meaning, Columns) else ("text", "series")
+        raise CheckpointError(f"{checkpoint.path}: its model is one of {its_kind}, {corpus.path} holds {kind}")
+    if isinstance(meaning, Columns):
+        if not meaning.same_inputs(corpus.columns):
+            raise CheckpointError(
+                f"{checkpoint.path}: its columns, or their scaling, are not those of {corpus.path}; prepare the series "
+                f"with `columns_from={known}`"
+            )
+    elif meaning.vocabulary.fingerprint != corpus.vocabulary.fingerprint:
+        vocabulary = meaning.vocabulary
         raise CheckpointError(
             f"{checkpoint.path}: its vocabulary ({len(vocabulary)} {vocabulary.kind}) is not that of {corpus.path} "
             f"({len(corpus.vocabulary)} {corpus.kind}); prepare the text with `vocab_from={known}`"

@@ -16,17 +16,18 @@ import numpy as np
 import gpurnn
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.series.columns import Columns
 from gpurnn.data.stream import Cursor
 from gpurnn.data.text.language import Language
 from gpurnn.data.text.tokens import TextPolicy, Vocabulary
-from gpurnn.exceptions import CheckpointError, GpurnnError, UsageError
+from gpurnn.exceptions import CheckpointError, DataError, GpurnnError, UsageError
 from gpurnn.network import Model, State
 from gpurnn.network.chain import parts_of, specs_of
 from gpurnn.network.state import state_shapes
 from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.divergence import Divergence
-from gpurnn.training.model_file import is_model_file
+from gpurnn.training.model_file import describe_meaning, is_model_file
 from gpurnn.training.optimizer import Optimizer
 
 _AVERAGE = "average."
@@ -98,12 +99,11 @@ class Unchanging:
     header: dict[str, Any]
 
 
-def unchanging(config: TrainConfig, corpus: Corpus, be: Backend) -> Unchanging:
-    """Read it, once. Raises CorpusError."""
-    language = corpus.language
-    about = {"path": str(corpus.path.resolve()), "fingerprint": corpus.fingerprint, **language.to_json()}
+def unchanging(config: TrainConfig, corpus: Corpus, meaning: Language | Columns, be: Backend) -> Unchanging:
+    """Read it, once. meaning: that of the corpus."""
+    about = {"path": str(corpus.path.resolve()), "fingerprint": corpus.fingerprint, **describe_meaning(meaning)}
     header = {"config": config.to_json(), "corpus": about, "versions": versions(be)}
-    return Unchanging(language.to_arrays(), header)
+    return Unchanging(dict(meaning.to_arrays()), header)
 
 
 def pack(
@@ -176,6 +176,20 @@ def load_language(checkpoint: Checkpoint) -> Language:
     if not (alike and whole and np.all((symbols >= 0) & (symbols < len(vocabulary)) & (counts > 0))):
         raise CheckpointError(f"{checkpoint.path}: starts: expected symbols of the vocabulary and a count for each")
     return Language(vocabulary, policy, symbols, counts)
+
+
+def load_columns(checkpoint: Checkpoint) -> Columns:
+    """What the numbers of a row mean to a model of series. Raises CheckpointError."""
+    try:
+        found = Columns.from_json(_object(checkpoint, "corpus").get("columns"), checkpoint.tensors, "corpus")
+    except DataError as error:
+        raise CheckpointError(f"{checkpoint.path}: {error}") from None
+    return found
+
+
+def load_meaning(checkpoint: Checkpoint) -> Language | Columns:
+    """What a checkpoint keeps of its corpus. Raises CheckpointError, DataError."""
+    return load_columns(checkpoint) if "columns" in _object(checkpoint, "corpus") else load_language(checkpoint)
 
 
 def load_model(be: Backend, checkpoint: Checkpoint) -> Model:

@@ -13,7 +13,7 @@ from gpurnn.training.config import Limits
 from gpurnn.training.learner import Learner
 from gpurnn.training.loop import Loop
 from gpurnn.training.signals import SignalWatch
-from gpurnn.training.validation import LaneLosses
+from gpurnn.training.tasks.base import Validation
 
 CHECKPOINT_MINUTES = 5.0
 """How often a checkpoint is written where nothing else is asked for."""
@@ -83,7 +83,7 @@ class Trainer:
         windows, skipped = learner.progress.windows, learner.skipped
         return Outcome(reason, signals.exit_code or 0, valid, stuck, loop.saver.path, windows, skipped)
 
-    def _validate_at_the_end(self, saved: str, stopping: Callable[[], bool]) -> LaneLosses | None:
+    def _validate_at_the_end(self, saved: str, stopping: Callable[[], bool]) -> Validation | None:
         """See `Learner.validate`. saved: what is saved, for a note where this fails."""
         try:
             return self.learner.validate(stopping)

@@ -25,12 +25,25 @@ class ForwardPass:
 
     def losses(self, windows: Iterable[Window]) -> Iterator[tuple[Window, np.ndarray]]:
         """Each window with the loss of each target, (T, B), a host copy; starts from `state` and carries it on."""
+        for window in self._forward(windows):
+            yield window, self._losses(window)
+
+    def outputs(self, windows: Iterable[Window]) -> Iterator[tuple[Window, np.ndarray, np.ndarray]]:
+        """The same with the outputs, (T, B, K), a host copy, between window and losses."""
+        for window in self._forward(windows):
+            outputs = self._model.be.to_host(self._ws.o[: window.carry.size])
+            yield window, outputs.reshape(*window.carry.shape, -1), self._losses(window)
+
+    def _forward(self, windows: Iterable[Window]) -> Iterator[Window]:
         for window in self._feed.run(windows):
             self._model.forward(self._ws, self.state)
             self._model.carry_out(self._ws, self.state)
-            self._model.loss(self._ws)
-            losses = self._ws.losses[: window.carry.size]
-            yield window, self._model.be.to_host(losses).reshape(window.carry.shape)
+            yield window
+
+    def _losses(self, window: Window) -> np.ndarray:
+        """Uses the outputs up."""
+        self._model.loss(self._ws)
+        return self._model.be.to_host(self._ws.losses[: window.carry.size]).reshape(window.carry.shape)
 
 
 @dataclass(frozen=True)
@@ -48,9 +61,14 @@ class LaneLosses:
     stuck: int
     sound: float
 
+    def judged(self, counted_lanes: str) -> float:
+        """What decides which parameters are the best: of all lanes, or of those that are sound."""
+        return self.mean if counted_lanes == "all" else self.sound
+
     def to_json(self) -> dict[str, float | int | None]:
-        """What the log and an evaluation say of lanes."""
+        """What the log says of it."""
         return {
+            "valid_nats_per_token": self.mean if math.isfinite(self.mean) else None,
             "stuck_lanes": self.stuck,
             "median_nats_per_token": self.median if math.isfinite(self.median) else None,
         }

@@ -100,6 +100,12 @@ class Columns:
             f"there is no column {name!r:.60}; {f'did you mean {near[0]!r}?' if near else f'there are {shown}'}"
         )
 
+    def same_inputs(self, other: Columns) -> bool:
+        """Whether a row means the same to both: the names, their scaling, the interval and the clock."""
+        mine, theirs = ((c.names, c.interval, c.clock) for c in (self, other))
+        arrays = ((self.mean, other.mean), (self.scale, other.scale))
+        return mine == theirs and all(np.array_equal(one, two) for one, two in arrays)
+
     def scaled(self, rows: NDArray[np.float32], out: NDArray[Any]) -> None:
         """Overwrites out, (n, F) float32 or float64, with (rows - mean) / scale; missing numbers become 0.
 

@@ -7,8 +7,11 @@ from types import TracebackType
 from typing import Self
 
 from gpurnn.data.corpus import Corpus, Split
+from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream.restarts import Restarts
-from gpurnn.data.stream.windows import AHEAD, Cursor, Geometry, Window, WindowMaker, text_fields
+from gpurnn.data.stream.series import SeriesWindows
+from gpurnn.data.stream.text import TextWindows, text_fields
+from gpurnn.data.stream.windows import AHEAD, Cursor, Geometry, Window, WindowMaker
 from gpurnn.exceptions import DataError, UsageError
 from gpurnn.settings import Natural, checked
 from gpurnn.signals import kept_by_this_thread
@@ -99,7 +102,9 @@ class WindowStream:
     the end of the last lane, so that an evaluation counts every target; the other lanes have weight 0 there.
     restart: the probability with which each lane begins anew, from a state of zeros, at a window's start; seed: of
     those draws, which follow from seed, lane and window alone.
-    symbols: K, what every token of the stream is below. fields: what its windows have of each step.
+    forecast: of a corpus of series, what its windows have as targets; burn_in: rows at the beginning of a lane and of a
+    stretch whose targets have no weight, since the state has seen too few.
+    fields: what its windows have of each step. symbols: K, what every token of a stream of text is below.
 
     The stream reads through a descriptor of its own: closing the corpus does not end it. Its thread ends with
     `close`, at the end of a `with` block, or when the stream is garbage-collected. Several threads may iterate over it:
@@ -122,14 +127,16 @@ class WindowStream:
         tail: bool = False,
         restart: float = 0.0,
         seed: int = 0,
+        forecast: Forecast | None = None,
+        burn_in: int = 0,
     ) -> None:
         if not isinstance(source, Corpus | Split):
             raise UsageError(f"source: expected a corpus or a split of one, found {type(source).__name__}")
         epochs = checked("epochs", Natural | None, epochs)
         part = source.split(split) if isinstance(source, Corpus) else source
-        self.symbols, self.fields = part.symbols, text_fields(part.symbols, planned=plan)
+        self.symbols = part.symbols
         try:
-            self.geometry = Geometry(len(part), lanes, steps, tail)
+            self.geometry = Geometry(len(part) + (forecast is not None), lanes, steps, tail)
         except DataError as error:
             raise DataError(f"{part.path}, split {part.name}: {error}") from None
         self._next = 0 if cursor is None else _checked(cursor, self.geometry)
@@ -137,7 +144,8 @@ class WindowStream:
         self._closed = False
         self._turn = threading.Lock()  # of those that take windows
         restarts = Restarts(restart, seed, self.geometry.lanes)
-        self._maker = WindowMaker(part.independent(), self.geometry, self.fields, restarts)
+        self._maker = _maker(part.independent(), self.geometry, restarts, plan, forecast, burn_in)
+        self.fields = self._maker.fields
         self._prefetcher = _Prefetcher(self._maker, self._next, self._end) if prefetch else None
         if self._prefetcher is not None:
             weakref.finalize(self, self._prefetcher.stop)
@@ -207,6 +215,14 @@ class WindowStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _maker(
+    split: Split, geometry: Geometry, restarts: Restarts, plan: bool, forecast: Forecast | None, burn_in: int
+) -> WindowMaker:
+    if forecast is None:
+        return TextWindows(split, geometry, text_fields(split.symbols, planned=plan), restarts)
+    return SeriesWindows(split, geometry, forecast, checked("burn_in", Natural, burn_in), restarts)
 
 
 def _checked(cursor: Cursor, geometry: Geometry) -> int:

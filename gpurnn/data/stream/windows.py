@@ -1,5 +1,6 @@
-"""What a stream hands out, and how one window is made from the tokens of a split."""
+"""What a stream hands out, and how one window of it is made."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple, Self, TypeVar
@@ -7,7 +8,6 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpurnn.data.corpus import Split
 from gpurnn.data.stream.plan import Planner
 from gpurnn.data.stream.restarts import Restarts
 from gpurnn.exceptions import DataError
@@ -18,8 +18,6 @@ KEEP = 3
 """The arrays of a window stay as they are until so many more windows were taken."""
 AHEAD = 2
 """Windows that the prefetch thread may be ahead."""
-_BLOCK_BYTES = 64 * 1024
-_BUFFER_BYTES = 16 * 1024 * 1024
 
 Int32Array = NDArray[np.int32]
 Float32Array = NDArray[np.float32]
@@ -147,6 +145,8 @@ class Window:
 class Geometry:
     """How N tokens are laid out in lanes: lane b reads the targets b*S + 1 .. (b+1)*S, S = floor((N-1)/B).
 
+    Of series there is a target of each row, so that N is one more than there are rows.
+
     Raises DataError when the lanes or steps do not fit; the message names the largest that do. UsageError for what is
     no whole number.
     """
@@ -233,78 +233,33 @@ def planner_for(fields: Iterable[Field], size: int) -> Planner | None:
     return Planner(size) if any(field.planned for field in fields) else None
 
 
-class _LaneBuffer:
-    """A host buffer of lanes x (block + 1) tokens that moves over the lanes in step, one contiguous read a lane."""
+class WindowMaker(ABC):
+    """Fills slots with windows of fields; owns the buffers, used by one thread at a time."""
 
-    def __init__(self, split: Split, geometry: Geometry) -> None:
-        self._split = split
-        self._geometry = geometry
-        size = split.dtype.itemsize
-        fair = min(_BLOCK_BYTES, _BUFFER_BYTES // geometry.lanes) // size
-        self.block = min(max(fair, geometry.steps), geometry.lane + geometry.rest)
-        self.tokens = np.zeros((geometry.lanes, self.block + 1), split.dtype)
-        self.first = np.zeros((geometry.lanes, self.block + 1), np.uint8)
-        self._boundary = np.zeros(self.block + 1, np.uint8)
-        self._begin = self._end = 0
-
-    def seek(self, offset: int, steps: int) -> int:
-        """Makes available the inputs offset .. offset + steps of every lane and their targets; returns their column."""
-        if not self._begin <= offset or offset + steps > self._end:
-            g = self._geometry
-            limit = g.lane + (g.rest if g.tail else 0)
-            self._begin, self._end = offset, min(offset + self.block, limit)
-            count = self._end - self._begin + 1
-            documents = self._split.documents
-            for lane in range(g.lanes):
-                start = lane * g.lane + offset
-                self._split.read(start, self.tokens[lane, :count])
-                documents.mark(start, self.first[lane, :count])
-            np.maximum.reduce(self.first, axis=0, out=self._boundary)
-        return offset - self._begin
-
-    def has_first(self, column: int, count: int) -> bool:
-        """Whether a document begins in these columns of any lane."""
-        return bool(self._boundary[column : column + count].any())
-
-
-def text_fields(symbols: int, *, planned: bool) -> tuple[Field, Field]:
-    """What windows of text have of each step: a token, and the one after it.
-
-    symbols: K. planned: whether the windows have a plan.
-    """
-    return (
-        Field("tokens", "index", below=symbols, planned=planned),
-        Field("targets", "index", below=symbols),
-    )
-
-
-class WindowMaker:
-    """Fills slots with windows; owns the buffers, used by one thread at a time. fields: see `text_fields`."""
-
-    def __init__(self, split: Split, geometry: Geometry, fields: tuple[Field, Field], restarts: Restarts) -> None:
+    def __init__(self, geometry: Geometry, fields: Iterable[Field], restarts: Restarts) -> None:
         self.geometry = geometry
         self._restarts = restarts
-        self._buffer = _LaneBuffer(split, geometry)
+        self.fields = tuple(fields)
         size = geometry.lanes * geometry.steps
-        self._planner = planner_for(fields, size)
-        self._names = [field.name for field in fields]
-        self._slots = [Slot(fields, size) for _ in range(KEEP + 1 + AHEAD)]
+        self._planner = planner_for(self.fields, size)
+        self._slots = [Slot(self.fields, size) for _ in range(KEEP + 1 + AHEAD)]
+
+    @abstractmethod
+    def fill(self, window: Mapping[str, NDArray[Any]], offset: int) -> bool:
+        """Overwrite the arrays of a window, (t, B, ...), fields, carry and weight, with the steps from `offset` on.
+
+        offset: of the first step in every lane. Returns whether a carry or a weight may be other than 1.
+        """
 
     def make(self, index: int) -> Window:
         """Window number `index` of the run, in the slot that is its turn."""
         g, slot = self.geometry, self._slots[index % len(self._slots)]
         epoch, number = divmod(index, g.windows)
         offset, steps, tail = g.place(number)
-        shape, size = (steps, g.lanes), steps * g.lanes
-        carry, weight = slot.carry[:size].reshape(shape), slot.weight[:size].reshape(shape)
-        column = self._buffer.seek(offset, steps)
-        arrays = {}
-        for later, name in enumerate(self._names):  # tokens, and targets a token later
-            arrays[name] = array = slot.arrays[name][:size].reshape(shape)
-            begin = column + later
-            np.copyto(array, self._buffer.tokens[:, begin : begin + steps].T, casting="unsafe")
-            _closed(array)
-        boundary = self._fill_masks(carry, weight, column, steps)
+        size = steps * g.lanes
+        arrays = {name: _steps(array, steps, g.lanes) for name, array in slot.arrays.items()}
+        carry, weight = _steps(slot.carry, steps, g.lanes), _steps(slot.weight, steps, g.lanes)
+        boundary = self.fill({**arrays, "carry": carry, "weight": weight}, offset)
         begins = offset == 0
         if begins:
             carry[0] = 0
@@ -322,17 +277,11 @@ class WindowMaker:
             uniform=total == size,
             weight_sum=float(total),
             cursor=Cursor(index + 1, g.lanes, g.steps, g.tokens),
-            fields=arrays,
+            fields={name: _closed(array) for name, array in arrays.items()},
             plans=slot.plans(size, self._planner),
         )
 
-    def _fill_masks(self, carry: Float32Array, weight: Float32Array, column: int, steps: int) -> bool:
-        if not self._buffer.has_first(column, steps + 1):
-            carry.fill(1)
-            weight.fill(1)
-            return False
-        one = np.float32(1)
-        for mask, begin in ((carry, column), (weight, column + 1)):
-            np.copyto(mask, self._buffer.first[:, begin : begin + steps].T)
-            np.subtract(one, mask, out=mask)
-        return True
+
+def _steps(array: NDArray[Any], steps: int, lanes: int) -> NDArray[Any]:
+    """The first steps of a slot's array, (t, B, ...)."""
+    return array[: steps * lanes].reshape(steps, lanes, *array.shape[1:])

@@ -15,7 +15,8 @@ from gpurnn import backend
 from gpurnn.backend import Backend
 from gpurnn.data.stream import Cursor, Geometry, Window
 from gpurnn.data.stream.plan import Planner
-from gpurnn.data.stream.windows import Plan, text_fields
+from gpurnn.data.stream.text import text_fields
+from gpurnn.data.stream.windows import Plan
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training.control import Control
 from gpurnn.training.feed import Feed
