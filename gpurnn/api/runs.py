@@ -52,7 +52,7 @@ def train(  # type: ignore[empty-body]
     target: str | Sequence[str] | None = None,
     ahead: str | Sequence[str] | None = None,
     loss: str = "absolute",
-    quantiles: Sequence[float] = (0.1, 0.5, 0.9),
+    quantiles: Sequence[float] | None = None,
     resume: AnyPath | None = None,
     init_from: AnyPath | None = None,
     allow_inexact: bool = False,
@@ -126,7 +126,7 @@ def train(  # type: ignore[empty-body]
     target: The columns to forecast, one or a list of them.
     ahead: How far ahead, such as 24h or 10min, one or a list: multiples of the interval between rows.
     loss: absolute, squared or huber error, or quantile, to forecast quantiles.
-    quantiles: Which ones, rising, each between 0 and 1.
+    quantiles: Which ones, rising, each between 0 and 1; 0.1, 0.5, 0.9 unless given.
 
     When to stop
     epochs: After so many epochs since the run began.

@@ -9,6 +9,7 @@ import click
 from gpurnn.api.runs import train
 from gpurnn.backend import PRECISIONS
 from gpurnn.cli.options import PATH, TableChoice, as_declared, options_of, setting
+from gpurnn.exceptions import UsageError
 from gpurnn.network import ModelConfig
 from gpurnn.settings import NotNegative
 from gpurnn.training.begin import Threads
@@ -31,12 +32,18 @@ _device = options_of(train, "Device")
 
 
 def _names(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    return None if value is None else tuple(part.strip() for part in value.split(","))
+    if value is None:
+        return None
+    names = tuple(part.strip() for part in value.split(","))
+    if not all(names):
+        raise UsageError(f"{option.opts[0]}: the name is empty; was a variable of the shell not set?")
+    return names
 
 
 def _numbers(ctx: click.Context, option: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    names = _names(ctx, option, value)
     try:
-        return None if value is None else tuple(float(part) for part in value.split(","))
+        return None if names is None else tuple(float(name) for name in names)
     except ValueError:
         raise click.BadParameter(f"{value!r}: expected numbers like 0.1,0.5,0.9") from None
 

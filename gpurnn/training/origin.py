@@ -47,7 +47,7 @@ def refuse_other_model(checkpoint: Checkpoint, config: TrainConfig, corpus: Corp
         if not meaning.same_inputs(corpus.columns):
             raise CheckpointError(
                 f"{checkpoint.path}: its columns, or their scaling, are not those of {corpus.path}; prepare the series "
-                f"with `columns_from={known}`"
+                f"with the columns of {known}"
             )
     elif meaning.vocabulary.fingerprint != corpus.vocabulary.fingerprint:
         vocabulary = meaning.vocabulary

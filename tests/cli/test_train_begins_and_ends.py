@@ -63,8 +63,8 @@ def last(run: str) -> dict[str, np.ndarray]:
 # Settings
 
 
-OF_PROGRAMS = {"symbols", "inputs", "outputs", "input", "head", "start", "stack"}
-"""Fields of a network that the command takes from the corpus, or that only programs set."""
+OF_PROGRAMS = {"symbols", "inputs", "outputs", "input", "head", "start", "stack", "burn_in"}
+"""Fields that the command takes from the corpus, or that only programs set."""
 
 
 def test_the_defaults_are_those_of_the_library():

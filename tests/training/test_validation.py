@@ -18,7 +18,6 @@ from gpurnn.data.text.language import Language
 from gpurnn.evaluation.language_model import evaluate
 from gpurnn.network import ModelConfig
 from gpurnn.network.heads.softmax_xent import Softmax
-from gpurnn.training import learner
 from gpurnn.training.config import Limits
 from gpurnn.training.learner import Learner
 from gpurnn.training.optimizer import OptimizerConfig
@@ -46,7 +45,7 @@ def softmax(symbols: int) -> Softmax:
 def test_a_lane_far_above_the_others_is_stuck():
     found = losses([[1.0, 2.0, 3.0, 9.0], [1.0, 2.0, 3.0, 11.0]])
     assert found == LaneLosses(mean=4.0, median=2.5, stuck=1, sound=2.0)
-    assert found.to_json() == {"stuck_lanes": 1, "median_nats_per_token": 2.5}
+    assert found.to_json() == {"valid_nats_per_token": 4.0, "stuck_lanes": 1, "median_nats_per_token": 2.5}
 
 
 @pytest.mark.parametrize(
@@ -128,12 +127,12 @@ def test_a_stuck_lane_decides_nothing(be: Backend, corpus: Corpus, tmp_path: Pat
                 weight[:, LANE] = 0
                 yield replace(window, weight=weight), nats
 
-    monkeypatch.setattr(learner, "ForwardPass", Others)
+    monkeypatch.setattr("gpurnn.training.tasks.text.ForwardPass", Others)
     monkeypatch.setattr(Learner, "validate", without_the_lane)
     others = run_of(be, corpus, tmp_path / "others")
     expected = [line["valid_nats_per_token"] for line in log_without_clock(tmp_path / "others")]
     monkeypatch.setattr(Learner, "validate", original)
-    monkeypatch.setattr(learner, "ForwardPass", Planted)
+    monkeypatch.setattr("gpurnn.training.tasks.text.ForwardPass", Planted)
     planted = run_of(be, corpus, tmp_path / "planted")
 
     lines = log_without_clock(tmp_path / "planted")
@@ -150,7 +149,7 @@ def test_a_stuck_lane_decides_nothing(be: Backend, corpus: Corpus, tmp_path: Pat
 def test_in_runs_of_before_all_lanes_count(
     be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(learner, "ForwardPass", Planted)
+    monkeypatch.setattr("gpurnn.training.tasks.text.ForwardPass", Planted)
     trainer = run_of(be, corpus, tmp_path / "run", counted_lanes="all")
     lines = log_without_clock(tmp_path / "run")
     assert trainer.learner.progress.best == min(line["valid_nats_per_token"] for line in lines)

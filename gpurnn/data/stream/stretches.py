@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Corpus, Split
-from gpurnn.data.corpus.schema import SPLITS
+from gpurnn.data.corpus.sizes import SPLITS
 from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream.series import series_fields
 from gpurnn.data.stream.windows import KEEP, Cursor, Geometry, Slot, Window

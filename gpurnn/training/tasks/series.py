@@ -174,7 +174,8 @@ class Series(Task):
         if quantiles:
             middle = min(range(len(quantiles)), key=lambda i: abs(quantiles[i] - 0.5))
             o = o[..., middle :: len(quantiles)]
-        return np.abs(o - targets) * self.forecast.scale
+        errors: np.ndarray = np.abs(o - targets) * self.forecast.scale
+        return errors
 
     @property
     def usual_geometry(self) -> dict[str, int]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpurnn.data.stream import Cursor, Geometry, WindowStream, windows
+from gpurnn.data.stream import Cursor, Geometry, WindowStream, text, windows
 from gpurnn.exceptions import CorpusError, DataError, GpurnnError, UsageError
 from gpurnn.signals import SAVE, STOPS
 
@@ -156,7 +156,7 @@ def arrays_of(window):
 
 @pytest.mark.parametrize("block_bytes", [1, 7, 64])
 def test_small_blocks_change_nothing(make_corpus, monkeypatch, block_bytes):
-    monkeypatch.setattr(windows, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(text, "_BLOCK_BYTES", block_bytes)
     documents = some_documents(40, seed=1)
     corpus = make_corpus(documents)
     with WindowStream(corpus, lanes=4, steps=5, epochs=2) as stream:
@@ -423,7 +423,7 @@ def test_an_error_of_the_thread_reaches_the_consumer(make_corpus):
 @pytest.mark.parametrize("prefetch", [True, False])
 def test_a_window_allocates_nothing_of_4_kib(make_corpus, monkeypatch, prefetch, plan):
     """Python sees single allocations through the peak of a window: no window may push it 4 KiB over what is held."""
-    monkeypatch.setattr(windows, "_BLOCK_BYTES", 2048)
+    monkeypatch.setattr(text, "_BLOCK_BYTES", 2048)
     corpus = make_corpus(some_documents(4000, seed=7))
     with WindowStream(corpus, lanes=16, steps=1000, prefetch=prefetch, plan=plan) as stream:
         recycled = stream.recycled()
@@ -451,7 +451,7 @@ def test_memory_of_a_window_is_bounded_by_the_block_not_the_corpus(make_corpus):
         tracemalloc.start()
         try:
             WindowStream(corpus, lanes=64, steps=128, prefetch=False)
-            assert tracemalloc.get_traced_memory()[1] < 2 * (64 * 2 * windows._BLOCK_BYTES)
+            assert tracemalloc.get_traced_memory()[1] < 2 * (64 * 2 * text._BLOCK_BYTES)
         finally:
             tracemalloc.stop()
         assert next(stream).tokens.shape == (128, 64)
