@@ -94,7 +94,7 @@ def _forget_the_state() -> None:
 
 def fuzz_with_a_death(scratch: str) -> dict[str, Any]:
     """100 corpora, some of which end the process that opens them, in the child and in the import."""
-    read, refuses = fuzzcorpora._read, fuzzcorpora._refuses
+    read, refuses = fuzzcorpora.read_all, fuzzcorpora._refuses
     opened = 0
 
     def dying(path: Path) -> str:
@@ -108,7 +108,7 @@ def fuzz_with_a_death(scratch: str) -> dict[str, Any]:
         path.write_bytes(b"no corpus")
         refuses(path, target, case, violations)
 
-    fuzzcorpora._read, fuzzcorpora._refuses = dying, refused
+    fuzzcorpora.read_all, fuzzcorpora._refuses = dying, refused
     return fuzzcorpora.fuzz_corpora(100, 1, scratch)
 
 

@@ -2,34 +2,48 @@
 
 import hashlib
 import json
+import math
 import mmap
 import os
 import random
 import resource
 import select
 import signal
+import struct
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from corpora import EVERY, series
 
 from faults import hdf5bytes
 from faults.fuzz import TOKEN, VALUES
+from faults.reading import read_all
 from faults.training import write_corpus
 from gpurnn.data.corpus import Corpus, quarantine
 from gpurnn.data.corpus.importing import import_corpus
-from gpurnn.exceptions import CorpusError, DataError, GpurnnError
+from gpurnn.exceptions import GpurnnError
 
 HANG_SECONDS = 30
 LARGE_EVERY = 10  # so many cases have several chunks
 _SIZES = (1500, 80_000)  # characters of the text: one chunk for all tokens, or several
+_ROWS = 20_000  # of the series of several chunks
+NUMBERS = [
+    struct.pack(form, *(value if isinstance(value, tuple) else (value,)))
+    for form, values in (
+        ("<d", (math.inf, -math.inf, math.nan, 0.0, -1.0, 1e300, 5e-324)),
+        ("<2f", ((math.inf, math.inf), (-math.inf, 0), (math.nan, math.nan), (3e38, -3e38))),
+        ("<q", (0, 1, -1, 2**31, 2**40, 2**62, -(2**63), 253_402_300_799)),
+    )
+    for value in values
+]
 
 
 class Mutator:
-    """Random changes to one corpus."""
+    """Random changes to one corpus. values: the share of the changes that are other values in a dataset."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, values: float = 0.0) -> None:
         self.original = path.read_bytes()
+        self._values = values
         self._blocks = hdf5bytes.blocks(self.original)
         with Corpus.open(path) as corpus:
             self._text = corpus.manifest.to_json().encode()
@@ -42,7 +56,9 @@ class Mutator:
     def mutate(self, chance: random.Random, sealed: bool) -> bytes:
         """One changed file."""
         data = bytearray(self.original)
-        if chance.random() < 0.3:
+        if self._values and chance.random() < self._values:
+            self._change_values(data, chance)
+        elif chance.random() < 0.3:
             self._change_manifest(data, chance, sealed)
         else:
             for _ in range(chance.choice([1, 1, 1, 2, 4])):
@@ -77,6 +93,14 @@ class Mutator:
             del data[chance.randrange(len(data)) :]
         else:
             data[at : at + 4] = chance.randbytes(4)
+
+    def _change_values(self, data: bytearray, chance: random.Random) -> None:
+        """Numbers that are as far off as can be, in one dataset."""
+        start, size = self._data[chance.choice(sorted(self._data))]
+        for _ in range(chance.choice([1, 1, 2])):
+            number = chance.choice(NUMBERS)[: chance.choice([1, 2, 4, 8])]
+            at = start + chance.randrange(max(1, size // len(number))) * len(number)
+            data[at : at + len(number)] = number
 
     def _change_manifest(self, data: bytearray, chance: random.Random, sealed: bool) -> None:
         """Other JSON of at most the same length in the place of the manifest."""
@@ -115,18 +139,16 @@ def _with_fingerprint(fields: dict[str, Any], canonical: str) -> bytes:
     return json.dumps(fields | {"fingerprint": fingerprint}, sort_keys=True, separators=(",", ":")).encode()
 
 
-def fuzz_corpora(count: int, seed: int, scratch: str) -> dict[str, Any]:
+def fuzz_corpora(count: int, seed: int, scratch: str, *, fields: bool = False) -> dict[str, Any]:
     """Open and read `count` changed corpora in children that may open no other file and have little memory.
 
+    fields: corpora of version 2, one of every kind, instead of texts.
     A child that dies or hangs is replaced, and the file that did it is given to import_corpus, which must refuse it.
 
     Returns {"cases", "sealed", "accepted", "died": children lost to libhdf5, "peak_growth": bytes, "violations"}.
     """
     folder = Path(scratch)
-    mutators = []
-    for size in _SIZES:
-        path = write_corpus(folder, size)
-        mutators.append(Mutator(path.rename(folder / f"{size}.h5")))
+    mutators = _of_fields(folder) if fields else _of_text(folder)
     report: dict[str, Any] = {"cases": count, "sealed": 0, "accepted": 0, "died": 0, "peak_growth": 0, "violations": []}
     path, at = folder / "fuzzed.h5", mmap.mmap(-1, 16)  # the case at work, and how many were accepted
     case = 0
@@ -140,6 +162,18 @@ def fuzz_corpora(count: int, seed: int, scratch: str) -> dict[str, Any]:
             _refuses(path, folder / "imported.h5", case - 1, report["violations"])
     report["sealed"] = (count + 1) // 2
     return report
+
+
+def _of_text(folder: Path) -> list[Mutator]:
+    return [Mutator(write_corpus(folder, size).rename(folder / f"{size}.h5")) for size in _SIZES]
+
+
+def _of_fields(folder: Path) -> list[Mutator]:
+    """One of each kind, and one of several chunks at the end."""
+    made = [*(make() for make in EVERY.values()), series(_ROWS)]
+    for number, each in enumerate(made):
+        each.write(folder / f"{number}.h5")
+    return [Mutator(folder / f"{number}.h5", values=0.25) for number in range(len(made))]
 
 
 def _refuses(path: Path, target: Path, case: int, violations: list[str]) -> None:
@@ -193,20 +227,23 @@ def _batch(
 
 def _child(mutators: list[Mutator], path: Path, at: mmap.mmap, cases: range, seed: int, writer: int) -> None:
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)  # what is there may have ended the child before
-    os.pwrite(file, mutators[0].original, 0)
-    assert _read(path) == ""  # and everything is loaded
-    size = len(mutators[1].original)
+    for mutator in mutators:
+        os.pwrite(file, mutator.original, 0)
+        assert read_all(path) == ""  # and everything is loaded
+        os.ftruncate(file, 0)
+    *small, large = mutators
+    size = len(large.original)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _forbid_files(size)
     accepted, start = 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for case in cases:
         at[:8] = case.to_bytes(8, "little")
-        mutator = mutators[1 if case % LARGE_EVERY == 0 else 0]
+        mutator = large if case % LARGE_EVERY == 0 else small[case // 2 % len(small)]
         chance = random.Random(seed * 10**9 + case)
         data = mutator.mutate(chance, case % 2 == 0)
         os.ftruncate(file, 0)
         os.pwrite(file, data, 0)
-        problem = _read(path)
+        problem = read_all(path)
         accepted += problem == ""
         at[8:] = accepted.to_bytes(8, "little")
         if problem and problem != "refused":
@@ -225,25 +262,3 @@ def _forbid_files(size: int) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if free + 2 > 3 else 0
     limit = pages * resource.getpagesize() + quarantine.MEMORY_BYTES + size
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-def _read(path: Path) -> str:
-    """Read everything in a corpus; returns "", "refused", or what went wrong."""
-    try:
-        with Corpus.open(path) as corpus:
-            _ = corpus.counts, corpus.starts
-            for name in corpus.splits:
-                split = corpus.split(name)
-                block = np.empty(min(len(split), 1 << 16), split.dtype)
-                marks = np.empty(len(block), np.uint8)
-                for start in range(0, len(split), 1 << 16):
-                    part = min(len(block), len(split) - start)
-                    split.read(start, block[:part])
-                    split.documents.mark(start, marks[:part])
-            corpus.verify()
-    except (CorpusError, DataError) as error:
-        text = str(error)
-        return "refused" if "\n" not in text and len(text) < 1000 else f"not a short line: {text[:200]!r}"
-    except BaseException as error:
-        return f"{type(error).__name__}: {error}"[:300]
-    return ""

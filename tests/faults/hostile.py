@@ -270,14 +270,26 @@ def refuse_all(scratch: str) -> dict[str, Any]:
             fields["splits"]["train"]["tokens"] = 2**50
             forge(Path("good.h5"), path, manifest={"splits": fields["splits"]})
         violations += [f"{name}: {each}" for each in _accepts(path, reason)]
-    return {"cases": len(HOSTILE) + len(SPECIAL), "violations": violations}
+    from faults import hostilefields  # which forges with what is here
+
+    names = [*hostilefields.FILES, *hostilefields.VALUES]
+    for name in names:
+        path, reason = hostilefields.make(Path(), name)
+        violations += [f"{name}: {each}" for each in _accepts(path, reason)]
+        path.unlink()
+    return {"cases": len(HOSTILE) + len(SPECIAL) + len(names), "violations": violations}
+
+
+def _read(path: Path) -> None:
+    with Corpus.open(path) as corpus:
+        corpus.verify()
 
 
 def _accepts(path: Path, reason: str) -> list[str]:
     """What is wrong with how a file is refused, by the reader and by the import."""
     found = []
     for what, act in (
-        ("open", Corpus.open),
+        ("open", _read),
         ("import", lambda path: import_corpus(path, Path("imported.h5"), force=True)),
     ):
         try:

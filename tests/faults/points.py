@@ -160,9 +160,16 @@ def fuzzing(tally: Tally) -> None:
     for number, count in enumerate([CHUNK] * (left // CHUNK) + [left % CHUNK] * bool(left % CHUNK)):
         report = tally.run("faults.fuzz:fuzz_checkpoints", preload=False, count=count, seed=tally.seed * 1000 + number)
         _fuzzed(tally, "checkpoints", report)
-    report = tally.run("faults.fuzzcorpora:fuzz_corpora", preload=False, count=tally.share(100_000), seed=tally.seed)
-    _fuzzed(tally, "corpora", report)
-    tally.add("corpora that ended their child", report["died"])
+    for fields, what in ((False, "corpora"), (True, "corpora of fields")):
+        report = tally.run(
+            "faults.fuzzcorpora:fuzz_corpora",
+            preload=False,
+            count=tally.share(100_000),
+            seed=tally.seed,
+            fields=fields,
+        )
+        _fuzzed(tally, what, report)
+        tally.add(f"{what} that ended their child", report["died"])
     if max(tally.peaks.values()) > 64 << 20:
         tally.violations.append(f"memory grew by {max(tally.peaks.values())} bytes")
 
@@ -241,7 +248,12 @@ POINTS = {
     "7": Point(
         "damaged and fuzzed files: silent or untyped",
         fuzzing,
-        {"bit flips": 10_000, "fuzzed checkpoints": 1_000_000, "fuzzed corpora": 100_000},
+        {
+            "bit flips": 10_000,
+            "fuzzed checkpoints": 1_000_000,
+            "fuzzed corpora": 100_000,
+            "fuzzed corpora of fields": 100_000,
+        },
         {"truncations": 500},
     ),
     "8": Point("hostile corpora: not refused", hostile, fixed={"hostile files refused": 20}),

@@ -99,6 +99,14 @@ def test_changed_corpora_give_only_typed_errors(scratch: str) -> None:
     assert report["peak_growth"] < 64 << 20
 
 
+def test_changed_corpora_of_fields_give_only_typed_errors(scratch: str) -> None:
+    report = clean(
+        call("faults.fuzzcorpora:fuzz_corpora", preload=False, count=600, seed=1, scratch=scratch, fields=True)
+    )
+    assert report["accepted"] > 60
+    assert report["peak_growth"] < 64 << 20
+
+
 def test_a_corpus_that_ends_its_child_is_counted_and_gone_on_from(scratch: str) -> None:
     report = call("faults.broken:fuzz_with_a_death", preload=False, scratch=scratch)
     assert clean(report)["died"] == 2

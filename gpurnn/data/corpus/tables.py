@@ -49,7 +49,7 @@ def read_tables(manifest: Manifest, datasets: Mapping[str, ChunkedData]) -> Tabl
     if manifest.columns is not None:
         fields = dict(manifest.columns.about) | {"names": list(names_from(*listed("columns"), "columns"))}
         arrays = {f"columns.{name}": datasets[f"columns/{name}"].all() for name in ARRAYS}
-        columns = Columns.from_json(fields, arrays, "row")
+        columns = Columns.from_json(fields, arrays, "manifest")
     return Tables(
         vocabulary=vocabulary("vocabulary", manifest.vocabulary),
         columns=columns,

@@ -1,0 +1,61 @@
+"""Everything in a corpus that may be damaged, read as commands do it: what may come out are numbers or typed errors."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gpurnn.data.corpus import Corpus, Split
+from gpurnn.data.corpus.describe import describe_corpus
+from gpurnn.exceptions import CorpusError, DataError
+
+_BLOCK = 1 << 16
+
+
+def read_all(path: Path) -> str:
+    """Read everything in a corpus; returns "", "refused", or what went wrong."""
+    try:
+        with Corpus.open(path) as corpus:
+            describe_corpus(corpus)
+            if corpus.manifest.version == 1:
+                _ = corpus.counts, corpus.starts
+            for name in corpus.splits:
+                _read_split(corpus, corpus.split(name))
+            corpus.verify()
+    except (CorpusError, DataError) as error:
+        text = str(error)
+        return "refused" if "\n" not in text and len(text) < 1000 else f"not a short line: {text[:200]!r}"
+    except BaseException as error:
+        return f"{type(error).__name__}: {error}"[:300]
+    return ""
+
+
+def _read_split(corpus: Corpus, split: Split) -> None:
+    manifest, documents = corpus.manifest, len(split.documents)
+    for start in range(0, len(split), _BLOCK):
+        count = min(_BLOCK, len(split) - start)
+        if split.symbols:
+            split.read(start, np.empty(count, split.dtype))
+        else:
+            rows = np.empty((count, split.inputs), np.float32)
+            split.read_rows(start, rows)
+            scaled = np.empty_like(rows)
+            corpus.columns.scaled(rows, scaled)
+            if np.isnan(scaled).any():
+                raise AssertionError("a scaled number is none")
+        split.documents.mark(start, np.empty(count, np.uint8))
+    if manifest.keys is not None:
+        keys = split.keys().tolist()
+        names = [corpus.key_names[key] for key in keys]
+        if len(names) != documents or len(split.starts()) != documents:
+            raise AssertionError("documents without a key or a time")
+    if manifest.shape.labels:
+        labels = np.empty(len(split.targets), split.targets.dtype)
+        split.targets.read(0, labels)
+        _ = [corpus.labels[label] for label in labels]
+        if manifest.shape.labels == "strings" and documents:
+            split.target_strings(0, documents)
+    if manifest.vectors:
+        split.vectors.read(0, np.empty((documents, manifest.vectors), np.float32))
+    if manifest.source is not None:
+        split.source.read(0, np.empty(len(split.source), split.source.dtype))
+        split.source_documents.mark(0, np.empty(len(split.source), np.uint8))
