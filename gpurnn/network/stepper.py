@@ -20,7 +20,9 @@ from gpurnn.settings import checked
 class Stepper:
     """Takes one symbol, or one row of real numbers, after another; every step is the same calls on the same arrays.
 
-    o: (1, K), the outputs after the last step.
+    o: (1, K), the outputs after the last step. x: (1,) or (1, F), what the next step reads. state: that of one lane
+    after the last step, which the next one goes on from. Who steps through many sequences in turn writes both himself:
+    `x`, and the arrays of `state`, and calls `run`.
     Raises UsageError for a model whose parts, but for the head, read more than one field.
     """
 
@@ -32,13 +34,13 @@ class Stepper:
             names = ", ".join(field.name for field in fields) or "none"
             raise UsageError(f"model: expected parts that read one field to step with, found {names}")
         self._be, self._field = be, fields[0]
-        self._input = be.zeros(self._field.shape(1), be.index_dtype if self._field.kind == "index" else real)
-        self._before, self._after = State(be, parts, real, 1), State(be, parts, real, 1)
+        self.x = be.zeros(self._field.shape(1), be.index_dtype if self._field.kind == "index" else real)
+        self._before, self.state = State(be, parts, real, 1), State(be, parts, real, 1)
         before, after = (
             {part.name: layer for part, layer in zip(carrying(parts), state.layers, strict=True)}
-            for state in (self._before, self._after)
+            for state in (self._before, self.state)
         )
-        lane = Lane(be, model.params, {self._field.name: self._input}, before, after)
+        lane = Lane(be, model.params, {self._field.name: self.x}, before, after)
         signal = Signal()
         for part in parts:
             signal = part.step(lane, signal)
@@ -53,8 +55,8 @@ class Stepper:
 
     def begin(self, state: State) -> None:
         """Go on from a state of one lane, which stays as it is. Raises UsageError for another model's."""
-        expect_state(state, self._after.kind)
-        for mine, given in zip(self._after.layers, state.layers, strict=True):
+        expect_state(state, self.state.kind)
+        for mine, given in zip(self.state.layers, state.layers, strict=True):
             for name, array in mine.items():
                 array[...] = given[name]
 
@@ -64,9 +66,14 @@ class Stepper:
         x: a symbol, or as many finite real numbers as the input reads. Raises UsageError for any other.
         """
         if self._field.kind == "index" and not self._field.width:
-            self._input.fill(_symbol(self._field, x))
+            self.x.fill(_symbol(self._field, x))
         else:
-            self._be.from_host(_numbers(self._field, x, self._input.dtype), out=self._input)
+            self._be.from_host(_numbers(self._field, x, self.x.dtype), out=self.x)
+        self._work()
+        return self.o
+
+    def run(self) -> Array:
+        """`o` after the input in `x`, which is not looked at: finite numbers, or a symbol that there is."""
         self._work()
         return self.o
 
