@@ -1,7 +1,8 @@
 """What signals do: one table for every command and for training. Needs nothing but Python itself.
 
-A stop signal asks for the end. Training finishes its window first (`gpurnn.training.signals`); everything else ends at
-once (`end_at_once`, `ending_at_once`, `unwinding`). SIGUSR1 asks training for a checkpoint; everything else ignores it.
+A stop signal asks for the end. Training finishes its window first (`gpurnn.training.signals`), `noticing` lets what is
+begun be finished, and everything else ends at once (`end_at_once`, `ending_at_once`, `unwinding`). SIGUSR1 asks
+training for a checkpoint; everything else ignores it.
 A signal that was ignored when the program started stays ignored, as `nohup` and background jobs of a shell need it.
 """
 
@@ -104,6 +105,76 @@ def unwinding(note: str = "nothing half-written is left") -> Iterator[None]:
     if came:  # also where the exception was swallowed or replaced by another one
         _report(came[0], note)
         raise SystemExit(128 + came[0])
+
+
+class Notice:
+    """Whether a stop signal has come, for who finishes what is begun before it ends. See `noticing`.
+
+    came: the first one; None before it.
+    """
+
+    def __init__(self) -> None:
+        self.came: signal.Signals | None = None
+        self._woken, self._wake = os.pipe()
+        for end in (self._woken, self._wake):
+            os.set_blocking(end, False)
+
+    def readable(self, descriptor: int) -> bool:
+        """Wait until there is something to read, or the end; False, and at once, where a signal has come or comes."""
+        while self.came is None:
+            ready = select.select([descriptor, self._woken], (), ())[0]
+            self._settle(ready)
+            if self.came is None and descriptor in ready:
+                return True
+        return False
+
+    def writable(self, descriptor: int, patience: float) -> bool:
+        """Wait until something can be written; False: it cannot be, `patience` seconds after a signal came."""
+        while self.came is None:
+            woken, ready, _ = select.select([self._woken], [descriptor], ())
+            self._settle(woken)
+            if ready:
+                return True
+        return bool(select.select((), [descriptor], (), patience)[1])
+
+    def _settle(self, ready: list[int]) -> None:
+        """Take what woke it, which may have been a signal that is none to stop at."""
+        if self._woken in ready:
+            os.read(self._woken, 4096)
+
+    def _close(self) -> None:
+        for end in (self._woken, self._wake):
+            os.close(end)
+
+
+@contextmanager
+def noticing(note: str) -> Iterator[Notice]:
+    """Until the end of the block a first stop signal is only noticed; a second one ends the process.
+
+    After the block the process ends where one has come: with one line, `note` at its end, and SystemExit with 128 + its
+    number.
+    """
+    notice = Notice()
+
+    def act(number: signal.Signals) -> None:
+        if number == SAVE:
+            return
+        if notice.came is not None:
+            _end(number, "not everything is written")
+        notice.came = number
+
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.set_wakeup_fd(notice._wake, warn_on_full_buffer=False) if in_main else -1
+    try:
+        with handling(act):
+            yield notice
+    finally:
+        if in_main:
+            signal.set_wakeup_fd(before)
+        notice._close()
+    if notice.came is not None:
+        _report(notice.came, note)
+        raise SystemExit(128 + notice.came)
 
 
 @contextmanager

@@ -109,11 +109,17 @@ class Output:
     Characters that the encoding lacks are replaced as the stream's error handler says, by "?" where that is strict; at
     the end of the `with` block a message says how many. On a terminal what comes after the block begins a new line.
     Raises OutputError where standard output is closed or cannot be written, ReaderGoneError where its reader has left.
+
+    descriptor: of standard output, to be waited for; None where that is in memory.
     """
 
     def __init__(self) -> None:
         if sys.stdout is None:
             raise OutputError("standard output is closed: the result could not be written")
+        try:
+            self.descriptor: int | None = sys.stdout.fileno()
+        except io.UnsupportedOperation:
+            self.descriptor = None
         self._encoding = sys.stdout.encoding or "utf-8"
         self._encoder = codecs.getincrementalencoder(self._encoding)()
         self._errors = sys.stdout.errors if sys.stdout.errors in _OWN_CHOICE else "replace"

@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "Train a network on a corpus, or go on with a run.",
     "evaluate": "Measure a run on a split of a corpus.",
     "sample": "Generate text with a trained run.",
+    "predict": "Forecast with a trained run, row by row.",
 }
 """Name and one-line help of each subcommand; command NAME is the function NAME in the module gpurnn.cli.NAME."""
 

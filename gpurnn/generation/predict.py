@@ -1,0 +1,153 @@
+"""A table with its forecasts: each row as it was, and after it what is forecast from it, as soon as it has come."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from gpurnn.data.series.columns import Columns
+from gpurnn.data.series.durations import seconds_of
+from gpurnn.data.series.form import Form
+from gpurnn.data.series.reader import BadRow, Record, TableReader, Wanted
+from gpurnn.exceptions import DataError
+from gpurnn.generation.forecaster import Forecaster
+from gpurnn.generation.later import time_text
+
+REMEDY = "correct the row or leave it out, or give `bad_rows=skip`"
+_DIGITS = {4: 6, 8: 11}
+"""So many digits below its scale a forecast is written with, by the bytes of a number of the model."""
+
+
+def open_table(blocks: Iterable[bytes], label: str, columns: Columns, *, skip: bool = False) -> TableReader:
+    """What reads rows with the columns that a model was trained on, written in the form they had, or a like one.
+
+    blocks, label, skip: see `TableReader`. Raises DataError where a column is not there.
+    """
+    wanted = Wanted(columns.time, columns.key, columns.names[: columns.measured])
+    form = Form.from_json(dict(columns.form)) if columns.form else Form()
+    return TableReader(blocks, label, wanted, form, skip=skip)
+
+
+class Predictions:
+    """The lines of a table with forecasts: those of the header, if it has one, and of each row, when it has come.
+
+    Every row comes back with all its cells, then what is forecast, then for each time ahead the time that is meant.
+    jsonl: each is a JSON object instead, with the numbers that the model reads as numbers.
+    skip: whether rows that are none, and rows that are not after the last one of their series at a multiple of the
+    interval, are left out and counted; otherwise they raise BadRow.
+    left_out: how many were. first: what was wrong with the first of them.
+    """
+
+    def __init__(self, forecaster: Forecaster, table: TableReader, *, jsonl: bool = False, skip: bool = False) -> None:
+        self._forecaster, self._table, self._jsonl, self._skip = forecaster, table, jsonl, skip
+        self._late, self._first_late = 0, ""
+        forecast, config = forecaster.forecast, forecaster.model.config
+        quantiles: tuple[float, ...] = getattr(config, "quantiles", ())
+        marks = [f":{quantile:g}" for quantile in quantiles] or [""]
+        self._ahead = [(f"+{each}", seconds_of(each, "ahead")) for each in forecast.ahead]
+        called = " ".join(forecast.columns.time)
+        self.added = [f"{name}{mark}" for name, mark in product(forecast.names, marks)]
+        self.times = [f"{called}{ahead}" for ahead, _ in self._ahead]
+        digits = _DIGITS[config.real.itemsize]
+        places = [max(0, digits - math.floor(math.log10(scale))) for scale in forecast.scale.tolist()]
+        self._places = [place for place in places for _ in marks]
+        self._width = len(table.header)
+
+    @property
+    def left_out(self) -> int:
+        """How many rows were left out."""
+        return self._late + self._table.skipped
+
+    @property
+    def first(self) -> str:
+        """What was wrong with a first one of them."""
+        return self._table.first_skipped or self._first_late
+
+    def lines(self) -> Iterator[str]:
+        """The lines with their ends. Raises BadRow, DataError; GpurnnError: a forecast that is not finite."""
+        write = _object_writer(self._names()) if self._jsonl else _row_writer(self._table.form.delimiter)
+        if self._table.form.header and not self._jsonl:
+            yield write([*self._table.header, *self.added, *self.times])
+        numbers = self._numbers() if self._jsonl else {}
+        for record in self._table.records():
+            found = self._step(record)
+            if found is not None:
+                yield write(self._row(record, found, numbers))
+
+    def _names(self) -> list[str]:
+        return [*self._table.header, *self.added, *self.times]
+
+    def _numbers(self) -> dict[int, int]:
+        """Which of the cells are numbers that the model reads, and of which of its columns."""
+        columns = self._forecaster.forecast.columns
+        return {self._table.header.index(name): n for n, name in enumerate(columns.names[: columns.measured])}
+
+    def _step(self, record: Record) -> np.ndarray | None:
+        """What is forecast from a row; None where it is left out."""
+        try:
+            return self._forecaster.step(record.values, record.time, record.key)
+        except DataError as error:
+            told = f"{self._table.label}, line {record.line:,}: {error}"
+            if not self._skip:
+                raise BadRow(f"{told}; {REMEDY}") from None
+            self._late += 1
+            self._first_late = self._first_late or told
+            return None
+
+    def _row(self, record: Record, found: np.ndarray, numbers: dict[int, int]) -> list[Any]:
+        cells: list[Any] = record.cells[: self._width]
+        values = found.reshape(-1).tolist()
+        rounded = [round(value, place) for value, place in zip(values, self._places, strict=True)]
+        if self._jsonl:
+            for place, column in numbers.items():
+                cells[place] = _known(record.values[column].item())
+            forecasts: list[Any] = [_known(value) for value in rounded]
+        else:
+            forecasts = [self._text(value) for value in rounded]
+        form, at = self._table.form, self._forecaster.forecast.columns.time
+        meant = [time_text(record.time + seconds, form, two=len(at) == 2) for _, seconds in self._ahead]
+        return [*cells, *forecasts, *meant]
+
+    def _text(self, value: float) -> str:
+        """A number as the table writes numbers; nothing where there is none yet."""
+        if value != value:
+            return ""
+        text = repr(value)
+        return text.replace(".", ",") if self._table.form.decimal == "comma" else text
+
+
+def _known(value: float) -> float | None:
+    return None if value != value else value
+
+
+def _row_writer(delimiter: str) -> Callable[[Sequence[str]], str]:
+    """What makes a line of cells; with tabs between them there is no quoting."""
+    if delimiter == "\t":
+        return lambda cells: "\t".join(cells) + "\n"
+    line = io.StringIO()
+    writer = csv.writer(line, delimiter=delimiter, lineterminator="\n")
+
+    def write(cells: Sequence[str]) -> str:
+        line.seek(0)
+        line.truncate()
+        writer.writerow(cells)
+        return line.getvalue()
+
+    return write
+
+
+def _object_writer(names: Sequence[str]) -> Callable[[Sequence[Any]], str]:
+    """What makes a line with a JSON object."""
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+    def write(cells: Sequence[Any]) -> str:
+        return encode(dict(zip(names, cells, strict=True))) + "\n"
+
+    return write
