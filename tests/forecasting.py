@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from corpora import Made
 
 from gpurnn.backend import Backend
+from gpurnn.data.corpus.sizes import SPLITS
+from gpurnn.data.corpus.tables import Tables
 from gpurnn.data.series.clock import clocks
 from gpurnn.data.series.columns import CLOCK, Columns
 from gpurnn.data.series.forecast import Forecast
@@ -70,7 +75,7 @@ def forecasts_at_once(model: Model, forecast: Forecast, rows: np.ndarray) -> np.
     columns, n = forecast.columns, len(rows)
     ws, state = model.workspace(1, n, train=False), model.state(1)
     model.begin(state)
-    x = np.empty((n, columns.inputs), model.config.real)
+    x = np.empty((n, columns.inputs), np.float32)  # as windows have it
     columns.scaled(rows, x)
     model.be.from_host(x, out=ws.batch.reals)
     ws.batch.carry.fill(1)
@@ -85,3 +90,39 @@ def forecasts_at_once(model: Model, forecast: Forecast, rows: np.ndarray) -> np.
             now[i, c] = known
     found = np.repeat(now, len(forecast.ahead), axis=1)[:, :, None] + np.sort(o, axis=2) * forecast.scale[:, None]
     return found if o.shape[2] > 1 else found[:, :, 0]
+
+
+Stretches = Mapping[str, Sequence[tuple[int, np.ndarray]]]
+"""By key, the time of the first row of each stretch, and its rows (n, measured)."""
+
+
+def write_series(path: Path, columns: Columns, series: Stretches, valid: int, test: int) -> Path:
+    """A corpus of these stretches, cut where a split begins: the times from which on rows are of valid and of test."""
+    found: dict[str, dict[str, list[Any]]] = {
+        name: {"reals": [], "documents": [], "keys": [], "starts": []} for name in SPLITS
+    }
+    borders = {"train": (-(2**60), valid), "valid": (valid, test), "test": (test, 2**60)}
+    for name, (low, high) in borders.items():
+        part, done = found[name], 0
+        for number, key in enumerate(sorted(series)):
+            for begin, rows in series[key]:
+                times = begin + columns.interval * np.arange(len(rows))
+                inside = (times >= low) & (times < high)
+                if inside.any():
+                    whole = with_clock(columns, rows, begin)[inside]
+                    part["reals"].append(whole)
+                    part["documents"].append(done)
+                    part["keys"].append(number)
+                    part["starts"].append(int(times[inside][0]))
+                    done += len(whole)
+    types = {"documents": "<u8", "keys": "u1", "starts": "<i8"}
+    splits = {
+        name: {
+            "reals": np.concatenate(part["reals"]),
+            **{what: np.array(part[what], dtype) for what, dtype in types.items()},
+        }
+        for name, part in found.items()
+        if part["reals"]
+    }
+    Made("series", splits, Tables(columns=columns, keys=tuple(sorted(series)))).write(path)
+    return path

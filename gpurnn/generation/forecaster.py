@@ -52,18 +52,16 @@ class Forecaster:
         self._kept = KeyStates(model.be, widths, model.config.real, len(forecast.target))
         self._at = -1  # whose state the stepper has
         self._row = np.full((1, columns.inputs), math.nan, np.float32)
-        self._x = np.zeros((1, columns.inputs), model.config.real)
+        self._x = np.zeros((1, columns.inputs), np.float32)  # as windows have it
         self._staging = model.be.staging({"x": self._stepper.x})
         self._limits = (np.abs(columns.mean) + _FAR * columns.scale)[: columns.measured].tolist()
         self._nothing = [math.nan] * columns.measured
         self._repeats = np.repeat(np.arange(len(forecast.target)), len(forecast.ahead))
         self._scale = forecast.scale.copy()
         self._shape: tuple[int, ...] = (forecast.width,)
-        self._order: NDArray[np.intp] | None = None
         if quantiles:
             self._shape = (forecast.width, len(quantiles))
             self._scale, self._repeats = self._scale[:, None], self._repeats[:, None]
-            self._order = np.argsort(np.argsort(quantiles))
 
     def step(self, values: Sequence[float] | NDArray[Any], time: int | None = None, key: str = "") -> np.ndarray:
         """The forecasts after one more row: (C A,) float64 in the order of `forecast.names`, in the columns' units.
@@ -168,9 +166,8 @@ class Forecaster:
         change = o.reshape(self._shape) * self._scale
         if not np.isfinite(change).all():
             raise GpurnnError("a forecast is not finite: the model has diverged, or a number is far outside its column")
-        if self._order is not None:
-            change.sort(axis=1)
-            change = change[:, self._order]
+        if len(self._shape) > 1:
+            change.sort(axis=1)  # quantiles that cross each other
         change += self._kept.now[place][self._repeats]
         return change
 
@@ -215,7 +212,7 @@ class Forecaster:
 
 def _expect_fit(model: Model, forecast: Forecast) -> tuple[float, ...]:
     """The quantiles of the model, none where it gives a value. Raises UsageError where it does not forecast this."""
-    quantiles: tuple[float, ...] = getattr(model.config, "quantiles", ())
+    quantiles = model.config.quantiles
     outputs = forecast.width * max(1, len(quantiles))
     found = (model.config.input_kind, model.config.input_width, model.config.output_width)
     expected = ("real", forecast.columns.inputs, outputs)

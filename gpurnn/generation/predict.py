@@ -49,8 +49,7 @@ class Predictions:
         self._forecaster, self._table, self._jsonl, self._skip = forecaster, table, jsonl, skip
         self._late, self._first_late = 0, ""
         forecast, config = forecaster.forecast, forecaster.model.config
-        quantiles: tuple[float, ...] = getattr(config, "quantiles", ())
-        marks = [f":{quantile:g}" for quantile in quantiles] or [""]
+        marks = [f":{quantile:g}" for quantile in config.quantiles] or [""]
         self._ahead = [(f"+{each}", seconds_of(each, "ahead")) for each in forecast.ahead]
         called = " ".join(forecast.columns.time)
         self.added = [f"{name}{mark}" for name, mark in product(forecast.names, marks)]
