@@ -60,8 +60,6 @@ def predict(run: Path, file: str, state: Path | None, jsonl: bool, bad_rows: str
     if state is not None:
         find_output(state)
     trained = load_trained(run, backend.get(device), checkpoint=checkpoint, on_warning=warn)
-    if trained.forecast is None:
-        raise DataError(f"{run}: it was trained on text, and forecasts nothing; use gpurnn sample")
     forecaster = Forecaster(trained.model, trained.forecast)
     if state is not None and state.exists():
         forecaster.load(state)

@@ -157,6 +157,18 @@ def test_baselines_on_the_same_targets(be: Backend, corpus: Corpus):
     assert [len(group) for group in alike] == [2, 1, 1, 1]
 
 
+def test_a_split_without_rows_cuts_no_stretch(be: Backend, tmp_path: Path):
+    forecast = Forecast(COLUMNS, ("temp",), ("24h",))
+    model, rows = model_of(be, forecast), measured(100, 2, missing=0)
+    border = BEGIN + 60 * HOUR
+    with Corpus.open(write_series(tmp_path / "two.h5", COLUMNS, {"a": [(BEGIN, rows)]}, border, border)) as opened:
+        [found] = forecasts(model, forecast, opened, "test")
+    forecaster = Forecaster(model, forecast)
+    expected = [forecaster.step(row, BEGIN + i * HOUR)[0] for i, row in enumerate(rows)]
+    assert found.times.tolist() == [BEGIN + i * HOUR for i in range(36, 76)]
+    assert found.values[:, 0, 0] == pytest.approx(expected[36:76], abs=1e-9)
+
+
 def test_baselines_of_days_are_left_out_where_a_day_is_no_whole_number_of_rows(be: Backend, tmp_path: Path):
     odd = columns("temp", interval=7 * HOUR)
     rows = measured(200, 1)

@@ -15,6 +15,7 @@ from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream.series import series_fields
 from gpurnn.data.stream.windows import KEEP, Cursor, Geometry, Slot, Window
 from gpurnn.exceptions import DataError
+from gpurnn.fields import Field
 
 _LEAST_LEAD = 96
 _MOST_LANES = 64
@@ -65,7 +66,9 @@ def stretches_of(corpus: Corpus, split: str, forecast: Forecast, lead: int | Non
         pieces, begins, left = [Piece(split, start, count)], time, lead
         for name in reversed(earlier):
             before = ends[name].get((key, begins))
-            if before is None or not left:
+            if before is None:  # a split without rows may lie between
+                continue
+            if not left:
                 break
             taken = min(left, before.rows)
             pieces.insert(0, Piece(name, before.start + before.rows - taken, taken))
@@ -136,7 +139,7 @@ class StretchStream:
         self._splits = {name: corpus.split(name) for name in SPLITS}
         self._forecast = forecast
         self.lanes, self.steps = min(len(self._stretches), lanes or _MOST_LANES), steps
-        self.fields = series_fields(forecast)
+        self.fields: tuple[Field, ...] = series_fields(forecast)
         self.rows = sum(stretch.count for stretch in self._stretches)
         self.geometry = Geometry(max(self.rows, self.lanes * steps) + 1, self.lanes, steps)
         self._places: list[Place | None] = [None] * (KEEP + 1)
