@@ -70,6 +70,7 @@ def test_the_import_says_what_it_copied(here: Path) -> None:
     [
         (["prepare", "x.txt", "-o", "y.h5", "--vocab-from", "made.h5", "--tokens", "bytes"], (1, 2)),
         (["sample", "made.h5"], (1,)),
+        (["train", "made.h5", "-o", "run", "--windows", "1"], (1, 2)),
         (["evaluate", "made.h5"], (1,)),
     ],
 )
@@ -79,4 +80,4 @@ def test_a_corpus_of_another_kind_is_one_line(here: Path, kind: str, arguments: 
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code in code
     assert done.stderr.startswith("gpurnn: ") and done.stderr.count("\n") == 1
-    assert not (here / "y.h5").exists()
+    assert not (here / "y.h5").exists() and not (here / "run").exists()

@@ -221,7 +221,11 @@ def _maker(
     split: Split, geometry: Geometry, restarts: Restarts, plan: bool, forecast: Forecast | None, burn_in: int
 ) -> WindowMaker:
     if forecast is None:
+        if not split.symbols:
+            raise DataError(f"{split.path}: it holds rows of numbers, no tokens; say what to forecast with `forecast`")
         return TextWindows(split, geometry, text_fields(split.symbols, planned=plan), restarts)
+    if not split.inputs:
+        raise DataError(f"{split.path}: it holds tokens, no rows of numbers; leave `forecast` out")
     return SeriesWindows(split, geometry, forecast, checked("burn_in", Natural, burn_in), restarts)
 
 

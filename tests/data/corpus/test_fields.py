@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corpora import EVERY, Made
+from corpora import EVERY, Made, columns
 
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus.importing import import_corpus
 from gpurnn.data.corpus.sizes import SPLITS
 from gpurnn.data.prepare import prepare
+from gpurnn.data.series.forecast import Forecast
+from gpurnn.data.stream import WindowStream
 from gpurnn.exceptions import DataError
 
 
@@ -141,3 +143,13 @@ def test_what_a_kind_does_not_have_is_one_line(kind: str, tmp_path: Path) -> Non
                 lacking += 1
                 assert str(error).startswith(told)
         assert lacking >= 6
+
+
+def test_windows_of_another_kind_are_one_line(tmp_path: Path) -> None:
+    for kind, given, told in (
+        ("series", {}, "it holds rows of numbers, no tokens; say what to forecast"),
+        ("pairs", {"forecast": Forecast(columns("a"), ("a",), ("1h",))}, "it holds tokens, no rows of numbers"),
+    ):
+        EVERY[kind]().write(tmp_path / "x.h5")
+        with Corpus.open(tmp_path / "x.h5") as corpus, pytest.raises(DataError, match=told):
+            WindowStream(corpus, "train", lanes=1, steps=2, **given)
