@@ -1,6 +1,6 @@
 """Makes a corpus from texts in bounded memory: a pass over the texts into a spool, another over the spool."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from gpurnn.data.corpus.sizes import SPLITS
 from gpurnn.data.corpus.spool import Spool
 from gpurnn.data.corpus.writer import new_corpus
 from gpurnn.data.report import PrepareReport
+from gpurnn.data.shares import Shares, shares_of
 from gpurnn.data.text.decoding import PREPARE_ADVICE, Losses, as_bytes, as_text, text_decoder
 from gpurnn.data.text.inputs import Source, find_sources
 from gpurnn.data.text.text import read_pieces
@@ -129,18 +130,12 @@ def _separator(given: str | bytes | None, kind: Kind, policy: TextPolicy) -> str
     return as_bytes(given) if kind == "bytes" else as_text(given, "`document_separator`", policy, PREPARE_ADVICE)
 
 
-def _fractions(split: Sequence[float] | None, files: bool) -> tuple[float, float, float] | None:
+def _fractions(split: Sequence[float] | None, files: bool) -> Shares | None:
     if files:
         if split is not None:
             raise UsageError("`split` contradicts `valid` and `test`; give fractions or files")
         return None
-    if split is not None and not isinstance(split, Iterable):
-        raise UsageError(f"`split`: expected three fractions for train, valid, test, found {type(split).__name__}")
-    parts = tuple(checked("`split`", float, part) for part in ((0.9, 0.05, 0.05) if split is None else split))
-    if len(parts) != 3 or not all(0 <= part <= 1 for part in parts) or abs(sum(parts) - 1) > 1e-6 or parts[0] == 0:
-        shown = ",".join(f"{part:g}" for part in parts)
-        raise UsageError(f"`split={shown}`: expected three fractions for train, valid, test with the sum 1")
-    return parts[0], parts[1], parts[2]
+    return shares_of(split, (0.9, 0.05, 0.05))
 
 
 def _check_sources(groups: list[list[Source]], target: Path) -> None:

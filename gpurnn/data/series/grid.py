@@ -113,7 +113,7 @@ class Grid:
     """
 
     def __init__(self, interval: int, fill: int, phase: int | None) -> None:
-        self._interval = interval
+        self.interval = interval
         self._fill = fill
         self._phase = phase
         self.counts = Counts()
@@ -124,7 +124,7 @@ class Grid:
         for _, found in blocks_of(rows, start, stop):
             block = found
             if self._phase is not None:
-                block = block[block["time"] % self._interval == self._phase]
+                block = block[block["time"] % self.interval == self._phase]
                 self.counts.between += len(found) - len(block)
             block = self._unrepeated(block, last)
             block = self._on_grid(block, None if last is None else int(last["time"]))
@@ -154,12 +154,12 @@ class Grid:
         """The rows without those that are off the grid of their stretch."""
         times = block["time"]
         steps = np.diff(times) if last is None else np.diff(times, prepend=last)
-        near = steps <= (self._fill + 1) * self._interval
-        if not (near & (steps % self._interval != 0)).any():
+        near = steps <= (self._fill + 1) * self.interval
+        if not (near & (steps % self.interval != 0)).any():
             return block
         kept = np.ones(len(block), bool)
         for index, time in enumerate(times.tolist()):
-            if last is not None and time - last <= (self._fill + 1) * self._interval and (time - last) % self._interval:
+            if last is not None and time - last <= (self._fill + 1) * self.interval and (time - last) % self.interval:
                 kept[index] = False
                 self.counts.off += 1
                 self.counts.first_off = self.counts.first_off or (int(block["key"][index]), time)
@@ -169,14 +169,14 @@ class Grid:
 
     def _filled(self, block: NDArray[Any], last: int | None) -> Iterator[Piece]:
         times, values = block["time"], block["values"]
-        far = (self._fill + 1) * self._interval
+        far = (self._fill + 1) * self.interval
         steps = np.diff(times, prepend=times[0] - far - 1 if last is None else last)
         breaks = steps > far
         self.counts.breaks += int(breaks.sum()) - (last is None)
-        gaps = np.flatnonzero(~breaks & (steps > self._interval))
+        gaps = np.flatnonzero(~breaks & (steps > self.interval))
         self.counts.gaps += len(gaps)
         if len(gaps):
-            self.counts.longest = max(self.counts.longest, int(steps[gaps].max()) // self._interval - 1)
+            self.counts.longest = max(self.counts.longest, int(steps[gaps].max()) // self.interval - 1)
         empty = np.full((min(self._fill, 1024), values.shape[1]), np.nan, np.float32)
         edges = np.union1d(np.flatnonzero(breaks), gaps)
         for first, stop in zip([0, *edges.tolist()], [*edges.tolist(), len(times)], strict=True):
@@ -184,9 +184,9 @@ class Grid:
                 continue
             time = int(times[first])
             if not breaks[first]:
-                missing = int(steps[first]) // self._interval - 1
+                missing = int(steps[first]) // self.interval - 1
                 while missing:
                     count = min(missing, len(empty))
-                    yield Piece(False, time - missing * self._interval, empty[:count])
+                    yield Piece(False, time - missing * self.interval, empty[:count])
                     missing -= count
             yield Piece(bool(breaks[first]), time, values[first:stop])

@@ -32,10 +32,11 @@ class Found:
     others: tuple[tuple[str, str], ...]
 
 
-def find_form(tables: Sequence[Table], wanted: Wanted, given: Form) -> Found:
+def find_form(tables: Sequence[Table], wanted: Wanted, given: Form, other: Form | None = None) -> Found:
     """How the tables are written, all alike.
 
-    wanted: columns may be empty: all that are numbers. given: what is known; None is found out.
+    wanted: columns may be empty: all that are numbers. given: what is known; None is found out. other: how others
+    like them were, which decides what stays open.
     Raises DataError where it stays open, with the setting that decides it, and where a wanted column is not there.
     """
     label, opened = tables[0]
@@ -55,7 +56,7 @@ def find_form(tables: Sequence[Table], wanted: Wanted, given: Form) -> Found:
         if not sniffer.is_open:
             break
     assert sniffer is not None
-    return sniffer.finish()
+    return sniffer.finish(other or given)
 
 
 def _rows(
@@ -132,8 +133,12 @@ class _Sniffer:
         """Whether more rows could tell something that has to be known."""
         return bool(self._date and self._form.order is None) or bool(self._number and self._form.decimal is None)
 
-    def finish(self) -> Found:
-        """What was found out; DataError where a question stayed open."""
+    def finish(self, other: Form) -> Found:
+        """What was found out; DataError where a question stayed open that `other` does not decide."""
+        if self._date and self._form.order is None and other.order in self._orders:
+            self._form = replace(self._form, order=other.order)
+        if self._number and self._form.decimal is None:
+            self._form = replace(self._form, decimal=other.decimal)
         if self._date and self._form.order is None:
             ways = " or ".join(f"`date_order={order}`" for order in ORDERS if order in self._orders)
             raise DataError(

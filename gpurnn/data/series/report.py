@@ -1,0 +1,154 @@
+"""What a corpus of measured series was made of: for programs in fields, for people in lines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gpurnn.data.series.columns import Columns
+from gpurnn.data.series.durations import in_words
+from gpurnn.data.series.form import Form
+from gpurnn.data.series.grid import Counts
+from gpurnn.exceptions import shell_word
+
+_SHOWN = 8
+_SHORT = 40
+_TOLD = 0.01
+"""A column that lacks a smaller part of its numbers is not told."""
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """rows, in documents (stretches, cut where splits end); end: the time after the last row, None without rows."""
+
+    rows: int
+    documents: int
+    end: int | None
+
+
+@dataclass(frozen=True)
+class Left:
+    """What was left out. columns: name and reason. keys: that have no row on the grid of `every`.
+
+    rows: that are none; first: about the first of them. empty: files in folders that held nothing. names: in folders,
+    not of files.
+    """
+
+    columns: Sequence[tuple[str, str]] = ()
+    keys: Sequence[str] = ()
+    rows: int = 0
+    first: str = ""
+    empty: int = 0
+    names: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class SeriesReport:
+    """What prepare made of measured series.
+
+    keys: names of the series. begin, end: times of the first and the last row, seconds since 1970. counts: what became
+    of rows. missing: the part of each measured column's numbers that is missing, gaps that were filled among them.
+    form: how the tables were read. It stands for the corpus wherever a path of one is asked for; as a text it says all
+    this to people.
+    """
+
+    output: Path
+    columns: Columns
+    keys: Sequence[str]
+    splits: Mapping[str, SplitReport]
+    begin: int
+    end: int
+    counts: Counts
+    missing: Mapping[str, float]
+    form: Form
+    fingerprint: str
+    sources: int = 1
+    left: Left = field(default_factory=Left)
+    kind: str = "series"
+
+    def __fspath__(self) -> str:
+        return str(self.output)
+
+    def __str__(self) -> str:
+        lines = [f"{shell_word(self.output)}: {self._columns()}, {self._series()}, {self._times()}"]
+        for name, split in self.splits.items():
+            until = "" if split.end is None else f", to {shown_time(split.end - self.columns.interval)}"
+            lines.append(f"  {name:<6}{split.rows:>15,} rows in {_count(split.documents, 'stretch', 'es')}{until}")
+        lines.append(f"  read      {self.form}")
+        lines.append(f"  gaps      {self._gaps()}")
+        lacking = [f"{name} {share:.1%}" for name, share in self.missing.items() if share >= _TOLD]
+        if lacking:
+            lines.append(f"  missing   {_listed(lacking, ', ')}")
+        lines.extend(self._rows())
+        lines.extend(self._left())
+        return "\n".join(lines)
+
+    def _columns(self) -> str:
+        clock = " + 4 of the clock" if self.columns.clock else ""
+        return f"{_count(self.columns.measured, 'column')}{clock}, every {in_words(self.columns.interval)}"
+
+    def _series(self) -> str:
+        if not self.columns.key:
+            return "1 series"
+        return f"{len(self.keys):,} series ({_listed([key[:_SHORT] for key in self.keys], ' ')})"
+
+    def _times(self) -> str:
+        return f"{shown_time(self.begin)} to {shown_time(self.end)}{' UTC' if self.form.zone is not False else ''}"
+
+    def _gaps(self) -> str:
+        counts, interval = self.counts, self.columns.interval
+        if not counts.gaps and not counts.breaks:
+            return "none"
+        filled = f"{counts.gaps:,} of up to {_count(counts.longest, 'row')} filled" if counts.gaps else "none filled"
+        longest = f"more than {_count(self.columns.fill, 'row')}, {in_words(self.columns.fill * interval)}"
+        breaks = f"; {counts.breaks:,} of {longest}, begin a new stretch" if counts.breaks else ""
+        return filled + breaks
+
+    def _rows(self) -> list[str]:
+        counts, lines = self.counts, []
+        grid = f"the grid of {in_words(self.columns.interval)}"
+        if counts.identical:
+            lines.append(f"{_count(counts.identical, 'row')} repeated, dropped")
+        if counts.differing:
+            lines.append(
+                f"{_count(counts.differing, 'row')} with the time of another and other numbers: the first kept"
+            )
+        if counts.between:
+            lines.append(
+                f"{_count(counts.between, 'row')} left out, not on the grid of {in_words(self.columns.interval)}"
+            )
+        if counts.off and counts.first_off is not None:
+            first = shown_time(counts.first_off[1])
+            lines.append(f"{_count(counts.off, 'row')} left out, off {grid}; the first at {first}")
+        if self.left.rows:
+            lines.append(f"{_count(self.left.rows, 'bad row')} skipped; the first: {self.left.first}")
+        return [f"  rows      {line}" for line in lines]
+
+    def _left(self) -> list[str]:
+        left, lines = self.left, []
+        if left.columns:
+            told = [f"{name[:_SHORT]} ({reason})" for name, reason in left.columns]
+            lines.append(f"  left out  {_listed(told, ', ')}")
+        if left.keys:
+            lines.append(f"  left out  {_listed(list(left.keys), ' ')}: no row on the grid")
+        if left.empty:
+            lines.append(f"  left out  {_count(left.empty, 'empty file')}")
+        if left.names:
+            shown = _listed([shell_word(path) for path in left.names], " ")
+            lines.append(f"  left out  {_count(len(left.names), 'name')} in folders, not of files: {shown}")
+        return lines
+
+
+def shown_time(seconds: int) -> str:
+    """A time for people: 2013-01-31 06:00, with its seconds where it has any."""
+    time = datetime.fromtimestamp(seconds, UTC)
+    return time.strftime("%Y-%m-%d %H:%M:%S" if time.second else "%Y-%m-%d %H:%M")
+
+
+def _count(number: int, what: str, ending: str = "s") -> str:
+    return f"{number:,} {what}{'' if number == 1 else ending}"
+
+
+def _listed(names: Sequence[str], between: str) -> str:
+    more = between + f"and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return between.join(names[:_SHOWN]) + more
