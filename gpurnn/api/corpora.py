@@ -1,4 +1,4 @@
-"""`gpurnn.prepare`: texts become a corpus."""
+"""`gpurnn.prepare`: texts or tables become a corpus."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 from gpurnn.api.arguments import AnyPath, known_keywords, path_of
+from gpurnn.api.series import prepare_tables, refuse_mixture
 from gpurnn.data.prepare import prepare as prepare_corpus
 from gpurnn.data.report import PrepareReport
+from gpurnn.data.series.report import SeriesReport
 from gpurnn.data.text.tokens import KINDS
 from gpurnn.settings import OneOf, checked
 
@@ -33,9 +35,22 @@ def prepare(
     newline: str | None = None,
     normalise: str | None = None,
     lower: bool | None = None,
+    series: bool = False,
+    time: str | Sequence[str] | None = None,
+    key: str | None = None,
+    columns: str | Sequence[str] | None = None,
+    clock: bool | None = None,
+    fill: int | None = None,
+    every: str | None = None,
+    columns_from: AnyPath | None = None,
+    header: bool = False,
+    date_order: str | None = None,
+    decimal: str | None = None,
+    missing: str | Sequence[str] = (),
+    bad_rows: str = "stop",
     on_progress: Callable[[str, int, int], None] | None = None,
-) -> PrepareReport:
-    """Turn text files into a corpus, as `gpurnn prepare` does.
+) -> PrepareReport | SeriesReport:
+    """Turn text files into a corpus, or tables of measured series, as `gpurnn prepare` does.
 
     Returns what was made: `train` and `evaluate` take it for the corpus, and printing it says what the corpus holds.
     Raises UsageError, DataError, OSError (of the disk); nothing half-written is left then.
@@ -48,7 +63,7 @@ def prepare(
     min_count: Words rarer than this in train become unknown.
     vocab_from: Use the tokens and the vocabulary of this corpus.
     document_separator: Cuts files into documents; without one each file is one.
-    split: Parts of train, valid and test; 0.9, 0.05, 0.05 unless given.
+    split: Parts of train, valid and test; 0.9, 0.05, 0.05 unless given, of series 0.7, 0.1, 0.2.
     valid: Text of the valid split, instead of a split by parts.
     test: Text of the test split, likewise.
     encoding: Encoding of the text; utf-8 unless given.
@@ -56,8 +71,27 @@ def prepare(
     newline: Make CR LF and CR one LF (lf), or keep them (keep); lf unless given.
     normalise: Unicode normal form; as it is unless given.
     lower: Make letters lower case.
+    series: The files are tables of measured series, CSV or TSV, not texts.
+    time: Column with the time of a row, or two: the date's and the time of day's.
+    key: Column that says which series a row is of; without one there is one series.
+    columns: Columns of numbers; all that are numbers unless given.
+    clock: Add columns that say where a row stands in the day and in the year.
+    fill: Longest gap, in rows, that is filled as missing; after a longer one begins a new stretch. 3 unless given.
+    every: Keep only the rows on this grid, such as 10min.
+    columns_from: Take columns, scaling, interval, clock and fill of this corpus or run. Everything is test then,
+        unless there is a split.
+    header: The first row names the columns, though they are given by number.
+    date_order: What comes first in dates like 1/2/2013, where no date decides: day, month or year.
+    decimal: How 1.5 is written, where no number decides: point or comma.
+    missing: What stands for a missing number besides NA, empty and the like, such as -999.
+    bad_rows: On rows that are none, such as a total: stop or skip; skipped ones are counted.
     on_progress: Called with a phase, what is done of it, and the whole; 0 where that is not known.
     """
+    given = dict(locals())
+    refuse_mixture(series, given)
+    if series:
+        target = path_of("output", output, file=True)
+        return prepare_tables(_paths("texts", texts), target, given, force=force, progress=on_progress)
     fields = {"encoding": encoding, "errors": errors, "newline": newline, "normalise": normalise, "lower": lower}
     return prepare_corpus(
         _paths("texts", texts),

@@ -1,4 +1,4 @@
-"""`gpurnn prepare`: turns text files into a corpus."""
+"""`gpurnn prepare`: turns text files, or tables of measured series, into a corpus."""
 
 from pathlib import Path
 from typing import Any
@@ -6,10 +6,14 @@ from typing import Any
 import click
 
 from gpurnn.api.corpora import prepare as prepare_texts
+from gpurnn.api.series import prepare_tables, refuse_mixture
 from gpurnn.cli import console
 from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, SectionedCommand, options_of, parse_escapes
 from gpurnn.cli.progress import Bar
 from gpurnn.data.prepare import prepare as prepare_corpus
+from gpurnn.data.series.dates import ORDERS
+from gpurnn.data.series.numbers import DECIMALS
+from gpurnn.data.series.options import BAD_ROWS
 from gpurnn.data.text.tokens import ERROR_MODES, KINDS, NEWLINES, NORMAL_FORMS
 from gpurnn.signals import unwinding
 
@@ -24,6 +28,7 @@ def _parse_split(ctx: click.Context, option: click.Parameter, value: str | None)
 _corpus = options_of(prepare_texts, "Corpus")
 _splits = options_of(prepare_texts, "Splits")
 _text = options_of(prepare_texts, "How bytes become text")
+_series = options_of(prepare_texts, "Series")
 
 
 @click.command(cls=SectionedCommand)
@@ -42,8 +47,21 @@ _text = options_of(prepare_texts, "How bytes become text")
 @_text("--newline", type=click.Choice(NEWLINES))
 @_text("--normalise", type=click.Choice(NORMAL_FORMS))
 @_text("--lower", is_flag=True, default=None)
+@_series("--series", is_flag=True)
+@_series("--time", metavar="COLUMN[,COLUMN]")
+@_series("--key", metavar="COLUMN")
+@_series("--columns", metavar="COLUMN,...")
+@_series("--clock", is_flag=True, default=None)
+@_series("--fill", metavar="N", type=click.IntRange(0))
+@_series("--every", metavar="TIME")
+@_series("--columns-from", type=FILE_NAME, metavar="RUN|CORPUS")
+@_series("--header", is_flag=True)
+@_series("--date-order", type=click.Choice(ORDERS))
+@_series("--decimal", type=click.Choice(list(DECIMALS)))
+@_series("--missing", metavar="TEXT", multiple=True, more_help="May be repeated.")
+@_series("--bad-rows", type=click.Choice(BAD_ROWS), default="stop")
 def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
-    """Turn text files into a corpus.
+    """Turn text files, or tables of measured series, into a corpus.
 
     TEXT is a file, a folder (all files under it, in path order, except those
     whose name begins with a dot), or - for standard input. Each file is a
@@ -54,7 +72,21 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
       gpurnn prepare book.txt -o book.h5
       gpurnn prepare letters/ -o letters.h5 --tokens words --min-count 3
       zcat news.gz | gpurnn prepare - -o news.h5 --document-separator '\\n\\n'
+      gpurnn prepare weather.csv -o weather.h5 --series --time date --key station
     """
+    refuse_mixture(options["series"], options)
+    if options["series"]:
+        with unwinding(), Bar() as bar:
+            series = prepare_tables(
+                texts,
+                output,
+                options,
+                force=options["force"],
+                stdin=console.standard_input(),
+                progress=bar if bar.shown else None,
+            )
+        console.report(str(series))
+        return
     names = ("encoding", "errors", "newline", "normalise", "lower")
     policy = {name: options[name] for name in names if options[name] is not None}
     with unwinding(), Bar() as bar:

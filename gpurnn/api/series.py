@@ -1,0 +1,84 @@
+"""What `gpurnn.prepare` and the command do with measured series."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from gpurnn.api.arguments import AnyPath, path_of
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.prepare_series import prepare_series
+from gpurnn.data.series.columns import Columns
+from gpurnn.data.series.options import series_options
+from gpurnn.data.series.report import SeriesReport
+from gpurnn.exceptions import DataError, UsageError
+from gpurnn.training.origin import load_checkpoint
+from gpurnn.training.snapshot import load_meaning
+
+SERIES = {
+    **dict.fromkeys(("time", "key", "columns", "clock", "fill", "every", "date_order", "decimal", "columns_from")),
+    "header": False,
+    "missing": (),
+    "bad_rows": "stop",
+}
+"""The arguments that only series have, with their defaults."""
+TEXT = {
+    **dict.fromkeys(("tokens", "vocab_from", "document_separator", "errors", "newline", "normalise", "lower")),
+    "min_count": 1,
+    "valid": (),
+    "test": (),
+}
+"""Those that only texts have."""
+
+_logger = logging.getLogger("gpurnn")
+
+
+def refuse_mixture(series: bool, given: Mapping[str, Any]) -> None:
+    """Raises UsageError where an argument of texts was given for series, or the other way round.
+
+    given: at least all arguments of both, by name.
+    """
+    for name, default in (TEXT if series else SERIES).items():
+        value = given[name]
+        if value != default and not (default == () and not value):
+            if series:
+                raise UsageError(f"`{name}` is for texts, not for `series`; leave one of them out")
+            raise UsageError(f"`{name}` is for measured series; give `series`, too")
+
+
+def prepare_tables(
+    tables: Sequence[str | Path],
+    output: Path,
+    given: Mapping[str, Any],
+    *,
+    force: bool,
+    stdin: IO[bytes] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> SeriesReport:
+    """Makes a corpus of series. given: the arguments of `gpurnn.prepare`, those of texts left out or not.
+
+    Raises UsageError, DataError, OSError (of the disk).
+    """
+    names = (*(name for name in SERIES if name != "columns_from"), "split", "encoding")
+    source = given["columns_from"]
+    known = None if source is None else columns_of(path_of("columns_from", source))
+    options = series_options(**{name: given[name] for name in names}, columns_from=known)
+    return prepare_series(tables, output, options, force=force, stdin=stdin, progress=progress)
+
+
+def columns_of(source: AnyPath) -> Columns:
+    """The columns of a corpus, or of a run or checkpoint that was trained on one.
+
+    Raises DataError for those of text, and RunError, CheckpointError, CorpusError for what is none.
+    """
+    path = Path(source)
+    if path.is_dir() or path.suffix == ".safetensors":
+        loaded = load_checkpoint(path, "best", _logger.warning)
+        meaning = load_meaning(loaded)
+        if not isinstance(meaning, Columns):
+            raise DataError(f"{loaded.path}: a model of text has no columns; give a run on measured series")
+        return meaning
+    with Corpus.open(path) as corpus:
+        return corpus.columns
