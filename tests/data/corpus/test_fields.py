@@ -96,6 +96,8 @@ def test_text_stays_version_1(tmp_path: Path) -> None:
     assert fields["splits"]["train"] == {"tokens": 342, "documents": 1}
     with Corpus.open(tmp_path / "x.h5") as corpus:
         assert corpus.manifest == manifest
+        # over all that the file says; runs of before are resumed with it
+        assert corpus.fingerprint == "63cbbe8531f70fa925110c59a3bd90d72b525a83b16e91e500ca827231676d86"
 
 
 def test_a_part_of_a_split_is_read_by_itself(tmp_path: Path) -> None:
