@@ -5,8 +5,8 @@
     model = gpurnn.load(run)
     print(model.generate("It was", length=300))
 
-These functions, `gpurnn.evaluate`, and the array shim `gpurnn.backend` are loaded when they are first used; importing
-this package loads nothing. The rooms behind them, each importing only from those before it: `exceptions`, `settings`,
+These functions, `gpurnn.evaluate`, `gpurnn.fit`, which learns from arrays, and the array shim `gpurnn.backend` are
+loaded when they are first used; importing this package loads nothing. The rooms behind them, each importing only from those before it: `exceptions`, `settings`,
 `signals`, `files`; `backend`, usable alone, and `network`; `data`, `runs`, `training`; `evaluation`, `generation`;
 `api`, whose functions are those above; `cli`.
 """
@@ -14,17 +14,19 @@ this package loads nothing. The rooms behind them, each importing only from thos
 from __future__ import annotations
 
 __version__ = "0.1.0"
-__all__ = ["backend", "evaluate", "load", "prepare", "train"]
+__all__ = ["backend", "evaluate", "fit", "load", "prepare", "train"]
 
 TYPE_CHECKING = False  # importing it from typing takes longer than all of this
 if TYPE_CHECKING:
     from gpurnn import backend
+    from gpurnn.api.arrays import fit
     from gpurnn.api.corpora import prepare
     from gpurnn.api.models import evaluate, load
     from gpurnn.api.runs import train
 else:
     _HOMES = {
         "evaluate": "gpurnn.api.models",
+        "fit": "gpurnn.api.arrays",
         "load": "gpurnn.api.models",
         "prepare": "gpurnn.api.corpora",
         "train": "gpurnn.api.runs",

@@ -189,7 +189,10 @@ def load_columns(checkpoint: Checkpoint) -> Columns:
 
 def load_meaning(checkpoint: Checkpoint) -> Language | Columns:
     """What a checkpoint keeps of its corpus. Raises CheckpointError, DataError."""
-    return load_columns(checkpoint) if "columns" in _object(checkpoint, "corpus") else load_language(checkpoint)
+    known = _object(checkpoint, "corpus")
+    if "arrays" in known:
+        raise CheckpointError(f"{checkpoint.path}: a model of arrays, which gpurnn.fit made; Fitted.load reads it")
+    return load_columns(checkpoint) if "columns" in known else load_language(checkpoint)
 
 
 def load_model(be: Backend, checkpoint: Checkpoint) -> Model:
