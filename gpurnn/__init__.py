@@ -6,9 +6,9 @@
     print(model.generate("It was", length=300))
 
 These functions, `gpurnn.evaluate`, `gpurnn.fit`, which learns from arrays, and the array shim `gpurnn.backend` are
-loaded when they are first used; importing this package loads nothing. The rooms behind them, each importing only from those before it: `exceptions`, `settings`,
-`signals`, `files`; `backend`, usable alone, and `network`; `data`, `runs`, `training`; `evaluation`, `generation`;
-`api`, whose functions are those above; `cli`.
+loaded when they are first used; importing this package loads nothing. The rooms behind them, each importing only from
+those before it: `exceptions`, `settings`, `signals`, `files`; `backend`, usable alone, and `network`; `data`, `runs`,
+`training`; `evaluation`, `generation`; `api`, whose functions are those above; `cli`.
 """
 
 from __future__ import annotations
