@@ -73,6 +73,6 @@ class Segments:
             return np.full((n, self._forecast.width), np.nan)
         truth = self.ahead(Segment(stretch, first, now, now), steps).reshape(n, -1, len(steps))
         for number, ahead in enumerate(steps):
-            truth[: max(0, stretch.lead - ahead - first), :, number] = np.nan
+            truth[: max(0, stretch.counts_from(ahead) - first), :, number] = np.nan
         truth[np.isnan(now)] = np.nan
         return truth.reshape(n, -1)

@@ -54,7 +54,7 @@ def one_by_one(be: Backend, forecast: Forecast, low: int, high: int, **model: An
                     now[c] = now[c] if np.isnan(row[place]) else float(row[place])
                     for a, ahead in enumerate(forecast.steps):
                         time = begin + (i + ahead) * HOUR
-                        if i + ahead >= len(rows) or not low <= time < high:
+                        if i + ahead >= len(rows) or begin + i * HOUR < low or time >= high:
                             continue
                         truth = float(rows[i + ahead, place])
                         if not (math.isnan(truth) or math.isnan(now[c])):
@@ -165,8 +165,8 @@ def test_a_split_without_rows_cuts_no_stretch(be: Backend, tmp_path: Path):
         [found] = forecasts(model, forecast, opened, "test")
     forecaster = Forecaster(model, forecast)
     expected = [forecaster.step(row, BEGIN + i * HOUR)[0] for i, row in enumerate(rows)]
-    assert found.times.tolist() == [BEGIN + i * HOUR for i in range(36, 76)]
-    assert found.values[:, 0, 0] == pytest.approx(expected[36:76], abs=1e-9)
+    assert found.times.tolist() == [BEGIN + i * HOUR for i in range(60, 76)]
+    assert found.values[:, 0, 0] == pytest.approx(expected[60:76], abs=1e-9)
 
 
 def test_baselines_of_days_are_left_out_where_a_day_is_no_whole_number_of_rows(be: Backend, tmp_path: Path):

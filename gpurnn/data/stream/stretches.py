@@ -34,13 +34,21 @@ class Stretch:
     """What a lane reads from a state of zeros on: rows of one series without a break.
 
     key: which series. time: of the first row, in seconds since 1970. pieces: where the rows are. lead: how many of
-    them come before the split that is measured.
+    them come before the split that is measured. early: whether forecasts that are made in those count, too.
     """
 
     key: int
     time: int
     pieces: tuple[Piece, ...]
     lead: int
+    early: bool = False
+
+    def counts_from(self, ahead: int) -> int:
+        """The first row whose target counts, so many rows ahead: it lies in the split, as the row itself has to.
+
+        Where `early`, the row may lie before the split.
+        """
+        return max(0, self.lead - ahead) if self.early else self.lead
 
     @property
     def count(self) -> int:
@@ -56,13 +64,16 @@ def lead_of(forecast: Forecast) -> int:
 def stretches_of(corpus: Corpus, split: str, forecast: Forecast, lead: int | None = None) -> list[Stretch]:
     """The stretches of a split in their order, each with up to `lead` rows that come right before it in other splits.
 
+    Where the split is so short that no forecast is made in it of what lies in it, those made before it count.
     lead: `lead_of` unless given.
     """
     lead = lead_of(forecast) if lead is None else lead
     earlier = SPLITS[: SPLITS.index(split)]
     ends = {name: _ends(corpus, name) for name in earlier}
+    documents = list(zip(*_documents(corpus.split(split)), strict=True))
+    early = all(count <= forecast.most for *_, count in documents)
     found = []
-    for key, time, start, count in zip(*_documents(corpus.split(split)), strict=True):
+    for key, time, start, count in documents:
         pieces, begins, left = [Piece(split, start, count)], time, lead
         for name in reversed(earlier):
             before = ends[name].get((key, begins))
@@ -75,7 +86,7 @@ def stretches_of(corpus: Corpus, split: str, forecast: Forecast, lead: int | Non
             begins, left = begins - taken * forecast.columns.interval, left - taken
             if taken < before.rows:
                 break
-        found.append(Stretch(key, begins, tuple(pieces), lead - left))
+        found.append(Stretch(key, begins, tuple(pieces), lead - left, early))
     return found
 
 
@@ -117,8 +128,8 @@ class Place:
 class StretchStream:
     """The windows over all stretches of a split: each lane reads one stretch after the other, each from its beginning.
 
-    A target counts where it lies in the split itself and is known, and where its column was known before. weight is 1
-    where one of a step counts. `place` says where the steps of a window stand.
+    A target counts where it is known and lies in the split itself, see `Stretch.counts_from`, and where its column was
+    known before. weight is 1 where one of a step counts. `place` says where the steps of a window stand.
     lanes: as many as there are stretches, at most 64, unless given.
     Raises DataError for a split without rows.
     """
@@ -233,7 +244,7 @@ class _Lane:
         left = stretch.count - 1 - np.arange(first, first + n)
         forecast.changes(rows, left, changes, part["now"])
         for column, steps in enumerate(forecast.steps * len(forecast.target)):
-            changes[: max(0, stretch.lead - steps - first), column] = np.nan  # those that lie before the split
+            changes[: max(0, stretch.counts_from(steps) - first), column] = np.nan
         part["targets"][...] = changes
 
     def _read_rows(self, stretch: Stretch, first: int, out: NDArray[np.float32]) -> None:
