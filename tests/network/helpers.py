@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,8 @@ from gpurnn.network.layers.dropout import DropoutPass
 TOLERANCE = 1e-7
 """Of the norm of a gradient's difference from central differences, relative to its own norm."""
 STEP = 3e-4
+MANY, FEW = 3, 2
+"""Directions along which a gradient is checked: through all elements, and of one element each."""
 
 
 @dataclass(frozen=True)
@@ -125,30 +128,65 @@ def objective(p: Problem, be: Backend) -> float:
     return float(nats @ p.window.weight.reshape(-1)) * p.window.scale
 
 
-def central_difference(
-    be: Backend, f: Callable[[], float], array: Array, where: np.ndarray | None = None
-) -> np.ndarray:
-    """df/dv for each element v of an array that f reads; afterwards the array, and what f writes, are as before.
+def central_difference(be: Backend, f: Callable[[], float], array: Array) -> np.ndarray:
+    """df/dv for each element v of an array that f reads, for what is computed quickly; see `slopes_along`."""
+    shape = be.to_host(array).shape
+    return slopes_along(be, f, array, np.eye(math.prod(shape)).reshape(-1, *shape)).reshape(shape)
 
-    where: of the array's shape, for a large one: elements where it is False are left out, their result is 0.
-    Four points, so that the step can be wide and rounding is far below the tolerance: the error is of order STEP**4.
+
+def slopes_along(be: Backend, f: Callable[[], float], array: Array, directions: np.ndarray) -> np.ndarray:
+    """The derivative of f along each direction of an array that it reads; that and what f writes end as they were.
+
+    directions: (D, ...). Four points each, so that the step can be wide and rounding is far below the tolerance: the
+    error is of order STEP**4.
     """
-    host = be.to_host(array)
-    result = np.zeros(host.shape)
-    for place in np.ndindex(host.shape):
-        if where is not None and not where[place]:
-            continue
-        value = host[place]
+    value, slopes = be.to_host(array), []
+    for direction in directions:
         ends = []
         for distance in (1, -1, 2, -2):
-            host[place] = value + distance * STEP
-            be.from_host(host, out=array)
+            be.from_host(value + distance * STEP * direction, out=array)
             ends.append(f())
-        host[place] = value
-        result[place] = (8 * (ends[0] - ends[1]) - (ends[2] - ends[3])) / (12 * STEP)
-    be.from_host(host, out=array)
+        slopes.append((8 * (ends[0] - ends[1]) - (ends[2] - ends[3])) / (12 * STEP))
+    be.from_host(value, out=array)
     f()
-    return result
+    return np.array(slopes)
+
+
+def directions_for(shape: tuple[int, ...]) -> np.ndarray:
+    """Directions of length 1 along which a gradient is checked: three that change every element, and two elements.
+
+    An error e of a gradient shows along a random one as |e| / sqrt(elements) times a normal number: that all three are
+    small by chance is as good as impossible where e is far above the tolerance. A few elements are checked all.
+    """
+    size = math.prod(shape)
+    if size <= MANY + FEW:
+        return np.eye(size).reshape(size, *shape)
+    rng = np.random.default_rng(size)
+    along = np.zeros((MANY + FEW, size))
+    along[:MANY] = rng.standard_normal((MANY, size))
+    along[MANY:] = np.eye(size)[rng.choice(size, FEW, replace=False)]
+    return (along / np.linalg.norm(along, axis=1, keepdims=True)).reshape(-1, *shape)
+
+
+def check_slopes(name: str, gradient: np.ndarray, directions: np.ndarray, slopes: np.ndarray) -> None:
+    """Fails where a gradient is off by more than `TOLERANCE` of its norm, and where it is 0 altogether.
+
+    slopes: what differences say of `directions_for` its shape.
+    """
+    assert gradient.shape == directions.shape[1:], name
+    assert np.isfinite(gradient).all(), f"{name}: not finite"
+    norm = np.linalg.norm(gradient)
+    assert norm > 1e-6, f"{name}: the gradient is 0, so nothing is checked"
+    along = directions.reshape(len(directions), -1)
+    wide = np.where((along != 0).sum(axis=1) > 1, np.sqrt(gradient.size), 1.0)
+    error = np.abs((along @ gradient.reshape(-1) - slopes) * wide).max() / norm
+    assert error < TOLERANCE, f"{name}: relative error {error:.2e}"
+
+
+def check_by_differences(be: Backend, name: str, gradient: np.ndarray, f: Callable[[], float], array: Array) -> None:
+    """Holds the gradient of f with respect to an array that it reads against differences, see `check_slopes`."""
+    directions = directions_for(gradient.shape)
+    check_slopes(name, gradient, directions, slopes_along(be, f, array, directions))
 
 
 def check_gradient(name: str, gradient: np.ndarray, expected: np.ndarray, tolerance: float = TOLERANCE) -> None:

@@ -34,7 +34,7 @@ from gpurnn.training.optimizer import Optimizer, OptimizerConfig
 from gpurnn.training.snapshot import Progress, Unchanging, load_config, pack, unpack
 from gpurnn.training.step import TrainingStep
 
-from .helpers import central_difference, check_gradient, host, random_model, random_state
+from .helpers import check_by_differences, check_gradient, host, random_model, random_state
 from .outside.gain_layer import GainLayer
 from .outside.half_squared_head import HalfSquaredHead
 from .outside.scaled_input import ScaledInput
@@ -149,7 +149,7 @@ def test_gradients(be: Backend, settings: dict[str, Any]):
     gradients = p.both_passes()
     assert float(be.to_host(p.ws.loss)[0]) == pytest.approx(p.loss(), rel=1e-12)
     for name, gradient in gradients.items():
-        check_gradient(name, gradient, central_difference(be, p.loss, p.model.params.value[name]))
+        check_by_differences(be, name, gradient, p.loss, p.model.params.value[name])
 
 
 @pytest.mark.parametrize("start", START_NAMES)
@@ -160,7 +160,7 @@ def test_a_start_gets_the_errors_of_every_state(be: Backend, cell: str, start: s
     names = [name for name in gradients if ".start." in name]
     assert len(names) == (0 if start == "zero" else len(CELLS[cell].states))
     for name in names:
-        check_gradient(name, gradients[name], central_difference(be, p.loss, p.model.params.value[name]))
+        check_by_differences(be, name, gradients[name], p.loss, p.model.params.value[name])
     if start != "zero":
         plain = Problem(be, config_of(cell=cell, start=start), boundary=False)
         assert not any(plain.both_passes()[name].any() for name in names), "no sequence begins there"
