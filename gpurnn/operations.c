@@ -2,6 +2,14 @@
 made by scripts/operations --write from their declarations in Python. */
 #include "operations.h"
 
+static void NAME(call_absolute)(void *const *arrays, const Dims *dims) {
+    absolute(dims->K, dims->N, arrays[0], arrays[1], arrays[2]);
+}
+
+static void NAME(call_absolute_with_error)(void *const *arrays, const Dims *dims) {
+    absolute_with_error(dims->K, dims->N, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]);
+}
+
 static void NAME(call_adam)(void *const *arrays, const Dims *dims) {
     adam(dims->P, dims->first, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5], arrays[6]);
 }
@@ -22,6 +30,14 @@ static void NAME(call_gru_forward)(void *const *arrays, const Dims *dims) {
     gru_forward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5]);
 }
 
+static void NAME(call_huber)(void *const *arrays, const Dims *dims) {
+    huber(dims->K, dims->N, arrays[0], arrays[1], arrays[2]);
+}
+
+static void NAME(call_huber_with_error)(void *const *arrays, const Dims *dims) {
+    huber_with_error(dims->K, dims->N, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]);
+}
+
 static void NAME(call_lane_check)(void *const *arrays, const Dims *dims) {
     lane_check(dims->B, dims->H, arrays[0], arrays[1], arrays[2]);
 }
@@ -32,6 +48,14 @@ static void NAME(call_lstm_backward)(void *const *arrays, const Dims *dims) {
 
 static void NAME(call_lstm_forward)(void *const *arrays, const Dims *dims) {
     lstm_forward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5], arrays[6]);
+}
+
+static void NAME(call_quantile)(void *const *arrays, const Dims *dims) {
+    quantile(dims->C, dims->N, dims->Q, arrays[0], arrays[1], arrays[2], arrays[3]);
+}
+
+static void NAME(call_quantile_with_error)(void *const *arrays, const Dims *dims) {
+    quantile_with_error(dims->C, dims->N, dims->Q, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5]);
 }
 
 static void NAME(call_rmsprop)(void *const *arrays, const Dims *dims) {
@@ -62,6 +86,14 @@ static void NAME(call_softmax_xent)(void *const *arrays, const Dims *dims) {
     softmax_xent(dims->K, dims->N, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]);
 }
 
+static void NAME(call_squared)(void *const *arrays, const Dims *dims) {
+    squared(dims->K, dims->N, arrays[0], arrays[1], arrays[2]);
+}
+
+static void NAME(call_squared_with_error)(void *const *arrays, const Dims *dims) {
+    squared_with_error(dims->K, dims->N, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]);
+}
+
 static void NAME(call_weighted_loss)(void *const *arrays, const Dims *dims) {
     weighted_loss(dims->N, arrays[0], arrays[1], arrays[2], arrays[3]);
 }
@@ -71,14 +103,20 @@ static void NAME(call_xent)(void *const *arrays, const Dims *dims) {
 }
 
 const Operation NAME(operations)[] = {
+    {"absolute", "*(N,K) (N,K) *(N)", NAME(call_absolute)},
+    {"absolute_with_error", "*(N,K) (N,K) (N) (1) *(N)", NAME(call_absolute_with_error)},
     {"adam", "*(P) (P) *(P) *(P) *(P) (9)double (10)double", NAME(call_adam)},
     {"add_bias", "*(N,K) (K)", NAME(call_add_bias)},
     {"carry_out", "(10)double (B) (B,H) *(B,H)", NAME(call_carry_out)},
     {"gru_backward", "(B,H) (B,H) *(B,H) (B,H) *(B,3H) *(B,3H)", NAME(call_gru_backward)},
     {"gru_forward", "*(B,3H) *(B,3H) (3H) (H) (B,H) *(B,H)", NAME(call_gru_forward)},
+    {"huber", "*(N,K) (N,K) *(N)", NAME(call_huber)},
+    {"huber_with_error", "*(N,K) (N,K) (N) (1) *(N)", NAME(call_huber_with_error)},
     {"lane_check", "(10)double *(B) (B,H)", NAME(call_lane_check)},
     {"lstm_backward", "(B,H) (B,H) *(B,H) (B,H) (B,H) *(B,4H)", NAME(call_lstm_backward)},
     {"lstm_forward", "*(B,4H) (B,4H) (4H) (B,H) *(B,H) *(B,H) *(B,H)", NAME(call_lstm_forward)},
+    {"quantile", "*(N,CQ) (N,C) *(N) (Q)", NAME(call_quantile)},
+    {"quantile_with_error", "*(N,CQ) (N,C) (N) (1) *(N) (Q)", NAME(call_quantile_with_error)},
     {"rmsprop", "*(P) (P) *(P) *(P) (9)double (10)double", NAME(call_rmsprop)},
     {"sgd", "*(P) (P) *(P) *(P) (9)double (10)double", NAME(call_sgd)},
     {"simple_backward", "(B,H) (B,H) (B,H) *(B,H)", NAME(call_simple_backward)},
@@ -86,6 +124,8 @@ const Operation NAME(operations)[] = {
     {"simple_relu_backward", "(B,H) (B,H) (B,H) *(B,H)", NAME(call_simple_relu_backward)},
     {"simple_relu_forward", "(B,H) (B,H) (H) *(B,H)", NAME(call_simple_relu_forward)},
     {"softmax_xent", "*(N,K) (N)index<K (N) (1) *(N)", NAME(call_softmax_xent)},
+    {"squared", "*(N,K) (N,K) *(N)", NAME(call_squared)},
+    {"squared_with_error", "*(N,K) (N,K) (N) (1) *(N)", NAME(call_squared_with_error)},
     {"weighted_loss", "(N) (N) (1) *(1)double", NAME(call_weighted_loss)},
     {"xent", "*(N,K) (N)index<K *(N)", NAME(call_xent)},
     {0},

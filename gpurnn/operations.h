@@ -14,14 +14,20 @@ enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 
     DECAY = 2, DECOUPLED = 3, BETA1 = 4, BETA2 = 5, EPSILON = 6, MATRICES = 7, REACH = 8, PARTS = 256 };
 
 /* For the linker: a name for each instruction set and REAL. */
+#define absolute NAME(absolute)
+#define absolute_with_error NAME(absolute_with_error)
 #define adam NAME(adam)
 #define add_bias NAME(add_bias)
 #define carry_out NAME(carry_out)
 #define gru_backward NAME(gru_backward)
 #define gru_forward NAME(gru_forward)
+#define huber NAME(huber)
+#define huber_with_error NAME(huber_with_error)
 #define lane_check NAME(lane_check)
 #define lstm_backward NAME(lstm_backward)
 #define lstm_forward NAME(lstm_forward)
+#define quantile NAME(quantile)
+#define quantile_with_error NAME(quantile_with_error)
 #define rmsprop NAME(rmsprop)
 #define sgd NAME(sgd)
 #define simple_backward NAME(simple_backward)
@@ -29,8 +35,15 @@ enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 
 #define simple_relu_backward NAME(simple_relu_backward)
 #define simple_relu_forward NAME(simple_relu_forward)
 #define softmax_xent NAME(softmax_xent)
+#define squared NAME(squared)
+#define squared_with_error NAME(squared_with_error)
 #define weighted_loss NAME(weighted_loss)
 #define xent NAME(xent)
+
+void absolute(int64_t K, int64_t N, REAL *restrict o, const REAL *restrict target, REAL *restrict losses);
+
+void absolute_with_error(int64_t K, int64_t N, REAL *restrict o, const REAL *restrict target,
+    const REAL *restrict weight, const REAL *restrict scale, REAL *restrict losses);
 
 void adam(int64_t P, int64_t first, REAL *restrict p, const REAL *restrict g, REAL *restrict m, REAL *restrict v,
     REAL *restrict w, const double *restrict settings, const double *restrict ctl);
@@ -46,6 +59,11 @@ void gru_backward(int64_t B, int64_t H, const REAL *restrict dh_out, const REAL 
 void gru_forward(int64_t B, int64_t H, REAL *restrict a, REAL *restrict r, const REAL *restrict b,
     const REAL *restrict b_h, const REAL *restrict h_prev, REAL *restrict h);
 
+void huber(int64_t K, int64_t N, REAL *restrict o, const REAL *restrict target, REAL *restrict losses);
+
+void huber_with_error(int64_t K, int64_t N, REAL *restrict o, const REAL *restrict target, const REAL *restrict weight,
+    const REAL *restrict scale, REAL *restrict losses);
+
 void lane_check(int64_t B, int64_t H, const double *restrict ctl, REAL *restrict bad, const REAL *restrict last);
 
 void lstm_backward(int64_t B, int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, REAL *restrict e_c,
@@ -53,6 +71,12 @@ void lstm_backward(int64_t B, int64_t H, const REAL *restrict dh_out, const REAL
 
 void lstm_forward(int64_t B, int64_t H, REAL *restrict a, const REAL *restrict r, const REAL *restrict b,
     const REAL *restrict c_prev, REAL *restrict c, REAL *restrict tc, REAL *restrict h);
+
+void quantile(int64_t C, int64_t N, int64_t Q, REAL *restrict o, const REAL *restrict target, REAL *restrict losses,
+    const REAL *restrict levels);
+
+void quantile_with_error(int64_t C, int64_t N, int64_t Q, REAL *restrict o, const REAL *restrict target,
+    const REAL *restrict weight, const REAL *restrict scale, REAL *restrict losses, const REAL *restrict levels);
 
 void rmsprop(int64_t P, int64_t first, REAL *restrict p, const REAL *restrict g, REAL *restrict v, REAL *restrict w,
     const double *restrict settings, const double *restrict ctl);
@@ -74,6 +98,11 @@ void simple_relu_forward(int64_t B, int64_t H, const REAL *restrict a, const REA
 
 void softmax_xent(int64_t K, int64_t N, REAL *restrict o, const intptr_t *restrict target, const REAL *restrict weight,
     const REAL *restrict scale, REAL *restrict nats);
+
+void squared(int64_t K, int64_t N, REAL *restrict o, const REAL *restrict target, REAL *restrict losses);
+
+void squared_with_error(int64_t K, int64_t N, REAL *restrict o, const REAL *restrict target,
+    const REAL *restrict weight, const REAL *restrict scale, REAL *restrict losses);
 
 void weighted_loss(int64_t N, const REAL *restrict losses, const REAL *restrict weight, const REAL *restrict scale,
     double *restrict loss);

@@ -8,7 +8,7 @@
 
 /* Dimensions by their letters. N and P, which threads share: those of this call; first: the number of the first. */
 typedef struct {
-    int64_t B, H, K, N, P, first;
+    int64_t B, C, H, K, N, P, Q, first;
 } Dims;
 
 /* Calls a compiled body with its arguments, the arrays of the operation in their order; see operations.c. */

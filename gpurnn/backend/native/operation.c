@@ -28,10 +28,12 @@ typedef struct {
 static int64_t *dim_of(Dims *dims, char letter) {
     switch (letter) {
         case 'B': return &dims->B;
+        case 'C': return &dims->C;
         case 'H': return &dims->H;
         case 'K': return &dims->K;
         case 'N': return &dims->N;
         case 'P': return &dims->P;
+        case 'Q': return &dims->Q;
         default: return NULL;
     }
 }
