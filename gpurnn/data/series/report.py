@@ -110,9 +110,7 @@ class SeriesReport:
         if counts.identical:
             lines.append(f"{_count(counts.identical, 'row')} repeated, dropped")
         if counts.differing:
-            lines.append(
-                f"{_count(counts.differing, 'row')} with the time of another and other numbers: the first kept"
-            )
+            lines.append(f"{_count(counts.differing, 'row')} with the time of one before, other numbers: left out")
         if counts.between:
             lines.append(
                 f"{_count(counts.between, 'row')} left out, not on the grid of {in_words(self.columns.interval)}"
