@@ -12,12 +12,15 @@ from gpurnn import backend
 from gpurnn.api.arguments import AnyPath, known_keywords, path_of
 from gpurnn.api.table import table_of_parts
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream import Cursor, Window
 from gpurnn.data.text.language import Language
 from gpurnn.evaluation.language_model import Evaluation
-from gpurnn.evaluation.language_model import evaluate as evaluate_split
+from gpurnn.evaluation.series import SeriesEvaluation
+from gpurnn.evaluation.trained import evaluate_trained
 from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field
+from gpurnn.generation.forecaster import Forecaster
 from gpurnn.generation.generate import generate as generate_pieces
 from gpurnn.generation.prompt import Prompt
 from gpurnn.network import Model
@@ -33,15 +36,36 @@ _logger = logging.getLogger("gpurnn")
 class TrainedModel:
     """A trained model, as `gpurnn.load` gives it.
 
-    model: the network with its parameters, which computes on `model.be`. language: turns text into its symbols and
-    back; `language.vocabulary.encode("text")` are the symbols of a text. config: what it was trained with.
+    model: the network with its parameters, which computes on `model.be`. config: what it was trained with.
     """
 
     def __init__(self, trained: Trained) -> None:
         self.model: Model = trained.model
-        self.language: Language = trained.language
         self.config: TrainConfig = trained.config
-        self._checkpoint = trained.checkpoint
+        self._trained = trained
+
+    @property
+    def language(self) -> Language:
+        """Of a model of text, what turns text into its symbols and back: `language.vocabulary.encode("text")`.
+
+        Raises DataError for a model of measured series.
+        """
+        return self._trained.language
+
+    @property
+    def forecast(self) -> Forecast:
+        """Of a model of measured series, what it forecasts; `forecast.columns` says what its rows are.
+
+        Raises DataError for a model of text.
+        """
+        return self._trained.forecast
+
+    def forecaster(self) -> Forecaster:
+        """What forecasts from rows as they come: its `step(row)` takes one and gives `forecast.names`.
+
+        Raises DataError for a model of text.
+        """
+        return Forecaster(self.model, self.forecast)
 
     @known_keywords
     def generate(
@@ -83,19 +107,22 @@ class TrainedModel:
         return cast("str | bytes", empty.join(pieces))
 
     @known_keywords
-    def evaluate(self, corpus: AnyPath | None = None, split: str = "valid", *, lanes: int = 1) -> Evaluation:
+    def evaluate(
+        self, corpus: AnyPath | None = None, split: str = "valid", *, lanes: int = 1, plot: AnyPath | None = None
+    ) -> Evaluation | SeriesEvaluation:
         """See `gpurnn.evaluate`. corpus: None: the one that it was trained on, where a run says which that is."""
-        opened = open_corpus(self._checkpoint) if corpus is None else Corpus.open(path_of("corpus", corpus))
+        trained, picture = self._trained, None if plot is None else path_of("plot", plot, file=True)
+        opened = open_corpus(trained.checkpoint) if corpus is None else Corpus.open(path_of("corpus", corpus))
         with opened:
-            return evaluate_split(self.model, self.language, opened, split, lanes=lanes)
+            return evaluate_trained(trained, opened, split, lanes=lanes, plot=picture)
 
     def save(self, path: AnyPath) -> None:
-        """Write one file that `gpurnn.load` and the commands read: parameters, configuration, vocabulary, text policy.
+        """Write one file that `gpurnn.load` and the commands read: parameters, configuration, what its symbols mean.
 
         It needs nothing of the run. Readers find the old file or the whole new one; what `path` leads to is replaced
         where it is a regular file. Raises UsageError, CheckpointError.
         """
-        write_model(path_of("path", path, file=True), self.model, self.language, self.config)
+        write_model(path_of("path", path, file=True), self.model, self._trained.meaning, self.config)
 
     def __call__(self, x: Any) -> np.ndarray:
         """The outputs o (T, B, K), before the loss, of T steps of B sequences, each from its beginning.
@@ -122,8 +149,12 @@ class TrainedModel:
         return model.be.to_host(workspace.o).reshape(steps, lanes, -1)
 
     def __repr__(self) -> str:
-        vocabulary, config, be = self.language.vocabulary, self.config.model, self.model.be
-        head = f"{config.cell} of {len(vocabulary):,} {vocabulary.kind}, {config.dtype}, on {be.device}"
+        meaning, config, be = self._trained.meaning, self.config.model, self.model.be
+        if isinstance(meaning, Language):
+            of = f"{len(meaning.vocabulary):,} {meaning.vocabulary.kind}"
+        else:
+            of = f"{meaning.inputs:,} columns, which forecasts {', '.join(self.forecast.names)}"
+        head = f"{config.cell} of {of}; {config.dtype}, on {be.device}"
         return f"{head}\n{table_of_parts(self.model.parts)}"
 
 
@@ -174,20 +205,23 @@ def evaluate(
     split: str = "valid",
     *,
     lanes: int = 1,
+    plot: AnyPath | None = None,
     checkpoint: AnyPath = "best",
     device: str = "auto",
-) -> Evaluation:
+) -> Evaluation | SeriesEvaluation:
     """How well a run predicts a split of a corpus: what `gpurnn evaluate --json` says, as attributes.
 
-    Every token of the split but its first and those that begin a document is predicted once, from all of the text
-    before it. Raises RunError, CheckpointError, DataError, BackendError, UsageError; GpurnnError: a loss that is not
-    finite.
+    Of text, every token of the split but its first and those that begin a document is predicted once, from all of the
+    text before it. Of measured series, every known number that is to be forecast counts, beside what simple forecasts
+    make of it. Raises RunError, CheckpointError, DataError, BackendError, UsageError; GpurnnError: a loss that is not
+    finite, or a picture without matplotlib.
 
     run: The folder of a run, or what `gpurnn.train` returned; or a checkpoint, or what a model's `save` wrote.
     corpus: The one it was trained on unless given.
     split: Which part of the corpus: train, valid or test.
-    lanes: Stretches read side by side: faster, but each begins with a state of zeros.
+    lanes: Stretches of a text read side by side: faster, but each begins with a state of zeros.
+    plot: Draw forecast and truth of a series into this file, .svg or .png; needs matplotlib.
     checkpoint: Which one of the run: best, last or a file; best is the last one where there was no validation.
     device: cpu, cuda or cuda:N; auto: a GPU where there is one.
     """
-    return load(path_of("run", run), device, checkpoint).evaluate(corpus, split, lanes=lanes)
+    return load(path_of("run", run), device, checkpoint).evaluate(corpus, split, lanes=lanes, plot=plot)

@@ -11,12 +11,14 @@ from gpurnn import backend
 from gpurnn.api.models import evaluate as evaluate_run
 from gpurnn.cli.console import Output, warn
 from gpurnn.cli.model_options import checkpoint_option, device_option, run_argument
-from gpurnn.cli.options import PATH, Command, options_of
+from gpurnn.cli.options import OUTPUT_FILE, PATH, Command, options_of
 from gpurnn.cli.progress import Bar
+from gpurnn.cli.series_table import table_of
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus.sizes import SPLITS
 from gpurnn.evaluation.language_model import Evaluation
-from gpurnn.evaluation.language_model import evaluate as evaluate_split
+from gpurnn.evaluation.series import SeriesEvaluation
+from gpurnn.evaluation.trained import evaluate_trained
 from gpurnn.exceptions import shell_word
 from gpurnn.training.load import load_trained
 from gpurnn.training.session import open_corpus
@@ -29,30 +31,41 @@ _option = options_of(evaluate_run)
 @click.argument("corpus", required=False, type=PATH)
 @_option("--split", type=click.Choice(SPLITS), default="valid")
 @_option("--lanes", type=click.IntRange(1), default=1)
+@_option("--plot", type=OUTPUT_FILE, metavar="FILE")
 @checkpoint_option
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(
-    run: Path, corpus: Path | None, split: str, lanes: int, checkpoint: str, device: str, as_json: bool
+    run: Path,
+    corpus: Path | None,
+    split: str,
+    lanes: int,
+    plot: Path | None,
+    checkpoint: str,
+    device: str,
+    as_json: bool,
 ) -> None:
     """Measure RUN on a split of CORPUS, or of the corpus it was trained on.
 
-    Every token of the split but its first and those that begin a document is
-    predicted once, from all of the text before it.
+    Of text, every token of the split but its first and those that begin a
+    document is predicted once, from all of the text before it. Of measured
+    series, every known number that is to be forecast counts; beside the model
+    stand simple forecasts of the same numbers.
 
     \b
       gpurnn evaluate runs/book
       gpurnn evaluate runs/book other.h5 --split test --json
+      gpurnn evaluate runs/temp --split test --plot temp.svg
     """
     with Output() as out:
         trained = load_trained(run, backend.get(device), checkpoint=checkpoint, on_warning=warn)
         with open_corpus(trained.checkpoint) if corpus is None else Corpus.open(corpus) as opened, Bar() as bar:
-            result = evaluate_split(
-                trained.model,
-                trained.language,
+            result = evaluate_trained(
+                trained,
                 opened,
                 split,
                 lanes=lanes,
+                plot=plot,
                 on_progress=lambda done, targets: bar("evaluate", done, targets),
             )
         if as_json:
@@ -60,6 +73,9 @@ def evaluate(
             return
         measured = shell_word(trained.checkpoint.path or run)
         out.write(f"{measured} on split {split} of {shell_word(opened.path)}\n")
+        if isinstance(result, SeriesEvaluation):
+            out.write("".join(f"{line}\n" for line in table_of(result)))
+            return
         for name, value in _shown(result).items():
             out.write(f"  {name:<11}{value:>15}\n")
 

@@ -13,7 +13,7 @@ from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream.stretches import StretchStream
 from gpurnn.exceptions import GpurnnError
 from gpurnn.network import Model
-from gpurnn.training.feed import Feed
+from gpurnn.training.validation import ForwardPass
 
 EVERYTHING = 2**62
 """More rows than come before any split."""
@@ -47,20 +47,16 @@ def forecasts(
     read and those there are. Raises DataError; GpurnnError: a forecast that is not finite.
     """
     stream = StretchStream(corpus, split, forecast, lead=EVERYTHING, steps=_STEPS)
-    ws, state = model.workspace(stream.lanes, stream.steps, train=False), model.state(stream.lanes)
     repeats = np.repeat(np.arange(len(forecast.target)), len(forecast.ahead))
     done = 0
-    for window in Feed(model.be, ws.batch).run(stream):
-        model.forward(ws, state)
-        model.carry_out(ws, state)
+    for window, outputs, _ in ForwardPass(model, stream.lanes, stream.steps).outputs(stream):
         place = stream.place(window)
         done += int(np.count_nonzero(place.key >= 0))
         on_progress(done, stream.rows)
         counted = window.weight > 0
         if not counted.any():
             continue
-        n = window.carry.size
-        o = model.be.to_host(ws.o[:n]).reshape(*window.carry.shape, forecast.width, -1)[counted].astype(np.float64)
+        o = outputs.reshape(*window.carry.shape, forecast.width, -1)[counted].astype(np.float64)
         if not np.isfinite(o).all():
             raise GpurnnError(f"a forecast over split {split} is not finite, the model has diverged; try another one")
         o.sort(axis=2)  # quantiles that cross each other

@@ -11,7 +11,7 @@ import numpy as np
 from gpurnn.data.stream import Window
 from gpurnn.network import Model
 from gpurnn.network.heads import Head
-from gpurnn.training.feed import Feed
+from gpurnn.training.feed import Feed, WindowSource
 
 
 class ForwardPass:
@@ -23,18 +23,18 @@ class ForwardPass:
         self._feed = Feed(model.be, self._ws.batch)
         self.state = model.state(lanes)
 
-    def losses(self, windows: Iterable[Window]) -> Iterator[tuple[Window, np.ndarray]]:
+    def losses(self, windows: WindowSource | Iterable[Window]) -> Iterator[tuple[Window, np.ndarray]]:
         """Each window with the loss of each target, (T, B), a host copy; starts from `state` and carries it on."""
         for window in self._forward(windows):
             yield window, self._losses(window)
 
-    def outputs(self, windows: Iterable[Window]) -> Iterator[tuple[Window, np.ndarray, np.ndarray]]:
+    def outputs(self, windows: WindowSource | Iterable[Window]) -> Iterator[tuple[Window, np.ndarray, np.ndarray]]:
         """The same with the outputs, (T, B, K), a host copy, between window and losses."""
         for window in self._forward(windows):
             outputs = self._model.be.to_host(self._ws.o[: window.carry.size])
             yield window, outputs.reshape(*window.carry.shape, -1), self._losses(window)
 
-    def _forward(self, windows: Iterable[Window]) -> Iterator[Window]:
+    def _forward(self, windows: WindowSource | Iterable[Window]) -> Iterator[Window]:
         for window in self._feed.run(windows):
             self._model.forward(self._ws, self.state)
             self._model.carry_out(self._ws, self.state)
