@@ -72,7 +72,7 @@ class Predictions:
     def lines(self) -> Iterator[str]:
         """The lines with their ends. Raises BadRow, DataError; GpurnnError: a forecast that is not finite."""
         write = _object_writer(self._names()) if self._jsonl else _row_writer(self._table.form.delimiter)
-        if self._table.form.header and not self._jsonl:
+        if self._table.has_header and not self._jsonl:
             yield write([*self._table.header, *self.added, *self.times])
         numbers = self._numbers() if self._jsonl else {}
         for record in self._table.records():

@@ -25,7 +25,8 @@ class Form:
     in dates of three numbers, "day", "month" or "year". digits: what times of digits alone are, "date" or seconds
     "s", "ms", "us" or "ns" since 1970. zone: whether times have a zone; those that have none are taken as they stand.
     missing: what stands for a missing number besides the usual names. header: whether the first row names the columns.
-    encoding: of the text. Raises DataError for anything else.
+    encoding: of the text. names: of all columns, so that a table can be read that goes on without its header; none
+    where they are many. Raises DataError for anything else.
     """
 
     delimiter: str = ","
@@ -36,6 +37,7 @@ class Form:
     missing: tuple[str, ...] = ()
     header: bool = True
     encoding: str = "utf-8"
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, allowed in _ALLOWED.items():
@@ -44,13 +46,15 @@ class Form:
                 raise DataError(f"form of a table: {name} is {value!r:.40}, expected one of {allowed}")
         if not isinstance(self.header, bool) or not isinstance(self.encoding, str):
             raise DataError("form of a table: header or encoding is not what it has to be")
-        if not isinstance(self.missing, list | tuple) or not all(isinstance(name, str) for name in self.missing):
-            raise DataError("form of a table: missing: expected texts")
-        object.__setattr__(self, "missing", tuple(self.missing))
+        for name in ("missing", "names"):
+            texts = getattr(self, name)
+            if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+                raise DataError(f"form of a table: {name}: expected texts")
+            object.__setattr__(self, name, tuple(texts))
 
     def to_json(self) -> dict[str, Any]:
         """The fields as a dictionary of JSON values."""
-        return asdict(self) | {"missing": list(self.missing)}
+        return asdict(self) | {"missing": list(self.missing), "names": list(self.names)}
 
     @classmethod
     def from_json(cls, data: Any) -> Self:

@@ -20,6 +20,8 @@ from gpurnn.exceptions import DataError
 
 _CELLS = 1 << 18
 """About so many cells are read at once."""
+_MOST_NAMES, _LONGEST_NAMES = 1000, 1 << 14
+"""Names of so many columns, with so many characters, are kept."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _REMEDY = "correct the row or leave it out, or give `bad_rows=skip`"
 
@@ -71,8 +73,10 @@ class TableReader:
 
     blocks: the bytes of the table, cut anywhere; of a live pipe its lines: no more is read than a row needs.
     label: what messages call the table. form: how it is written; the delimiter is found again where there is a header.
+    Where the form knows the names of all columns, the header may be missing: `tail -f` does not send it.
     skip: whether rows that are none are skipped and counted; otherwise they raise BadRow. Blank rows and repetitions
-    of the header are passed over. header: the names of all columns; the first row is read at once.
+    of the header are passed over. header: the names of all columns; the first row is read at once. has_header: whether
+    it was the header.
     Raises DataError where a wanted column is not there.
     """
 
@@ -85,7 +89,8 @@ class TableReader:
         self._times = Times(form.order, form.digits, form.zone)
         lines = lines_of(blocks, label, form.encoding)
         self._lines_before, first = _first_line(lines)
-        if form.header and first is not None:
+        self.has_header = form.header and not (first is not None and _goes_on(first, form, wanted, self._times))
+        if self.has_header and first is not None:
             form = replace(form, delimiter=find_delimiter([first], wanted.names, label))
         self._form = form
         self._numbers = Numbers(form.decimal, form.missing, commas_divide=form.delimiter == ",")
@@ -98,7 +103,9 @@ class TableReader:
     @property
     def form(self) -> Form:
         """How the table is written, as far as it has been read."""
-        return replace(self._form, decimal=self._numbers.decimal, zone=self._times.zone)
+        few = len(self.header) <= _MOST_NAMES and sum(map(len, self.header)) <= _LONGEST_NAMES
+        names = tuple(self.header) if self._form.header and few else ()
+        return replace(self._form, decimal=self._numbers.decimal, zone=self._times.zone, names=names)
 
     def records(self) -> Iterator[Record]:
         """The rows one by one, each as soon as its line is whole. Raises BadRow, DataError."""
@@ -140,9 +147,10 @@ class TableReader:
         rows = self._next_rows(1)
         if not rows:
             raise DataError(f"{self.label}: the table is empty")
-        if not self._form.header:
+        if not self.has_header:
             self._begun = rows
-            return [str(number) for number in range(1, len(rows[0]) + 1)]
+            self._raw_header = list(self._form.names)  # it may come later, as it does where a log begins anew
+            return list(self._form.names) or [str(number) for number in range(1, len(rows[0]) + 1)]
         self._raw_header = rows[0]
         return [cell.strip() for cell in rows[0]]
 
@@ -226,6 +234,18 @@ class TableReader:
     def _told(self, place: str, index: int, value: str, reason: str) -> str:
         advice = "" if "give `" in reason else f"; {_REMEDY}"
         return f"{place}, column {self.header[index]}: {value!r:.60} {reason}{advice}"
+
+
+def _goes_on(line: str, form: Form, wanted: Wanted, times: Times) -> bool:
+    """Whether the first line of a table is a row like those before it, not the header: it has a time, and no name."""
+    cells = [cell.strip() for cell in next(rows_of([line], form.delimiter), [])]
+    if not form.names or len(cells) != len(form.names) or set(cells) & set(form.names):
+        return False
+    try:
+        times.read([cells[form.names.index(name)] for name in wanted.time])
+    except (NoTime, ValueError):
+        return False
+    return True
 
 
 def _first_line(lines: Iterator[str]) -> tuple[int, str | None]:

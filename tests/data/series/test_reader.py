@@ -239,3 +239,46 @@ def test_a_form_goes_through_json():
 def test_lines_of_a_file_are_blocks_too():
     lines = io.BytesIO(PLAIN.encode())
     assert len(list(TableReader(lines, "t.csv", WANTED, Form()).records())) == 2
+
+
+KNOWN = Form(delimiter=";", decimal="comma", order="day", zone=False, names=("when", "where", "a", "b"))
+OF_KNOWN = Wanted(("when",), "where", ("b",))
+
+
+def test_a_table_that_goes_on_without_its_header():
+    text = "01.02.2013 05:00;x;1;2,5\n02.02.2013 05:00;y;3;\nwhen;where;a;b\n03.02.2013 05:00;x;3;4\n"
+    reader = TableReader([text.encode()], "pipe", OF_KNOWN, KNOWN)
+    assert (reader.has_header, reader.header) == (False, ["when", "where", "a", "b"])
+    rows = list(reader.records())
+    assert [(row.line, row.key, row.cells[0]) for row in rows] == [
+        (1, "x", "01.02.2013 05:00"),
+        (2, "y", "02.02.2013 05:00"),
+        (4, "x", "03.02.2013 05:00"),
+    ]
+    assert np.array_equal([row.values[0] for row in rows], [2.5, np.nan, 4], equal_nan=True)
+    assert rows[0].time == 1_359_694_800
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "when;where;c;d",
+        "time;where;a;b",
+        "zeit;ort;x;y",
+        "01.02.2013 05:00;x;1",
+        "soon;x;1;2",
+        "01.02.2013 05:00;a;1;2",
+    ],
+)
+def test_what_is_no_row_like_those_before_is_a_header(first: str):
+    with pytest.raises(DataError, match="there is no column"):
+        TableReader([f"{first}\n".encode()], "pipe", OF_KNOWN, KNOWN)
+
+
+def test_the_names_are_kept_where_they_are_few():
+    assert TableReader([PLAIN.encode()], "t", WANTED, Form()).form.names == tuple(PLAIN.split("\n")[0].split(","))
+    wide = ",".join(["time", *(f"c{i}" for i in range(1000))])
+    reader = TableReader([wide.encode()], "t", Wanted(("time",), "", ("c7",)), Form())
+    assert reader.form.names == () and len(reader.header) == 1001
+    plain = TableReader([b"2013-01-01,5\n"], "t", Wanted(("1",), "", ("2",)), Form(header=False))
+    assert (plain.has_header, plain.form.names) == (False, ())
