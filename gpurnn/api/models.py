@@ -153,8 +153,8 @@ class TrainedModel:
         if isinstance(meaning, Language):
             of = f"{len(meaning.vocabulary):,} {meaning.vocabulary.kind}"
         else:
-            of = f"{meaning.inputs:,} columns, which forecasts {', '.join(self.forecast.names)}"
-        head = f"{config.cell} of {of}; {config.dtype}, on {be.device}"
+            of = f"{meaning.inputs:,} columns that forecasts {', '.join(self.forecast.names)}"
+        head = f"{config.cell} of {of}, {config.dtype}, on {be.device}"
         return f"{head}\n{table_of_parts(self.model.parts)}"
 
 
