@@ -40,11 +40,11 @@ def forecasts(
     split: str,
     on_progress: Callable[[int, int], None] = lambda done, rows: None,
 ) -> Iterator[Forecasts]:
-    """The forecasts from every row with a target that counts: one that is known, and lies in this split.
+    """The forecasts from every row of a split with a target that counts: one that is known, and lies in the split, too.
 
-    The row that it is forecast from may lie in the split before. Each series is read from the beginning of the stretch
-    that reaches into the split, so that its state is what it is in use. on_progress: called with the rows that were
-    read and those there are. Raises DataError; GpurnnError: a forecast that is not finite.
+    Where the split is too short for that, the row may lie before it. Each series is read from the beginning of the
+    stretch that reaches into the split, so that its state is what it is in use. on_progress: called with the rows that
+    were read and those there are. Raises DataError; GpurnnError: a forecast that is not finite.
     """
     stream = StretchStream(corpus, split, forecast, lead=EVERYTHING, steps=_STEPS)
     repeats = np.repeat(np.arange(len(forecast.target)), len(forecast.ahead))

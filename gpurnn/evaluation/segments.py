@@ -69,7 +69,7 @@ class Segments:
 
     def _truth(self, stretch: Stretch, first: int, now: NDArray[np.float64]) -> NDArray[np.float64]:
         steps, n = self._forecast.steps, len(now)
-        if first + n + max(steps) <= stretch.lead:  # all of it lies before the split
+        if first + n <= min(map(stretch.counts_from, steps)):  # all of it lies before the split
             return np.full((n, self._forecast.width), np.nan)
         truth = self.ahead(Segment(stretch, first, now, now), steps).reshape(n, -1, len(steps))
         for number, ahead in enumerate(steps):

@@ -34,7 +34,8 @@ def table(forecast: Forecast, low: int, high: int, lags: int = 24) -> tuple[np.n
             for i in range(len(rows) - ahead):
                 now = now if math.isnan(rows[i, place]) else rows[i, place]
                 truth = rows[i + ahead, place]
-                if math.isnan(now) or math.isnan(truth) or not low <= begin + (i + ahead) * HOUR < high:
+                inside = low <= begin + i * HOUR and begin + (i + ahead) * HOUR < high
+                if math.isnan(now) or math.isnan(truth) or not inside:
                     continue
                 x = [scaled[i - lag, c] if i >= lag else 0.0 for lag in range(lags) for c in range(2)]
                 inputs.append([*x, *scaled[i, 2:], (now - columns.mean[place]) / columns.scale[place], 1.0])

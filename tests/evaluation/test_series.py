@@ -42,7 +42,7 @@ Counted = dict[tuple[str, int, int, int], tuple[float, float, float]]
 
 
 def one_by_one(be: Backend, forecast: Forecast, low: int, high: int, **model: Any) -> Counted:
-    """What counts of the times from `low` on and before `high`, by a forecaster that sees whole stretches."""
+    """What is forecast at times from `low` on of those before `high`, by a forecaster that sees whole stretches."""
     counted: Counted = {}
     network = model_of(be, forecast, **model)
     for key, stretches in SERIES.items():
