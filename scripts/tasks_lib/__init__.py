@@ -1,0 +1,1 @@
+"""What `scripts/tasks` does: public data sets, trained on with defaults, beside baselines."""

@@ -1,0 +1,73 @@
+"""The command behind `scripts/tasks`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from gpurnn.exceptions import GpurnnError
+from gpurnn.files.durable import write_durably
+from tasks_lib.packages import CACHE, FetchError, data_file
+from tasks_lib.series import LOOK_BACK, TASKS, Found, Task, measure
+
+
+def main() -> int:
+    """Run the tasks that the arguments ask for; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="scripts/tasks", description=__doc__)
+    parser.add_argument("--only", action="append", choices=list(TASKS), metavar="TASK", help=", ".join(TASKS))
+    parser.add_argument("--minutes", type=float, default=1.0, help="of each training (%(default)g)")
+    parser.add_argument("--seeds", type=int, default=3, help="how many trainings (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    arguments = parser.parse_args()
+    if not arguments.minutes > 0 or arguments.seeds < 1:
+        parser.error("--minutes: expected more than 0; --seeds: at least 1")
+    results: dict[str, Found] = {}
+    for name in arguments.only or TASKS:
+        task = TASKS[name]
+        try:
+            table = data_file(task.package, task.member)
+        except FetchError as error:
+            print(f"{name}: left out: {error}\n", flush=True)
+            continue
+        folder = CACHE / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            results[name] = measure(task, table, folder, arguments.minutes, arguments.seeds)
+        except (GpurnnError, OSError) as error:
+            print(f"scripts/tasks: {name}: {error}", file=sys.stderr)
+            return 1
+        for line in told(name, task, results[name]):
+            print(line)
+        print(flush=True)
+    if arguments.json:
+        figures = {name: asdict(found) for name, found in results.items()}
+        write_durably(arguments.json, [json.dumps(figures, indent=1).encode(), b"\n"])
+    return 0 if results else 1
+
+
+def told(name: str, task: Task, found: Found) -> Iterator[str]:
+    """The table of a task."""
+    yield f"{name}: {task.title}; {found.targets:,} targets ({task.package.replace('==', ' ')}, {task.licence})"
+    yield f"  {'mean absolute error, degrees Celsius':<44}{'carried':>8}  {'fresh':>6}"
+    for number, (carried, fresh) in enumerate(zip(found.carried, found.fresh, strict=True)):
+        took = f"{found.windows[number]:,} windows in {found.seconds[number]:.0f} s: {found.ended[number]}"
+        yield f"  {f'gpurnn, seed {number + 1}':<44}{carried:>8.3f}  {fresh:>6.3f}   {took}"
+    mean, fresh_mean = statistics.fmean(found.carried), statistics.fmean(found.fresh)
+    yield f"  {f'gpurnn, mean of {len(found.carried)}':<44}{mean:>8.3f}  {fresh_mean:>6.3f}"
+    for baseline, error in found.baselines.items():
+        yield f"  {baseline:<44}{error:>8.3f}"
+    yield (
+        f"  with a fresh state and the last {LOOK_BACK} h alone the error is {fresh_mean / mean - 1:+.1%}; "
+        f"RMSE {statistics.fmean(found.rmse):.3f}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
