@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gpurnn.data.corpus.packing import Progress
 from gpurnn.data.corpus.sizes import SPLITS
 from gpurnn.data.pack_series import SeriesWriter
-from gpurnn.data.series.columns import CLOCK, Columns
+from gpurnn.data.series.columns import Columns, clock_of
 from gpurnn.data.series.durations import LONGEST, in_words
 from gpurnn.data.series.form import Form
 from gpurnn.data.series.grid import Grid, Scan, phase_of, season_of
@@ -118,7 +118,8 @@ class _Job:
         statistics = Statistics(len(self.columns), season_of(interval))
         order = sorted(scan.ranges, key=lambda number: read.names[number])
         keys = self._fill_splits(grid, read, scan, [order, splits, statistics])
-        kept, columns = self._columns(statistics, interval, read.form)
+        train = splits[0].end - min(splits[0].starts) if len(splits[0]) else 0
+        kept, columns = self._columns(statistics, interval, read.form, clock_of(train) if self.options.clock else ())
         writer = SeriesWriter(columns, kept, splits, self.progress)
         manifest = writer.write(target, force, tuple(keys))
         rows = max(1, sum(map(len, splits)))
@@ -221,7 +222,9 @@ class _Job:
             f"{shown_time(time)} and others are off that grid; resample them, or give `every` to keep those on one"
         )
 
-    def _columns(self, statistics: Statistics, interval: int, form: Form) -> tuple[list[int], Columns]:
+    def _columns(
+        self, statistics: Statistics, interval: int, form: Form, clock: tuple[str, ...]
+    ) -> tuple[list[int], Columns]:
         """Which of the columns are kept, and what the corpus says of them."""
         options = self.options
         if options.known is not None:
@@ -242,12 +245,11 @@ class _Job:
                 self.left.append((name, reason))
         if not kept:
             raise DataError(f"no column says anything: {self.left[-1][0]!r} {self.left[-1][1]}; give more rows")
-        clock = len(CLOCK) if options.clock else 0
 
         def array(values: NDArray[np.float64], of_clock: float) -> NDArray[np.float64]:
-            return np.concatenate((values[kept], np.full(clock, of_clock)))
+            return np.concatenate((values[kept], np.full(len(clock), of_clock)))
 
-        names = (*(self.columns[index] for index in kept), *(CLOCK if clock else ()))
+        names = (*(self.columns[index] for index in kept), *clock)
         return kept, Columns(
             names=names,
             mean=array(statistics.mean, 0),

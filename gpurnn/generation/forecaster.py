@@ -149,7 +149,7 @@ class Forecaster:
         columns, row = self.forecast.columns, self._row
         row[0, : columns.measured] = values
         if columns.clock:
-            row[0, columns.measured :] = clock(time)
+            row[0, columns.measured :] = clock(time)[: columns.inputs - columns.measured]
         columns.scaled(row, self._x)
         self._staging.push({"x": self._x})
         self._staging.pop()

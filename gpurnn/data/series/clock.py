@@ -22,8 +22,13 @@ def clock(time: int) -> tuple[float, float, float, float]:
 
 
 def clocks(times: NDArray[np.int64], out: NDArray[Any]) -> None:
-    """out: (n, 4) float32 or float64, overwritten with `clock` of each of the times, (n,), but for rounding."""
+    """out: (n, 4) float32 or float64, overwritten with `clock` of each of the times, (n,), but for rounding.
+
+    Where it is (n, 2), with the first two of each.
+    """
     for column, (length, turn) in enumerate(zip((DAY, YEAR), _TURNS, strict=True)):
+        if 2 * column == out.shape[1]:
+            return
         angle = times % length * turn
         out[:, 2 * column] = np.sin(angle)
         out[:, 2 * column + 1] = np.cos(angle)

@@ -11,11 +11,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gpurnn.data.series.durations import LONGEST
+from gpurnn.data.series.durations import DAY, LONGEST
 from gpurnn.exceptions import DataError, UsageError
 
 CLOCK = ("hour_sin", "hour_cos", "year_sin", "year_cos")
-"""The columns made of the time, which stand after all others."""
+"""The columns made of the time, which stand after all others: where a row stands in the day, and in the year.
+
+Those of the year are there only where the train split is long enough to learn from, see `clock_of`.
+"""
+_CLOCKS = (CLOCK, CLOCK[:2])
+_HALF_YEAR = 183 * DAY
 MAX_COLUMNS = 65_536
 _FIELDS = {"names", "interval", "season", "time", "key", "clock", "fill", "form"}
 _ARRAYS = ("mean", "scale", "season_error")
@@ -24,6 +29,15 @@ _LEAST = float(np.finfo(np.float32).tiny)
 _SHOWN = 10
 _MASK_BYTES = 4000
 """Missing numbers are looked for in so many numbers at once, so that nothing large is allocated."""
+
+
+def clock_of(train: int) -> tuple[str, ...]:
+    """The names of the clock's columns where the train split is so many seconds long.
+
+    In less than half a year the place in the year is little else than the age of a row, from which nothing that comes
+    later can be told.
+    """
+    return CLOCK if train >= _HALF_YEAR else CLOCK[:2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +81,8 @@ class Columns:
             object.__setattr__(self, name, _array(name, getattr(self, name), len(self.names)))
         self._check_values()
         if self.clock:
-            own = slice(-len(CLOCK), None)
-            if self.names[own] != CLOCK or (self.mean[own] != 0).any() or (self.scale[own] != 1).any():
+            own = slice(self.measured, None)
+            if self.names[own] not in _CLOCKS or (self.mean[own] != 0).any() or (self.scale[own] != 1).any():
                 raise DataError(f"columns: expected the clock's, {', '.join(CLOCK)}, last, unscaled")
 
     def _check_values(self) -> None:
@@ -88,7 +102,8 @@ class Columns:
     @property
     def measured(self) -> int:
         """How many columns there are without those of the clock."""
-        return len(self.names) - (len(CLOCK) if self.clock else 0)
+        clock = max((len(each) for each in _CLOCKS if self.names[-len(each) :] == each), default=0)
+        return len(self.names) - (clock if self.clock else 0)
 
     def index(self, name: str) -> int:
         """Where the column of this name stands. Raises UsageError, which names the nearest one."""

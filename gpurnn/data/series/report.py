@@ -84,7 +84,8 @@ class SeriesReport:
         return "\n".join(lines)
 
     def _columns(self) -> str:
-        clock = " + 4 of the clock" if self.columns.clock else ""
+        of_clock = self.columns.inputs - self.columns.measured
+        clock = f" + {of_clock} of the clock" if of_clock else ""
         return f"{_count(self.columns.measured, 'column')}{clock}, every {in_words(self.columns.interval)}"
 
     def _series(self) -> str:

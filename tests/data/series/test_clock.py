@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gpurnn.data.series.clock import clock, clocks
+from gpurnn.data.series.columns import CLOCK, clock_of
 
 
 def seconds(*date: int) -> int:
@@ -34,3 +35,12 @@ def test_many_times_at_once_are_the_same():
     out = np.empty((len(times), 4))
     clocks(times, out)
     assert out == pytest.approx(np.array([clock(int(time)) for time in times]), abs=1e-14)
+
+
+def test_a_short_train_split_has_no_place_in_the_year() -> None:
+    assert clock_of(183 * 86_400) == CLOCK and clock_of(183 * 86_400 - 1) == ("hour_sin", "hour_cos")
+    times = np.array([0, 21_600, 1_357_000_123])
+    hours, whole = np.zeros((3, 2)), np.zeros((3, 4))
+    clocks(times, hours)
+    clocks(times, whole)
+    np.testing.assert_array_equal(hours, whole[:, :2])
