@@ -51,7 +51,7 @@ class Predictions:
         forecast, config = forecaster.forecast, forecaster.model.config
         marks = [f":{quantile:g}" for quantile in config.quantiles] or [""]
         self._ahead = [(f"+{each}", seconds_of(each, "ahead")) for each in forecast.ahead]
-        called = " ".join(forecast.columns.time)
+        called, self._two = " ".join(forecast.columns.time), len(forecast.columns.time) == 2
         self.added = [f"{name}{mark}" for name, mark in product(forecast.names, marks)]
         self.times = [f"{called}{ahead}" for ahead, _ in self._ahead]
         digits = _DIGITS[config.real.itemsize]
@@ -75,10 +75,12 @@ class Predictions:
         if self._table.has_header and not self._jsonl:
             yield write([*self._table.header, *self.added, *self.times])
         numbers = self._numbers() if self._jsonl else {}
+        form: Form | None = None
         for record in self._table.records():
             found = self._step(record)
             if found is not None:
-                yield write(self._row(record, found, numbers))
+                form = form or self._table.form  # which the first row has shown
+                yield write(self._row(record, found, numbers, form))
 
     def _names(self) -> list[str]:
         return [*self._table.header, *self.added, *self.times]
@@ -100,7 +102,7 @@ class Predictions:
             self._first_late = self._first_late or told
             return None
 
-    def _row(self, record: Record, found: np.ndarray, numbers: dict[int, int]) -> list[Any]:
+    def _row(self, record: Record, found: np.ndarray, numbers: dict[int, int], form: Form) -> list[Any]:
         cells: list[Any] = record.cells[: self._width]
         values = found.reshape(-1).tolist()
         rounded = [round(value, place) for value, place in zip(values, self._places, strict=True)]
@@ -109,17 +111,17 @@ class Predictions:
                 cells[place] = _known(record.values[column].item())
             forecasts: list[Any] = [_known(value) for value in rounded]
         else:
-            forecasts = [self._text(value) for value in rounded]
-        form, at = self._table.form, self._forecaster.forecast.columns.time
-        meant = [time_text(record.time + seconds, form, two=len(at) == 2) for _, seconds in self._ahead]
+            forecasts = [_text(value, form) for value in rounded]
+        meant = [time_text(record.time + seconds, form, two=self._two) for _, seconds in self._ahead]
         return [*cells, *forecasts, *meant]
 
-    def _text(self, value: float) -> str:
-        """A number as the table writes numbers; nothing where there is none yet."""
-        if value != value:
-            return ""
-        text = repr(value)
-        return text.replace(".", ",") if self._table.form.decimal == "comma" else text
+
+def _text(value: float, form: Form) -> str:
+    """A number as the table writes numbers; nothing where there is none yet."""
+    if value != value:
+        return ""
+    text = repr(value)
+    return text.replace(".", ",") if form.decimal == "comma" else text
 
 
 def _known(value: float) -> float | None:
