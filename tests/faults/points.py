@@ -13,6 +13,7 @@ from gpurnn.network.cells import CELLS
 
 ERRORS = [name for name in ACTIONS if name not in ("kill", "torn")]
 CALLS = 20_000  # wrong calls a process
+TABLES = 25_000  # fuzzed tables a process
 CHUNK = 50_000  # fuzzed checkpoints a process
 SHORTEST = 120  # windows of a run that is cut: more than an epoch
 
@@ -185,6 +186,17 @@ def _fuzzed(tally: Tally, what: str, report: dict[str, Any]) -> None:
     tally.peaks[peak] = max(tally.peaks.get(peak, 0), report["peak_growth"])
 
 
+def fuzzing_tables(tally: Tally) -> None:
+    """Changed tables of measured series, each read row by row and in blocks, some prepared."""
+    left = tally.share(100_000)
+    for number, count in enumerate([TABLES] * (left // TABLES) + [left % TABLES] * bool(left % TABLES)):
+        given = {"count": count, "seed": tally.seed * 1000 + number}
+        report = tally.run("faults.fuzztables:fuzz_tables", preload=False, **given)
+        tally.add("fuzzed tables", report["cases"])
+        tally.add("fuzzed tables that were still one", report["accepted"])
+        tally.peaks["memory, tables"] = max(tally.peaks.get("memory, tables", 0), report["peak_growth"])
+
+
 def hostile(tally: Tally) -> None:
     """Files made by hand, opened and imported."""
     report = tally.run("faults.hostile:refuse_all", preload=False)
@@ -262,4 +274,5 @@ POINTS = {
         "wrong calls: accepted, crashed, wrote elsewhere", wrong_calls, {"wrong calls": 100_000}, {"operations": 48}
     ),
     "13": Point("fuzzed corpora of fields: silent or untyped", fuzzing_fields, {"fuzzed corpora of fields": 100_000}),
+    "14": Point("fuzzed tables: untyped, or read in two ways", fuzzing_tables, {"fuzzed tables": 100_000}),
 }

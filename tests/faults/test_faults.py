@@ -81,6 +81,13 @@ def test_fuzzed_checkpoints_give_only_typed_errors(scratch: str) -> None:
     assert report["peak_growth"] < 64 << 20
 
 
+def test_fuzzed_tables_give_only_typed_errors_and_are_read_alike_both_ways(scratch: str) -> None:
+    report = call("faults.fuzztables:fuzz_tables", preload=False, count=600, seed=1, scratch=scratch)
+    assert report["violations"] == []
+    assert report["accepted"] > 100
+    assert report["peak_growth"] < 64 << 20
+
+
 def test_flipped_bits_and_cut_files_are_refused() -> None:
     report = call("faults.fuzz:flip_and_cut", preload=False, flips=1000, seed=1)
     assert report["violations"] == []

@@ -82,6 +82,12 @@ def find_column(header: Sequence[str], name: str, label: str, setting: str) -> i
         raise DataError(f"{label}: {len(places)} columns are called {name!r:.60}; give each a name of its own")
     near = difflib.get_close_matches(name, header, n=1)
     more = ", ..." if len(header) > _SHOWN else ""
-    shown = ", ".join(f"{cell:.40}" for cell in header[:_SHOWN])
-    advice = f"did you mean {near[0]}?" if near else f"its columns are {shown}{more}"
+    advice = (
+        f"did you mean {shown(near[0])}?" if near else f"its columns are {', '.join(map(shown, header[:_SHOWN]))}{more}"
+    )
     raise DataError(f"{label}: there is no column {name!r:.60} for `{setting}`; {advice}")
+
+
+def shown(name: str) -> str:
+    """The name of a column in a message, on one line."""
+    return f"{' '.join(name.split())!s:.40}"

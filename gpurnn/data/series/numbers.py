@@ -82,6 +82,8 @@ class Numbers:
 
     def column(self, cells: Sequence[str]) -> NDArray[np.float64]:
         """The numbers of the cells, (n,) float64. Raises NoNumber."""
+        if not cells:
+            return np.zeros(0)
         joined = "".join(cells)
         if not joined.isascii() or "_" in joined or "\0" in joined:  # which Python would take for digits or skip
             return self._one_by_one(cells)

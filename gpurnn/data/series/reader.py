@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from gpurnn.data.series.dates import NoTime
 from gpurnn.data.series.form import Form
-from gpurnn.data.series.lines import find_column, find_delimiter, lines_of, rows_of
+from gpurnn.data.series.lines import find_column, find_delimiter, lines_of, rows_of, shown
 from gpurnn.data.series.numbers import NoNumber, Numbers
 from gpurnn.data.series.times import Times
 from gpurnn.exceptions import DataError
 
-_CELLS = 1 << 18
+_CELLS = 1 << 13
 """About so many cells are read at once."""
 _MOST_NAMES, _LONGEST_NAMES = 1000, 1 << 14
 """Names of so many columns, with so many characters, are kept."""
@@ -122,7 +122,7 @@ class TableReader:
 
     def blocks(self) -> Iterator[Block]:
         """The rows in blocks of some thousands. Raises BadRow, DataError."""
-        count = max(1, min(8192, _CELLS // len(self.header)))
+        count = max(1, _CELLS // len(self.header))
         line, rows = self._lines_before + 1, self._begun
         while True:
             if rows and (block := self._block(line, rows)) is not None:
@@ -180,15 +180,14 @@ class TableReader:
         return Block(tuple(record.key for record in records) if self._key_at is not None else (), times, values)
 
     def _convert(self, rows: list[list[str]]) -> Block:
-        cells = [list(map(itemgetter(index), rows)) for index in self._time_at]
-        if len(cells) == 1:
-            times = np.array(list(map(self._times.one, cells[0])), np.int64)
+        times = self._times.column([list(map(itemgetter(index), rows)) for index in self._time_at])
+        at = self._columns_at
+        if len(at) == 1:
+            cells = list(map(itemgetter(*at), rows))
         else:
-            times = np.array(list(map(self._times.two, cells[0], cells[1])), np.int64)
-        values = np.empty((len(times), len(self._columns_at)), np.float32)
-        for place, index in enumerate(self._columns_at):
-            values[:, place] = self._numbers.column(list(map(itemgetter(index), rows)))
-        keys = () if self._key_at is None else tuple(row[self._key_at].strip() for row in rows)
+            cells = list(chain.from_iterable(map(itemgetter(*at), rows))) if at else []
+        values = self._numbers.column(cells).astype(np.float32).reshape(len(rows), len(at))
+        keys = () if self._key_at is None else tuple(map(str.strip, map(itemgetter(self._key_at), rows)))
         return Block(keys, times, values)
 
     def _numbered(self, rows: Iterable[list[str]], line: int) -> Iterator[tuple[int, list[str]]]:
@@ -218,8 +217,8 @@ class TableReader:
         try:
             time = self._times.read([row[index] for index in self._time_at])
         except NoTime as error:
-            shown = " ".join(row[index] for index in self._time_at)
-            raise BadRow(self._told(place, self._time_at[0], shown, str(error))) from None
+            cells = " ".join(row[index] for index in self._time_at)
+            raise BadRow(self._told(place, self._time_at[0], cells, str(error))) from None
         key = row[self._key_at].strip() if self._key_at is not None else ""
         if self._key_at is not None and not key:
             raise BadRow(self._told(place, self._key_at, "", "names no series"))
@@ -233,7 +232,7 @@ class TableReader:
 
     def _told(self, place: str, index: int, value: str, reason: str) -> str:
         advice = "" if "give `" in reason else f"; {_REMEDY}"
-        return f"{place}, column {self.header[index]}: {value!r:.60} {reason}{advice}"
+        return f"{place}, column {shown(self.header[index])}: {value!r:.60} {reason}{advice}"
 
 
 def _goes_on(line: str, form: Form, wanted: Wanted, times: Times) -> bool:

@@ -9,10 +9,10 @@ from gpurnn.data.series.columns import Columns
 from gpurnn.data.series.durations import in_words
 from gpurnn.data.series.form import Form
 from gpurnn.data.series.grid import Counts
+from gpurnn.data.series.lines import shown
 from gpurnn.exceptions import shell_word
 
 _SHOWN = 8
-_SHORT = 40
 _TOLD = 0.01
 """A column that lacks a smaller part of its numbers is not told."""
 
@@ -76,7 +76,7 @@ class SeriesReport:
             lines.append(f"  {name:<6}{split.rows:>15,} rows in {_count(split.documents, 'stretch', 'es')}{until}")
         lines.append(f"  read      {self.form}")
         lines.append(f"  gaps      {self._gaps()}")
-        lacking = [f"{name} {share:.1%}" for name, share in self.missing.items() if share >= _TOLD]
+        lacking = [f"{shown(name)} {share:.1%}" for name, share in self.missing.items() if share >= _TOLD]
         if lacking:
             lines.append(f"  missing   {_listed(lacking, ', ')}")
         lines.extend(self._rows())
@@ -91,7 +91,7 @@ class SeriesReport:
     def _series(self) -> str:
         if not self.columns.key:
             return "1 series"
-        return f"{len(self.keys):,} series ({_listed([key[:_SHORT] for key in self.keys], ' ')})"
+        return f"{len(self.keys):,} series ({_listed([shown(key) for key in self.keys], ' ')})"
 
     def _times(self) -> str:
         return f"{shown_time(self.begin)} to {shown_time(self.end)}{' UTC' if self.form.zone is not False else ''}"
@@ -126,15 +126,15 @@ class SeriesReport:
     def _left(self) -> list[str]:
         left, lines = self.left, []
         if left.columns:
-            told = [f"{name[:_SHORT]} ({reason})" for name, reason in left.columns]
+            told = [f"{shown(name)} ({reason})" for name, reason in left.columns]
             lines.append(f"  left out  {_listed(told, ', ')}")
         if left.keys:
-            lines.append(f"  left out  {_listed(list(left.keys), ' ')}: no row on the grid")
+            lines.append(f"  left out  {_listed([shown(key) for key in left.keys], ' ')}: no row on the grid")
         if left.empty:
             lines.append(f"  left out  {_count(left.empty, 'empty file')}")
         if left.names:
-            shown = _listed([shell_word(path) for path in left.names], " ")
-            lines.append(f"  left out  {_count(len(left.names), 'name')} in folders, not of files: {shown}")
+            paths = _listed([shell_word(path) for path in left.names], " ")
+            lines.append(f"  left out  {_count(len(left.names), 'name')} in folders, not of files: {paths}")
         return lines
 
 

@@ -53,17 +53,17 @@ class RowFile:
 class RowSorter:
     """Takes rows in any order and gives them back by key and time, in bounded memory; of equal ones the first first."""
 
-    def __init__(self, folder: Path, columns: int, run_bytes: int = RUN_BYTES) -> None:
+    def __init__(self, folder: Path, columns: int) -> None:
         self._folder = folder
         self._columns = columns
         self._file = RowFile(folder, columns)
         self._waiting: list[NDArray[Any]] = []
         self._count = 0
-        self._run_rows = max(1, run_bytes // self._file.dtype.itemsize)
+        self._run_rows = max(1, RUN_BYTES // self._file.dtype.itemsize)
         self._runs: list[int] = []  # where each begins
         self._last: tuple[int, int] | None = None
         self.sorted = True
-        """Whether the rows came by key and time, the keys in the order of their numbers."""
+        """Whether every run comes after the one before, by key and time, so that there is nothing to merge."""
 
     def __len__(self) -> int:
         return len(self._file) + self._count
@@ -101,7 +101,6 @@ class RowSorter:
         self._waiting, self._count = [], 0
         if not _in_order(rows):
             rows = rows[np.lexsort((rows["time"], rows["key"]))]
-            self.sorted = self.sorted and False
         first = (int(rows["key"][0]), int(rows["time"][0]))
         if self._last is not None and first < self._last:
             self.sorted = False

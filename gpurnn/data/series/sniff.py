@@ -7,7 +7,7 @@ from itertools import islice
 
 from gpurnn.data.series.dates import ORDERS, digits_form, orders_of
 from gpurnn.data.series.form import Form
-from gpurnn.data.series.lines import find_column, find_delimiter, lines_of, rows_of
+from gpurnn.data.series.lines import find_column, find_delimiter, lines_of, rows_of, shown
 from gpurnn.data.series.numbers import DECIMALS, Numbers, decimal_of, looks_like_number
 from gpurnn.data.series.reader import Wanted
 from gpurnn.data.series.times import date_text
@@ -140,10 +140,11 @@ class _Sniffer:
         if self._number and self._form.decimal is None:
             self._form = replace(self._form, decimal=other.decimal)
         if self._date and self._form.order is None:
-            ways = " or ".join(f"`date_order={order}`" for order in ORDERS if order in self._orders)
+            orders = [order for order in ORDERS if order in self._orders]
+            ways = " or ".join(f"`date_order={order}`" for order in orders)
             raise DataError(
-                f"{self._label}, column {self._wanted.time[0]}: {self._date!r:.40} and all other dates can be read "
-                f"with {' or '.join(order for order in ORDERS if order in self._orders)} first; give {ways}"
+                f"{self._label}, column {shown(self._wanted.time[0])}: {self._date!r:.40} and all other dates can be "
+                f"read with {' or '.join(orders)} first; give {ways}"
             )
         if self._number and self._form.decimal is None:
             raise DataError(

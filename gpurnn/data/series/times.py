@@ -1,9 +1,12 @@
 """Reads the times of a table's rows, quickly: what was once understood of a date or of a time of day is kept."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from gpurnn.data.series.dates import DAY, NoTime, day_of, seconds_of_day, seconds_of_digits
+import numpy as np
+from numpy.typing import NDArray
+
+from gpurnn.data.series.dates import DAY, UNITS, NoTime, day_of, seconds_of_day, seconds_of_digits
 
 _KEPT = 100_000
 """So many different texts are kept at most."""
@@ -40,35 +43,48 @@ class Times:
         self._order = order
         self._digits = digits
         self.zone = zone
-        self._dates: dict[str, int] = {}
-        self._clocks: dict[str, int] = {}
-        self._days: dict[str, int] = {}
+        self._dates = _Kept(self._date)
+        self._clocks = _Kept(lambda text: self._clock(text, plain=False))
+        self._plain_clocks = _Kept(lambda text: self._clock(text, plain=True))
+        self._days = _Kept(lambda text: self._without_colon(text.strip()))
 
     def read(self, cells: Sequence[str]) -> int:
         """The time of one row from its one or two cells. Raises NoTime."""
         return self.one(cells[0]) if len(cells) == 1 else self.two(cells[0], cells[1])
 
+    def column(self, columns: Sequence[Sequence[str]]) -> NDArray[np.int64]:
+        """The times of many rows, (n,), from their one or two columns of cells. Raises NoTime."""
+        if len(columns) == 2:
+            return np.array(list(map(self.two, columns[0], columns[1])), np.int64)
+        cells = columns[0]
+        edge = _edge(cells[0])
+        if edge is not None:
+            dates, clocks = self._dates, self._clocks
+            try:  # where both parts are what they have to be, the cell was cut where its time of day begins
+                return np.array([dates[cell[:edge]] + clocks[cell[edge:]] for cell in cells], np.int64)
+            except NoTime:
+                pass
+        elif self._digits in UNITS:
+            allowed, count = UNITS[self._digits]
+            joined = "".join(cells)
+            if joined.isascii() and joined.isdecimal() and allowed.issuperset(map(len, cells)):
+                whole = np.array(list(map(int, cells)), np.int64)
+                if not (whole % count).any():
+                    return whole // count
+        return np.array(list(map(self.one, cells)), np.int64)
+
     def one(self, cell: str) -> int:
         """The time in one cell, date and time of day together. Raises NoTime."""
-        colon = cell.find(":")
-        if colon > 1:
-            edge = colon - 2 if cell[colon - 2].isdecimal() else colon - 1
-            try:
-                return self._dates[cell[:edge]] + self._clocks[cell[edge:]]
-            except KeyError:
-                return self._date(cell[:edge]) + self._clock(cell[edge:], plain=False)
+        edge = _edge(cell)
+        if edge is not None:
+            return self._dates[cell[:edge]] + self._clocks[cell[edge:]]
         if cell.isdecimal() and cell.isascii():
             return seconds_of_digits(cell, self._digits)
-        if cell in self._days:
-            return self._days[cell]
-        return _keep(self._days, cell, self._without_colon(cell.strip()))
+        return self._days[cell]
 
     def two(self, date: str, clock: str) -> int:
         """The time in two cells, the date and the time of day. Raises NoTime."""
-        try:
-            return self._dates[date] + self._clocks[clock]
-        except KeyError:
-            return self._date(date) + self._clock(clock, plain=True)
+        return self._dates[date] + self._plain_clocks[clock]
 
     def _without_colon(self, cell: str) -> int:
         if cell.isdecimal() and cell.isascii():
@@ -76,12 +92,12 @@ class Times:
         if self._digits == "s" and (match := _DECIMALS.fullmatch(cell)):
             return seconds_of_digits(match[1], "s")
         try:
-            seconds = self._date(cell)
+            seconds = self._dates[cell]
         except NoTime:
             match = _END_OF_DATE.fullmatch(cell)
             if match is None:
                 raise
-            return self._date(match[1]) + self._clock(match[2], plain=True)
+            return self._dates[match[1]] + self._plain_clocks[match[2]]
         self._expect_zone(False)
         return seconds
 
@@ -90,12 +106,12 @@ class Times:
         date = text.strip()
         if date[-1:] in ("T", "t", ","):
             date = date[:-1]
-        return _keep(self._dates, text, day_of(date, self._order) * DAY)
+        return day_of(date, self._order) * DAY
 
     def _clock(self, text: str, *, plain: bool) -> int:
         seconds, zone = seconds_of_day(text, plain=plain)
         self._expect_zone(zone)
-        return _keep(self._clocks, text, seconds)
+        return seconds
 
     def _expect_zone(self, zone: bool) -> None:
         if self.zone is None:
@@ -104,8 +120,15 @@ class Times:
             raise NoTime(f"has {'a' if zone else 'no'} time zone, unlike those before")
 
 
-def _keep(kept: dict[str, int], text: str, value: int) -> int:
-    if len(kept) >= _KEPT:
-        kept.clear()
-    kept[text] = value
-    return value
+class _Kept(dict[str, int]):
+    """What `find` says of each text, asked once and kept."""
+
+    def __init__(self, find: Callable[[str], int]) -> None:
+        self._find = find
+
+    def __missing__(self, text: str) -> int:
+        value = self._find(text)
+        if len(self) >= _KEPT:
+            self.clear()
+        self[text] = value
+        return value
