@@ -7,6 +7,7 @@ import json
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from bench_lib.process import THREADS, Process, ProgramError
 from bench_lib.processor import processor
 from bench_lib.products import Products
 from bench_lib.programs import PEERS, PRODUCTS, PROGRAMS, ROUNDED
+from bench_lib.streamed import compare, prepared, told
 from gpurnn.files.durable import write_durably
 from gpurnn.files.errors import explain
 
@@ -42,11 +44,12 @@ def main() -> int:
     what.add_argument("--check", action="store_true", help="compare losses and gradients of the programs; no timing")
     what.add_argument("--memory", action="store_true", help=f"peak memory of a training process at {_MEMORY_CASE}")
     what.add_argument("--sampling", action="store_true", help="symbols a second, LSTM H=512, one stream")
+    what.add_argument("--series", action="store_true", help="targets a second of forecasts, streamed and re-read")
     what.add_argument("--quality", type=Path, metavar="CORPUS", help="loss of an LSTM after --minutes of training")
     parser.add_argument("--minutes", type=float, default=3.0, help="of --quality; %(default)g unless given")
     parser.add_argument("--json", type=output_file, metavar="FILE", help="write the results of the timing there, too")
     arguments = parser.parse_args()
-    if arguments.json and (arguments.check or arguments.memory or arguments.sampling or arguments.quality):
+    if arguments.json and any(getattr(arguments, n) for n in ("check", "memory", "sampling", "series", "quality")):
         parser.error("--json goes with the timing only")
     try:
         if arguments.check:
@@ -55,6 +58,8 @@ def main() -> int:
             return _memory()
         if arguments.sampling:
             return _sampling()
+        if arguments.series:
+            return _series()
         if arguments.quality:
             return _quality(arguments.quality.resolve(), arguments.minutes)
         return _timing(cases.quick() if arguments.quick else cases.grid(), arguments)
@@ -201,6 +206,19 @@ def _sampling() -> int:
         print(f"{name}: in the last round peak memory grew by {growth[name]:.1f} MiB")
     best = {name: list(ways.values()) for name, ways in medians.items()}
     _compare(best, max, lambda mine, theirs: f"gpurnn makes {mine / theirs:.2f} times as many symbols a second as")
+    return 0
+
+
+def _series() -> int:
+    """Rounds in turn, as windows are timed."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        corpus = Path(folder) / "weather.h5"
+        prepared(corpus)
+        processes = _start_all(stack, ("gpurnn", "pytorch"))
+        if len(processes) == 1:
+            raise ProgramError("no peer to compare with")
+        for line in told(compare(processes, corpus)):
+            print(line)
     return 0
 
 

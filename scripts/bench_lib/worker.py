@@ -5,6 +5,7 @@ Started by `bench_lib.process`, as `python -m bench_lib.worker PROGRAM`.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -12,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -31,6 +33,7 @@ class Worker:
         self._module: ModuleType = programs.load(name)
         self._program: Program | None = None
         self._windows = 0
+        self._series: Any = None
 
     def hello(self) -> dict[str, Any]:
         """What runs here."""
@@ -118,6 +121,19 @@ class Worker:
         from bench_lib.quality import quality
 
         return quality(self._module.__name__.rpartition(".")[2], corpus, minutes)
+
+    def series(self, corpus: str) -> dict[str, Any]:
+        """Make the forecasts of a corpus of series ready; the outputs of its first windows, before any training."""
+        ours = self._module.__name__.rpartition(".")[2] == "ours"
+        module = importlib.import_module(f"bench_lib.{'series' if ours else 'torch_series'}")
+        self._series = module.Program(Path(corpus))
+        return {"outputs": self._series.outputs()}
+
+    def series_run(self, seconds: float) -> dict[str, Any]:
+        """Train for about so long; how many targets counted."""
+        assert self._series is not None, "series_run comes after series"
+        targets, spent = self._series.run(seconds)
+        return {"targets": targets, "seconds": spent}
 
 
 def _peak_mib() -> float:
