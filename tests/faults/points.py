@@ -239,6 +239,32 @@ def wrong_calls(tally: Tally) -> None:
         tally.fixed["operations"] = report["operations"]
 
 
+def rows(tally: Tally) -> None:
+    """Rows of a hundred series through `predict`, without an end."""
+    report = tally.run("faults.lasting:forecast_rows", preload=False, count=tally.share(10_000_000))
+    tally.add("rows forecast from", report["rows"])
+    _lasting(tally, "rows a second", "growth of memory, rows", report)
+
+
+def tables(tally: Tally) -> None:
+    """A table larger than the memory that preparing it may take."""
+    report = tally.run("faults.lasting:prepare_table", preload=False, count=tally.share(2_200_000_000))
+    tally.add("bytes of a table", report["bytes"])
+    _lasting(tally, "bytes of a table a second", "peak of memory, table", report)
+
+
+def streams(tally: Tally) -> None:
+    """A corpus of series larger than memory, read to its end; as large as half of the free disk where that is less."""
+    report = tally.run("faults.lasting:stream_rows", preload=False, count=tally.share(10_000_000_000))
+    tally.add("bytes of rows", report["bytes"])
+    _lasting(tally, "bytes of rows a second", "growth of memory, stream", report)
+
+
+def _lasting(tally: Tally, rate: str, memory: str, report: dict[str, Any]) -> None:
+    tally.fixed[rate] = round(report["rate"])
+    tally.peaks[memory] = report["peak_growth"]
+
+
 @dataclass(frozen=True)
 class Point:
     """A line of the list. needed: least counts (at full scale). fixed: least entries of lists that are run whole."""
@@ -275,4 +301,7 @@ POINTS = {
     ),
     "13": Point("fuzzed corpora of fields: silent or untyped", fuzzing_fields, {"fuzzed corpora of fields": 100_000}),
     "14": Point("fuzzed tables: untyped, or read in two ways", fuzzing_tables, {"fuzzed tables": 100_000}),
+    "15": Point("rows of a hundred series: memory grows", rows, {"rows forecast from": 10_000_000}),
+    "16": Point("a large table: more than 300 MB, or slow", tables, {"bytes of a table": 2_000_000_000}),
+    "17": Point("a large series: memory grows", streams, {"bytes of rows": 1_000_000_000}),
 }
