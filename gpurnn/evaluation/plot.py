@@ -27,7 +27,7 @@ _PANELS = 6
 
 
 class Plot:
-    """Collects forecasts of the first series that it sees, two weeks at most, and draws them.
+    """Collects forecasts of the first series that it sees, two weeks from there on at most, and draws them.
 
     Raises UsageError for the name of another kind of file; OSError for one that cannot be written; GpurnnError where
     matplotlib is not installed.
@@ -40,17 +40,18 @@ class Plot:
             raise GpurnnError("`plot` needs matplotlib, which is not installed: pip install 'gpurnn[plot]'")
         find_output(path)
         self._path, self._forecast = path, forecast
-        self._key, self._end = -1, 0
+        self._key, self._begin, self._end = -1, 0, 0
         self._parts: list[Forecasts] = []
 
     def add(self, found: Forecasts) -> None:
-        """More forecasts; those of other series and of later weeks are passed over."""
+        """More forecasts; those of other series and of other weeks are passed over."""
         if self._key < 0:
             first = int(found.times.argmin())
             self._key = int(found.keys[first])
             rows = min(_LONGEST // self._forecast.columns.interval, _MOST_ROWS)
-            self._end = int(found.times[first]) + max(rows, 2) * self._forecast.columns.interval
-        mine = (found.keys == self._key) & (found.times < self._end)
+            self._begin = int(found.times[first])
+            self._end = self._begin + max(rows, 2) * self._forecast.columns.interval
+        mine = (found.keys == self._key) & (found.times >= self._begin) & (found.times < self._end)
         if mine.any():
             self._parts.append(Forecasts(*(array[mine] for array in found)))
 
@@ -73,8 +74,8 @@ class Plot:
             axes.plot(when, values[:, middle], linewidth=1.2, label="forecast")
             column, _, ahead = forecast.names[place].rpartition("+")
             of = f", {names[self._key]}" if names[self._key] else ""
-            axes.set_title(f"{column}, {ahead} ahead{of}", loc="left")
-            axes.set_ylabel(column)
+            axes.set_title(f"{column}, {ahead} ahead{of}", loc="left", parse_math=False)
+            axes.set_ylabel(column, parse_math=False)
             axes.legend(loc="upper right", frameon=False, ncols=3)
             axes.grid(alpha=0.3)
             axes.margins(x=0.01)
