@@ -18,7 +18,7 @@ from gpurnn.data.series.form import Form
 from gpurnn.data.series.reader import BadRow, Record, TableReader, Wanted
 from gpurnn.exceptions import DataError
 from gpurnn.generation.forecaster import Forecaster
-from gpurnn.generation.later import time_text
+from gpurnn.generation.later import later_text
 
 REMEDY = "correct the row or leave it out, or give `bad_rows=skip`"
 _DIGITS = {4: 6, 8: 11}
@@ -51,7 +51,7 @@ class Predictions:
         forecast, config = forecaster.forecast, forecaster.model.config
         marks = [f":{quantile:g}" for quantile in config.quantiles] or [""]
         self._ahead = [(f"+{each}", seconds_of(each, "ahead")) for each in forecast.ahead]
-        called, self._two = " ".join(forecast.columns.time), len(forecast.columns.time) == 2
+        called, self._time_at = " ".join(forecast.columns.time), [table.header.index(t) for t in forecast.columns.time]
         self.added = [f"{name}{mark}" for name, mark in product(forecast.names, marks)]
         self.times = [f"{called}{ahead}" for ahead, _ in self._ahead]
         digits = _DIGITS[config.real.itemsize]
@@ -112,7 +112,8 @@ class Predictions:
             forecasts: list[Any] = [_known(value) for value in rounded]
         else:
             forecasts = [_text(value, form) for value in rounded]
-        meant = [time_text(record.time + seconds, form, two=self._two) for _, seconds in self._ahead]
+        at = [record.cells[place] for place in self._time_at]
+        meant = [later_text(at, record.time + seconds, form) for _, seconds in self._ahead]
         return [*cells, *forecasts, *meant]
 
 
