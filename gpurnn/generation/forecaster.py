@@ -55,7 +55,8 @@ class Forecaster:
         self._x = np.zeros((1, columns.inputs), np.float32)  # as windows have it
         self._staging = model.be.staging({"x": self._stepper.x})
         self._limits = (np.abs(columns.mean) + _FAR * columns.scale)[: columns.measured].tolist()
-        self._nothing = [math.nan] * columns.measured
+        self._measured, self._clock = columns.measured, columns.inputs - columns.measured
+        self._nothing = [math.nan] * self._measured
         self._repeats = np.repeat(np.arange(len(forecast.target)), len(forecast.ahead))
         self._scale = forecast.scale.copy()
         self._shape: tuple[int, ...] = (forecast.width,)
@@ -99,7 +100,7 @@ class Forecaster:
 
     def _check(self, values: Any, time: Any) -> None:
         """That it is a row; it is in `_row` then."""
-        measured = self.forecast.columns.measured
+        measured = self._measured
         if type(time) is not int or not -_LONGEST < time < _LONGEST:
             raise UsageError(f"time: expected whole seconds since 1970, found {time!r:.40}")
         try:
@@ -147,9 +148,9 @@ class Forecaster:
     def _advance(self, place: int, values: Any, time: int) -> np.ndarray:
         """The outputs (1, K) after a row; what is kept of its series is that after it."""
         columns, row = self.forecast.columns, self._row
-        row[0, : columns.measured] = values
-        if columns.clock:
-            row[0, columns.measured :] = clock(time)[: columns.inputs - columns.measured]
+        row[0, : self._measured] = values
+        if self._clock:
+            row[0, self._measured :] = clock(time)[: self._clock]
         columns.scaled(row, self._x)
         self._staging.push({"x": self._x})
         self._staging.pop()
