@@ -164,7 +164,9 @@ def _is_date(year: str, month: str, day: str) -> bool:
 
 def _days(year: str, month: str, day: str) -> int:
     whole = int(year)
-    if len(year) < 4:
+    if len(year) not in (2, 4):
+        raise NoTime("is no date of the calendar")
+    if len(year) == 2:
         whole += 1900 if whole >= 69 else 2000
     try:
         return dt.date(whole, int(month), int(day)).toordinal() - _EPOCH

@@ -43,6 +43,7 @@ class Times:
         self._order = order
         self._digits = digits
         self.zone = zone
+        self._heads = _Kept(self._head)
         self._dates = _Kept(self._date)
         self._clocks = _Kept(lambda text: self._clock(text, plain=False))
         self._plain_clocks = _Kept(lambda text: self._clock(text, plain=True))
@@ -59,9 +60,9 @@ class Times:
         cells = columns[0]
         edge = _edge(cells[0])
         if edge is not None:
-            dates, clocks = self._dates, self._clocks
+            heads, clocks = self._heads, self._clocks
             try:  # where both parts are what they have to be, the cell was cut where its time of day begins
-                return np.array([dates[cell[:edge]] + clocks[cell[edge:]] for cell in cells], np.int64)
+                return np.array([heads[cell[:edge]] + clocks[cell[edge:]] for cell in cells], np.int64)
             except NoTime:
                 pass
         elif self._digits in UNITS:
@@ -77,7 +78,7 @@ class Times:
         """The time in one cell, date and time of day together. Raises NoTime."""
         edge = _edge(cell)
         if edge is not None:
-            return self._dates[cell[:edge]] + self._clocks[cell[edge:]]
+            return self._heads[cell[:edge]] + self._clocks[cell[edge:]]
         if cell.isdecimal() and cell.isascii():
             return seconds_of_digits(cell, self._digits)
         return self._days[cell]
@@ -101,12 +102,15 @@ class Times:
         self._expect_zone(False)
         return seconds
 
-    def _date(self, text: str) -> int:
-        """The seconds to the midnight that begins a date; what stands between it and the time of day is left away."""
+    def _head(self, text: str) -> int:
+        """The seconds to the midnight that begins a date, which a time of day follows."""
+        if not text or text[-1] not in " Tt,":
+            raise NoTime("is no time")
         date = text.strip()
-        if date[-1:] in ("T", "t", ","):
-            date = date[:-1]
-        return day_of(date, self._order) * DAY
+        return self._dates[date[:-1] if date[-1:] in ("T", "t", ",") else date]
+
+    def _date(self, text: str) -> int:
+        return day_of(text, self._order) * DAY
 
     def _clock(self, text: str, *, plain: bool) -> int:
         seconds, zone = seconds_of_day(text, plain=plain)

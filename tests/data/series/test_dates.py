@@ -163,3 +163,28 @@ def test_more_different_times_than_are_kept_are_read_all_the_same():
     for index in range(0, 250_000, 10):
         time = dt.datetime.fromtimestamp(start + index, dt.UTC)
         assert times.one(time.strftime("%Y-%m-%d %H:%M:%S")) == start + index
+
+
+def test_a_column_of_cells_is_what_its_cells_are():
+    """Cells whose time of day begins at other places than that of the first one, and one without any place for it."""
+    cells = [
+        "1/2/2013 9:00",
+        "11/2/2013 9:00",
+        "1/2/2013 19:00",
+        "11/12/2013  9:00",
+        "1/12/13 09:00",
+        "2013-02-01T09:00",
+    ]
+    for first in range(len(cells)):
+        rolled = [*cells[first:], *cells[:first]]
+        found = Times("day", None, None).column([rolled])
+        assert found.tolist() == [Times("day", None, None).one(cell) for cell in rolled]
+    for cell in ("1/18/136:00 PM", "2013-01-0106:00", "1/2/2013x9:00"):
+        for column in ([cell], ["1/18/13 6:00 PM", cell], ["2013-01-01 06:00", cell]):
+            with pytest.raises(NoTime):
+                Times("month", None, None).column([column])
+    digits = ["1359612000", "1359612060", "999999999"]
+    assert Times(None, "s", None).column([digits]).tolist() == [int(cell) for cell in digits]
+    assert Times(None, "ms", None).column([[f"{cell}000" for cell in digits]]).tolist() == [int(c) for c in digits]
+    with pytest.raises(NoTime, match="has a fraction of a second"):
+        Times(None, "ms", None).column([["1359612000000", "1359612000001"]])

@@ -187,7 +187,10 @@ def test_the_order_of_dates_is_decided_by_any_of_them(form: str, order: str, cou
     assert (times[0], times[-1]) == (START, START + 12 * DAY)
 
 
-@pytest.mark.parametrize(("form", "ways"), [("{d}/{m}/{y}", "day month"), ("{d}/{m}/{yy}", "day month year")])
+@pytest.mark.parametrize(
+    ("form", "ways"),
+    [("{d}/{m}/{y}", "day month"), ("{d}/{m}/{yy}", "day month"), ("{d:02}.{m:02}.{yy}", "day month year")],
+)
 def test_an_order_that_nothing_decides_is_asked_for(form: str, ways: str):
     text = "t,a\n" + "".join(f"{date},1\n" for date in days(form, 12))
     with pytest.raises(DataError) as caught:
