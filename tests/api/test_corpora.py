@@ -89,3 +89,67 @@ def test_what_cannot_be_prepared(folder: Path):
         with pytest.raises(error, match=message):
             call()
     assert sorted(path.name for path in folder.iterdir()) == ["texts", "there.h5"]
+
+
+def measured(hours: int, first: int = 0) -> str:
+    rows = [f"2013-01-{1 + h // 24:02} {h % 24:02}:00,x,{h * h % 17},{h % 24}" for h in range(first, first + hours)]
+    return "\n".join(["when,where,a,b", *rows, ""])
+
+
+def test_of_series_it_makes_the_corpus_that_the_command_makes(folder: Path):
+    Path("w.csv").write_text(measured(200))
+    for keywords, options in (
+        ({"time": "when"}, ["--time", "when"]),
+        ({"time": ["when"], "key": "where", "clock": True}, ["--time", "when", "--key", "where", "--clock"]),
+        (
+            {"time": "when", "columns": ["b", "a"], "fill": 0, "every": "2h", "split": (0.5, 0, 0.5)},
+            ["--time", "when", "--columns", "b,a", "--fill", "0", "--every", "2h", "--split", "0.5,0,0.5"],
+        ),
+        ({"time": "when", "missing": ["-1", "x"]}, ["--time", "when", "--missing", "-1", "--missing", "x"]),
+        (
+            {"time": "when", "date_order": "month", "decimal": "point", "bad_rows": "skip", "encoding": "latin-1"},
+            [
+                *("--time", "when", "--date-order", "month", "--decimal", "point"),
+                *("--bad-rows", "skip", "--encoding", "latin-1"),
+            ],
+        ),
+    ):
+        done = CliRunner().invoke(main, ["prepare", "w.csv", "-o", "one.h5", "--force", "--series", *options])
+        made = gpurnn.prepare("w.csv", "two.h5", series=True, force=True, **keywords)
+        assert done.exit_code == 0, done.output
+        assert Path("one.h5").read_bytes() == Path("two.h5").read_bytes()
+        assert done.stdout == f"{made}\n".replace("two.h5", "one.h5")
+        assert made.kind == "series"
+    given = measured(200).encode()
+    done = CliRunner().invoke(main, ["prepare", "-", "-o", "one.h5", "--force", "--series", "--time", "when"], given)
+    assert done.exit_code == 0, done.output
+    gpurnn.prepare("w.csv", "two.h5", series=True, time="when", force=True)
+    assert Path("one.h5").read_bytes() == Path("two.h5").read_bytes()
+
+
+def test_the_columns_of_a_run_are_taken_as_those_of_its_corpus(folder: Path):
+    Path("w.csv").write_text(measured(300))
+    Path("later.csv").write_text(measured(200, 300))
+    made = gpurnn.prepare("w.csv", "w.h5", series=True, time="when", clock=True)
+    gpurnn.train(made, "run", target="a", ahead="2h", windows=2, hidden=4, lanes=2)
+    one = gpurnn.prepare("later.csv", "one.h5", series=True, columns_from=made)
+    two = gpurnn.prepare("later.csv", "two.h5", series=True, columns_from="run")
+    assert one.fingerprint == two.fingerprint
+    assert one.columns.to_json()["names"] == made.columns.to_json()["names"]
+    assert {name: split.rows for name, split in one.splits.items()} == {"train": 0, "valid": 0, "test": 200}
+    gpurnn.prepare("texts", "text.h5")
+    with pytest.raises(DataError, match=r"it holds text .*, no columns; name a corpus of measured series"):
+        gpurnn.prepare("later.csv", "three.h5", series=True, columns_from="text.h5")
+
+
+def test_arguments_of_texts_and_of_series_do_not_mix(folder: Path):
+    for keywords, message in (
+        ({"series": True}, "`series` needs to know the column of the time; give `time=COLUMN`"),
+        ({"series": True, "time": "t", "tokens": "bytes"}, "`tokens` is for texts, not for `series`"),
+        ({"series": True, "time": "t", "lower": True}, "`lower` is for texts, not for `series`"),
+        ({"time": "t"}, "`time` is for measured series; give `series`, too"),
+        ({"missing": "-1"}, "`missing` is for measured series"),
+        ({"columns_from": "a.h5"}, "`columns_from` is for measured series"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            gpurnn.prepare("texts", "a.h5", **keywords)

@@ -1,4 +1,4 @@
-"""`prepare` over an existing corpus: the old file or the new one, and nothing beside it."""
+"""`prepare` over an existing corpus, of texts and of series: the old file or the new one, and nothing beside it."""
 
 import gzip
 from pathlib import Path
@@ -6,6 +6,9 @@ from pathlib import Path
 from faults.cases import Context, Outcome, Scenario
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.prepare import prepare
+from gpurnn.data.prepare_series import prepare_series
+from gpurnn.data.series import rows
+from gpurnn.data.series.options import series_options
 from gpurnn.exceptions import DataError
 
 OLD, NEW = "old text. " * 40, "the new text is another one.\n" * 9000
@@ -25,17 +28,57 @@ def _work(folder: Path, context: Context) -> None:
     context.mark("new")
 
 
+def _table(hours: int, turned: bool) -> str:
+    """A table of two series; turned: in an order that has to be sorted on the disk."""
+    days = [
+        f"2013-01-{1 + hour // 24:02}T{hour % 24:02}:00,{key},{hour * 0.5}" for key in "ba" for hour in range(hours)
+    ]
+    return "\n".join(["time,key,a", *(reversed(days) if turned else days), ""])
+
+
+def _prepare_series(folder: Path) -> None:
+    for name, hours in (("old", 30), ("new", 600)):
+        (folder / f"{name}.csv").write_text(_table(hours, name == "new"))
+    prepare_series([folder / "old.csv"], folder / "corpus.h5", _SERIES)
+
+
+def _work_series(folder: Path, context: Context) -> None:
+    rows.RUN_BYTES = 4096
+    try:
+        prepare_series([folder / "new.csv"], folder / "corpus.h5", _SERIES, force=True)
+    except OSError as error:
+        raise DataError(f"{error.filename}: {error.strerror}") from None
+    context.mark("new")
+
+
+def _check_series(folder: Path, outcome: Outcome) -> None:
+    _expect(folder, outcome, 1200, 60)
+    prepare_series([folder / "new.csv"], folder / "corpus.h5", _SERIES, force=True)
+    _expect_swept(folder)
+
+
 def _check(folder: Path, outcome: Outcome) -> None:
+    _expect(folder, outcome, len(NEW), len(OLD))
+    prepare([folder / "new.txt.gz"], folder / "corpus.h5", force=True)
+    _expect_swept(folder)
+
+
+def _expect(folder: Path, outcome: Outcome, new: int, old: int) -> None:
+    """A corpus of so many steps, the new or the old one, and nothing beside it."""
     with Corpus.open(folder / "corpus.h5") as corpus:
         corpus.verify()
-        tokens = sum(corpus.splits.values())
-    assert tokens in ((len(NEW),) if outcome.marks else (len(OLD), len(NEW))), f"found {tokens} tokens"
+        steps = sum(corpus.splits.values())
+    assert steps in ((new,) if outcome.marks else (old, new)), f"found {steps} steps"
     left = [path.name for path in folder.iterdir() if path.name.startswith(".")]
     cleaned = outcome.ending != "killed" and outcome.fired <= 1  # a disk that goes on failing cannot be tidied up
     assert not left or not cleaned, f"left behind: {left}"
-    prepare([folder / "new.txt.gz"], folder / "corpus.h5", force=True)
+
+
+def _expect_swept(folder: Path) -> None:
     left = [path.name for path in folder.iterdir() if path.name.startswith(".")]
     assert not left, f"left by one that was killed, and not swept: {left}"
 
 
+_SERIES = series_options(time="time", key="key", clock=True)
 OVER = Scenario(_prepare, _work, _check)
+SERIES = Scenario(_prepare_series, _work_series, _check_series)
