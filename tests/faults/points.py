@@ -242,21 +242,21 @@ def wrong_calls(tally: Tally) -> None:
 
 def rows(tally: Tally) -> None:
     """Rows of a hundred series through `predict`, without an end."""
-    report = tally.run("faults.lasting:forecast_rows", preload=False, count=tally.share(10_000_000))
+    report = tally.keep(call("faults.lasting:forecast_rows", preload=False, count=tally.share(10_000_000)))
     tally.add("rows forecast from", report["rows"])
     _lasting(tally, "rows a second", "growth of memory, rows", report)
 
 
 def tables(tally: Tally) -> None:
     """A table larger than the memory that preparing it may take."""
-    report = tally.run("faults.lasting:prepare_table", preload=False, count=tally.share(2_200_000_000))
+    report = tally.keep(call("faults.lasting:prepare_table", preload=False, count=tally.share(2_200_000_000)))
     tally.add("bytes of a table", report["bytes"])
     _lasting(tally, "bytes of a table a second", "peak of memory, table", report)
 
 
 def streams(tally: Tally) -> None:
     """A corpus of series larger than memory, read to its end; as large as half of the free disk where that is less."""
-    report = tally.run("faults.lasting:stream_rows", preload=False, count=tally.share(10_000_000_000))
+    report = tally.keep(call("faults.lasting:stream_rows", preload=False, count=tally.share(10_000_000_000)))
     tally.add("bytes of rows", report["bytes"])
     _lasting(tally, "bytes of rows a second", "growth of memory, stream", report)
 
