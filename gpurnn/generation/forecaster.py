@@ -30,12 +30,17 @@ _FAR = 1e15
 """So many times its scale a number may be from its mean: sums of larger ones would not be finite."""
 
 
+class RepeatedRow(DataError):
+    """A row with the time of the last one of its series."""
+
+
 class Forecaster:
     """Takes rows of any number of series, one after the other, and forecasts from each.
 
     forecast: what the model forecasts; its columns say what a row is.
     A row that is missing is stepped over as `prepare` fills it: up to `columns.fill` of them count as rows whose
-    numbers are all missing; after a longer gap the series begins anew. What is kept of a series does not grow.
+    numbers are all missing; after a longer gap the series begins anew, on a grid of its own. What is kept of a series
+    does not grow.
     Raises UsageError for a model that does not forecast this.
     """
 
@@ -71,8 +76,8 @@ class Forecaster:
         values: a number of each measured column, in their order; NaN where it is missing. time: seconds since 1970, in
         UTC; None: that of the row after the last one. key: which series it is of.
         Raises DataError, and changes nothing: an infinite number; a row that is not after the last one of its series,
-        or not at a multiple of the interval after it. UsageError for what is no row; GpurnnError: a forecast that is
-        not finite.
+        RepeatedRow where it has its time, or not at a multiple of the interval after it. UsageError for what is no row;
+        GpurnnError: a forecast that is not finite.
         """
         place = self._kept.find(key)
         if time is None:
@@ -122,16 +127,19 @@ class Forecaster:
             return -1
         columns, last = self.forecast.columns, self._kept.times[place]
         rows, rest = divmod(time - last, columns.interval)
-        if time <= last or rest:
-            of = f" of {key}" if key else ""
-            told = f"{_told(time)} is not after the last row{of}, {_told(last)}"
-            if time > last:
-                told = (
-                    f"{_told(time)} is {in_words(time - last)} after the last row{of}, {_told(last)}; expected a "
-                    f"multiple of the interval, {in_words(columns.interval)}"
-                )
-            raise DataError(told)
-        return rows - 1 if rows - 1 <= columns.fill else -1
+        if time - last > (columns.fill + 1) * columns.interval:
+            return -1
+        if time > last and not rest:
+            return rows - 1
+        before = f"the last row{f' of {key}' if key else ''}, {_told(last)}"
+        if time == last:
+            raise RepeatedRow(f"{_told(time)} is the time of {before}, too")
+        if time < last:
+            raise DataError(f"{_told(time)} is not after {before}")
+        raise DataError(
+            f"{_told(time)} is {in_words(time - last)} after {before}; expected a multiple of the interval, "
+            f"{in_words(columns.interval)}"
+        )
 
     def _bring(self, place: int) -> None:
         """Have the stepper go on from the state of a place."""

@@ -17,7 +17,7 @@ from gpurnn.data.series.durations import seconds_of
 from gpurnn.data.series.form import Form
 from gpurnn.data.series.reader import BadRow, Record, TableReader, Wanted
 from gpurnn.exceptions import DataError
-from gpurnn.generation.forecaster import Forecaster
+from gpurnn.generation.forecaster import Forecaster, RepeatedRow
 from gpurnn.generation.later import later_text
 
 REMEDY = "correct the row or leave it out, or give `bad_rows=skip`"
@@ -40,8 +40,9 @@ class Predictions:
 
     Every row comes back with all its cells, then what is forecast, then for each time ahead the time that is meant.
     jsonl: each is a JSON object instead, with the numbers that the model reads as numbers.
-    skip: whether rows that are none, and rows that are not after the last one of their series at a multiple of the
-    interval, are left out and counted; otherwise they raise BadRow.
+    A row with the time of the last one of its series is left out, as `prepare` does.
+    skip: whether rows that are none, and other rows that are not after the last one of their series at a multiple of
+    the interval, are left out, too; otherwise they raise BadRow.
     left_out: how many were. first: what was wrong with the first of them.
     """
 
@@ -96,7 +97,7 @@ class Predictions:
             return self._forecaster.step(record.values, record.time, record.key)
         except DataError as error:
             told = f"{self._table.label}, line {record.line:,}: {error}"
-            if not self._skip:
+            if not self._skip and not isinstance(error, RepeatedRow):
                 raise BadRow(f"{told}; {REMEDY}") from None
             self._late += 1
             self._first_late = self._first_late or told

@@ -61,6 +61,18 @@ def test_what_was_known_before_a_long_gap_is_forgotten(be: Backend):
     assert np.isnan(forecaster.step([math.nan, 2, 3], BEGIN + 9 * HOUR)).all()
 
 
+def test_after_a_long_gap_a_series_has_a_grid_of_its_own(be: Backend):
+    forecast = Forecast(COLUMNS, ("temp",), ("1h",))
+    model, rows = model_of(be, forecast), measured(6, 3, missing=0)
+    forecaster = Forecaster(model, forecast)
+    forecaster.step(rows[0], BEGIN)
+    later = BEGIN + 4 * HOUR + 1  # a second later than what is filled
+    found = [forecaster.step(row, later + i * HOUR)[0] for i, row in enumerate(rows)]
+    assert found == pytest.approx(forecasts_at_once(model, forecast, with_clock(COLUMNS, rows, later))[:, 0], abs=1e-9)
+    with pytest.raises(DataError, match="multiple of the interval"):
+        forecaster.step(rows[0], BEGIN + 12 * HOUR)
+
+
 def test_keys_do_not_touch_each_other(be: Backend):
     forecast = Forecast(COLUMNS, ("temp",), ("3h",))
     model = model_of(be, forecast, cell="lstm")
@@ -91,7 +103,7 @@ def test_without_a_time_rows_follow_each_other(be: Backend):
 
 
 WRONG: list[tuple[Any, int, type[Exception], str]] = [
-    ([1, 2, 3], BEGIN + 5 * HOUR, DataError, "2013-01-01T05:00:00Z is not after the last row of a, 2013-01-01T05:00"),
+    ([1, 2, 3], BEGIN + 5 * HOUR, DataError, "2013-01-01T05:00:00Z is the time of the last row of a, 2013-"),
     ([1, 2, 3], BEGIN, DataError, "2013-01-01T00:00:00Z is not after the last row of a"),
     (
         [1, 2, 3],
@@ -205,7 +217,7 @@ def test_damaged_states_are_refused_and_change_nothing(be: Backend, tmp_path: Pa
     (tmp_path / "bad").write_bytes(b"when,temp\n")
     with pytest.raises(CheckpointError, match="not an intact checkpoint"):
         other.load(tmp_path / "bad")
-    with pytest.raises(DataError, match="not after the last row of c"):
+    with pytest.raises(DataError, match="is the time of the last row of c"):
         other.step([1, 2, 3], BEGIN, "c")
 
 

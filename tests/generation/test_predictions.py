@@ -147,6 +147,10 @@ def test_rows_that_are_none_or_late(be: Backend):
     late = [*lines[:4], lines[2], *lines[4:]]
     with pytest.raises(BadRow, match=r"t.csv, line 5: 2013-01-01T01:00:00Z is not after .*`bad_rows=skip`"):
         predicted(be, "".join(late))
+    twice = [*lines[:4], lines[3].replace('"3"', '"again"'), *lines[3:]]
+    found, kept = predicted(be, "".join(twice))
+    assert found == predicted(be, "".join(lines))[0]
+    assert (kept.left_out, kept.first[:53]) == (2, "t.csv, line 5: 2013-01-01T02:00:00Z is the time of th")
     broken = [*lines[:4], "note,warm,2013-01-01T09:00:00Z,1,x\n", *lines[4:5], lines[3], lines[1], *lines[5:]]
     with pytest.raises(BadRow, match=r"t.csv, line 5, column wind: 'warm' is no number"):
         predicted(be, "".join(broken))
