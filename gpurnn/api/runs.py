@@ -51,7 +51,7 @@ def train(  # type: ignore[empty-body]
     *,
     target: str | Sequence[str] | None = None,
     ahead: str | Sequence[str] | None = None,
-    loss: str = "absolute",
+    loss: str = "huber",
     quantiles: Sequence[float] | None = None,
     resume: AnyPath | None = None,
     init_from: AnyPath | None = None,
@@ -125,21 +125,22 @@ def train(  # type: ignore[empty-body]
     The forecast, of a corpus of measured series
     target: The columns to forecast, one or a list of them.
     ahead: How far ahead, such as 24h or 10min, one or a list: multiples of the interval between rows.
-    loss: absolute, squared or huber error, or quantile, to forecast quantiles.
+    loss: What errors cost: huber (squared up to one deviation of the column, then absolute), absolute or squared; or
+        quantile, to forecast quantiles.
     quantiles: Which ones, rising, each between 0 and 1; 0.1, 0.5, 0.9 unless given.
 
     When to stop
     epochs: After so many epochs since the run began.
     windows: After so many windows since the run began.
     minutes: After so many minutes of this call; 10 where no limit is given.
-    patience: After so many validations in a row without a better one; 0: never; for series 20 unless given.
+    patience: After so many validations in a row without a better one; 0: never; 20 for series unless given.
 
     The network
-    cell: Kind of the recurrent layers: lstm, gru, simple (tanh) or simple-relu; for series gru unless given.
-    hidden: Hidden units of a layer (H); for series 64 unless given.
+    cell: Kind of the recurrent layers: lstm, gru, simple (tanh) or simple-relu; gru for series unless given.
+    hidden: Hidden units of a layer (H); 32 for series unless given.
     layers: Recurrent layers (L).
     embedding: Width of an embedding (E); 0: one-hot input.
-    dropout: Between layers and before the output.
+    dropout: Between layers and before the output; 0.2 for series unless given.
     dtype: Of all numbers: float32 or float64.
     init: How matrices begin: uniform, glorot, orthogonal, identity or normal.
     recurrent_init: How W begins, likewise; as suits the cell unless given.
@@ -163,9 +164,9 @@ def train(  # type: ignore[empty-body]
         last ones.
 
     The learning rate
-    lr: The highest learning rate.
+    lr: The highest learning rate; 2e-3 for series unless given.
     warmup: Windows until it is reached.
-    schedule: How it falls after that: not at all (constant), step, cosine or plateau.
+    schedule: How it falls after that: not at all (constant), step, cosine or plateau; cosine for series unless given.
     decay_windows: cosine: its length in windows ...
     decay_epochs: ... or in epochs.
     decay_every: step: windows between two drops.

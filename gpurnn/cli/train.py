@@ -117,11 +117,11 @@ def _show_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None
     if outcome.valid is not None:
         shown = "validation now: not finite; the model has diverged: start again with a lower --lr or --clip"
         if math.isfinite(outcome.valid):
-            shown = f"validation now: {learner.task.shown(outcome.valid):.4f} {learner.task.shown_unit}"
+            shown = f"validation now: {outcome.validation}"
         if outcome.stuck:
             shown += f" ({stuck_lanes(outcome.stuck)})"
         if best is not None:
-            shown += f"; best: {learner.task.shown(best):.4f} after window {learner.progress.best_window}"
+            shown += f"; best: {best:.4f} after window {learner.progress.best_window}"
         message(shown)
     message(f"go on:    gpurnn train --resume {run}{same}")
     for split, option in (("valid", ""), ("test", " --split test")):

@@ -16,7 +16,7 @@ from gpurnn.training.begin import Threads
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
-from gpurnn.training.tasks.series import LOSSES
+from gpurnn.training.tasks.series import LOSS, LOSSES
 from gpurnn.training.trainer import CHECKPOINT_MINUTES
 
 _run = options_of(train, "Run")
@@ -60,7 +60,7 @@ _OPTIONS = (
     _run("--allow-inexact", is_flag=True),
     _forecast("--target", metavar="COLUMN[,COLUMN]", callback=_names),
     _forecast("--ahead", metavar="TIME[,TIME]", callback=_names),
-    _forecast("--loss", type=click.Choice(LOSSES), default=LOSSES[0]),
+    _forecast("--loss", type=click.Choice(LOSSES), default=LOSS),
     _forecast("--quantiles", metavar="Q,Q,...", callback=_numbers),
     _limit("--epochs"),
     _limit("--windows"),

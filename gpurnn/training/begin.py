@@ -119,9 +119,10 @@ def _config(given: Settings, corpus: Corpus, begun: Checkpoint | None) -> TrainC
     given = defaults | given
     plain = _those_of(TrainConfig, given) | {"lanes": lanes, "bptt": bptt}
     config = TrainConfig(model, OptimizerConfig(**_those_of(OptimizerConfig, given)), **plain)
-    epoch = task_of(corpus, config).windows_per_epoch
+    task = task_of(corpus, config)
+    epoch = task.windows_per_epoch
     every = config.validate_every if "validate_every" in given else min(epoch, config.validate_every)
-    return replace(config, schedule=_schedule(given, epoch), validate_every=every)
+    return replace(config, schedule=_schedule(given, epoch, task.usual_decay), validate_every=every)
 
 
 def _listed(given: Settings) -> dict[str, Any]:
@@ -144,13 +145,15 @@ def _begun_model(given: Settings, begun: Checkpoint) -> ModelConfig:
     return replace(theirs, **wanted)
 
 
-def _schedule(given: Settings, windows_per_epoch: int) -> ScheduleConfig:
+def _schedule(given: Settings, windows_per_epoch: int, usual_decay: int) -> ScheduleConfig:
     decay, epochs = _those_of(ScheduleConfig, given), given.get("decay_epochs")
     if "decay_windows" in decay and epochs is not None:
         raise UsageError("train: give `decay_windows` or `decay_epochs`, not both")
     if epochs is not None:
         windows = checked("`decay_epochs`", NotNegative, epochs) * windows_per_epoch
         decay["decay_windows"] = round(checked("`decay_epochs`", float, windows))
+    if usual_decay and decay.get("schedule") == "cosine":
+        decay.setdefault("decay_windows", usual_decay)
     return ScheduleConfig(**decay)
 
 

@@ -25,7 +25,8 @@ class Outcome:
 
     reason: for people. exit_code: 0; 128 + its number after a stop signal. valid: the mean loss over the valid split,
     None without one and after a signal; stuck: how many of its lanes are. checkpoint: its path. windows: how many were
-    consumed since the run's beginning; skipped: how many of them were skipped.
+    consumed since the run's beginning; skipped: how many of them were skipped. validation: what the validation at the
+    end found, in words.
     """
 
     reason: str
@@ -35,6 +36,7 @@ class Outcome:
     checkpoint: str
     windows: int
     skipped: int
+    validation: str
 
 
 class Trainer:
@@ -81,7 +83,8 @@ class Trainer:
             losses, reason = None, reason if reason == signals.reason else f"{reason}; {signals.reason}"
         valid, stuck = (None, 0) if losses is None else (losses.mean, losses.stuck)
         windows, skipped = learner.progress.windows, learner.skipped
-        return Outcome(reason, signals.exit_code or 0, valid, stuck, loop.saver.path, windows, skipped)
+        said = "" if losses is None else losses.in_words()
+        return Outcome(reason, signals.exit_code or 0, valid, stuck, loop.saver.path, windows, skipped, said)
 
     def _validate_at_the_end(self, saved: str, stopping: Callable[[], bool]) -> Validation | None:
         """See `Learner.validate`. saved: what is saved, for a note where this fails."""

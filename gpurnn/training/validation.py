@@ -65,6 +65,10 @@ class LaneLosses:
         """What decides which parameters are the best: of all lanes, or of those that are sound."""
         return self.mean if counted_lanes == "all" else self.sound
 
+    def in_words(self) -> str:
+        """What a person is told of the mean, where it is finite."""
+        return f"{self.mean:.4f} nats a token"
+
     def to_json(self) -> dict[str, float | int | None]:
         """What the log says of it."""
         return {

@@ -181,7 +181,7 @@ def begin(corpus: Corpus, output: Path, **given: Any) -> TrainConfig:
 def test_the_corpus_says_what_is_not_given(corpus: Corpus, tmp_path: Path) -> None:
     config = begin(corpus, tmp_path / "r", target="temp", ahead=["3h"])
     model = config.model
-    assert (model.cell, model.head, model.input, model.inputs, model.outputs) == ("gru", "absolute", "real", 2, 1)
+    assert (model.cell, model.head, model.input, model.inputs, model.outputs) == ("gru", "huber", "real", 2, 1)
     assert (config.target, config.ahead, config.burn_in) == (("temp",), ("3h",), 12)
     written = json.loads((tmp_path / "r" / "config.json").read_text())["training"]
     assert (written["target"], written["ahead"], written["burn_in"]) == (["temp"], ["3h"], 12)
@@ -213,3 +213,12 @@ def test_settings_that_do_not_go_with_text(small_corpus: Path, tmp_path: Path, n
     with Corpus.open(small_corpus) as corpus, pytest.raises(GpurnnError) as error:
         begin(corpus, tmp_path / "r", **{name: values[name]})
     assert f"`{name}` is for measured series" in str(error.value)
+
+
+def test_the_rate_falls_in_as_many_windows_as_suit_the_corpus(corpus: Corpus, tmp_path: Path) -> None:
+    given = {"target": "temp", "ahead": "3h", "bptt": 1, "lanes": 1}
+    assert begin(corpus, tmp_path / "r", **given).schedule == ScheduleConfig("cosine", lr=2e-3, decay_windows=2400)
+    given |= {"bptt": 20, "lanes": 2}
+    assert begin(corpus, tmp_path / "q", **given).schedule.decay_windows == 400
+    assert begin(corpus, tmp_path / "p", **given, decay_epochs=2).schedule.decay_windows == 40
+    assert begin(corpus, tmp_path / "o", **given, schedule="constant").schedule.decay_windows == 0

@@ -31,6 +31,9 @@ class Validation(Protocol):
     def to_json(self) -> dict[str, float | int | None]:
         """What the log says of it."""
 
+    def in_words(self) -> str:
+        """What a person is told of it; of a mean that is finite."""
+
 
 class Task(ABC):
     """A corpus as training sees it: its windows, its validation, what a checkpoint keeps of it, what the log says.
@@ -82,13 +85,9 @@ class Task(ABC):
         """lanes and bptt where neither is given and the corpus is large enough."""
 
     @property
-    @abstractmethod
-    def shown_unit(self) -> str:
-        """What `shown` is, in words."""
-
-    def shown(self, loss: float) -> float:
-        """A loss as people are shown it."""
-        return loss
+    def usual_decay(self) -> int:
+        """Windows in which a cosine schedule lowers the rate where that is not given; 0: it has to be."""
+        return 0
 
     @abstractmethod
     def line(self, loss: float | None) -> dict[str, float | None]:

@@ -95,11 +95,6 @@ class Text(Task):
         """See `Task`."""
         return {"lanes": TrainConfig.lanes, "bptt": TrainConfig.bptt}
 
-    @property
-    def shown_unit(self) -> str:
-        """See `Task`."""
-        return "nats a token"
-
     def line(self, loss: float | None) -> dict[str, float | None]:
         """Nats a token, and bits a character where the tokens say how many characters they are."""
         per_char = self._tokens_per_char
