@@ -28,7 +28,7 @@ def test_the_settings_are_the_defaults(corpus: Path):
     with Corpus.open(corpus) as opened:
         config = Setup(opened).config
     model = config.model
-    assert (model.cell, model.hidden, model.layers, model.input_width, model.head) == ("gru", 64, 1, 8, "absolute")
+    assert (model.cell, model.hidden, model.layers, model.input_width, model.head) == ("gru", 32, 1, 8, "huber")
     assert (config.target, config.ahead) == (("temp",), ("24h",)) and config.burn_in == 12
 
 
