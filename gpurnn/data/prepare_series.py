@@ -165,6 +165,8 @@ class _Job:
             form = reader.form
             self.skipped += reader.skipped
             self.first_skipped = self.first_skipped or reader.first_skipped
+        if not len(sorter) and self.skipped:
+            raise DataError(f"all {self.skipped:,} rows are bad; the first: {self.first_skipped}")
         if not len(sorter):
             raise DataError(f"{sources[0].label}: the table has no rows but its header")
         rows = self.stack.enter_context(closing(sorter.finish()))
@@ -271,6 +273,8 @@ def _numbered(keys: tuple[str, ...], count: int, numbers: dict[str, int], column
         return np.zeros(count, np.uint32)
     for key in dict.fromkeys(keys):
         if key not in numbers:
+            if any("\ud800" <= character <= "\udfff" for character in key):
+                raise DataError(f"column {column!r}: {key!a:.60} has half a character; give the right `encoding`")
             numbers[key] = len(numbers)
     if len(numbers) > _MOST_KEYS:
         raise DataError(f"column {column!r} names more than {_MOST_KEYS:,} series; is it the right one for `key`?")

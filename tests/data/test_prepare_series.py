@@ -6,7 +6,9 @@ import gzip
 import io
 import itertools
 import math
+import os
 import random
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -258,6 +260,16 @@ def test_standard_input_is_read_once_whatever_had_to_be_looked_at(prepared):
     assert made.columns.form["order"] == "day"
 
 
+def test_a_pipe_with_a_name_is_read_once_too(tmp_path: Path):
+    pipe, text = tmp_path / "pipe", table([(START + t * HOUR, t) for t in range(9000)])
+    os.mkfifo(pipe)
+    thread = threading.Thread(target=lambda: pipe.write_text(text))
+    thread.start()
+    made = Prepared(prepare_series([pipe], tmp_path / "made.h5", series_options(time="time", **ALL)))
+    thread.join()
+    assert made.documents["train"] == [("", START, [[t] for t in range(9000)])]
+
+
 def test_the_columns_of_another_corpus_are_taken(prepared, tmp_path: Path):
     rows = [(START + t * 300, math.sin(t), t % 7) for t in range(600)]
     first = prepared(table(rows, "time,a,b"), columns="b,a", clock=True, fill=1, every="10min", missing="-999", **ALL)
@@ -378,6 +390,10 @@ def test_bad_rows_are_skipped_and_counted(prepared):
     assert made.report.left.rows == 1
     assert "1 bad row skipped; the first: " in str(made.report)
     assert "t0.csv, line 7, column time: 'Total' is no time\n" in f"{made.report}\n"
+    with pytest.raises(
+        DataError, match=r"all 2 rows are bad; the first: .*t0.csv, line 2, column time: 'x' is no time"
+    ):
+        prepared("time,a\nx,1\ny,2\n", bad_rows="skip", columns="a")
 
 
 def test_an_output_among_the_tables_or_that_is_there_is_refused(tmp_path: Path):

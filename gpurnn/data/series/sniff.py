@@ -14,8 +14,8 @@ from gpurnn.data.series.times import date_text
 from gpurnn.exceptions import DataError
 
 _FIRST_LINES = 50
-_SAMPLE = 5000
-"""Rows that are looked at for more than open questions."""
+_SAMPLE, _CELLS = 5000, 1 << 18
+"""Rows, and about how many cells, that are looked at for more than open questions."""
 Table = tuple[str, Callable[[], Iterable[bytes]]]
 """What messages call a table, and what opens its bytes."""
 
@@ -39,19 +39,16 @@ def find_form(tables: Sequence[Table], wanted: Wanted, given: Form, other: Form 
     like them were, which decides what stays open.
     Raises DataError where it stays open, with the setting that decides it, and where a wanted column is not there.
     """
-    label, opened = tables[0]
     sniffer = None
-    for place, (label, opened) in enumerate(tables):
+    for label, opened in tables:
         rows, header, delimiter = _rows(label, opened(), wanted, given)
+        count = min(_SAMPLE, 1 + _CELLS // len(header))
         if sniffer is None:
             sniffer = _Sniffer(label, header, wanted, replace(given, delimiter=delimiter))
-            sniffer.sample(list(islice(rows, _SAMPLE)))
-        elif place:
+            sniffer.sample(list(islice(rows, count)))
+        else:
             sniffer.locate(label, header)
-        while sniffer.is_open:
-            chunk = list(islice(rows, _SAMPLE))
-            if not chunk:
-                break
+        while sniffer.is_open and (chunk := list(islice(rows, count))):
             sniffer.feed(chunk)
         if not sniffer.is_open:
             break

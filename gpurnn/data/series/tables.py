@@ -1,4 +1,4 @@
-"""The tables that are read: files, folders, standard input, each of which can be looked at before it is read."""
+"""The tables that are read: files, folders, pipes, each of which can be looked at before it is read."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from gpurnn.data.text.tokens import TextPolicy
 
 
 class Tables:
-    """Opens the tables of some sources. folder: where what was looked at of standard input is kept, without a name.
+    """Opens the tables of some sources. folder: where what was looked at of a pipe is kept, without a name.
 
     Raises DataError where they are opened for what cannot be read, and for what is no text in the encoding.
     """
@@ -23,7 +23,7 @@ class Tables:
         text_decoder(self._policy)
         self._stdin = stdin
         self._folder = folder
-        self._kept: _Kept | None = None
+        self._kept: dict[Source, _Kept] = {}
         self.sources = sources
 
     def looks(self) -> list[tuple[str, Callable[[], Iterator[bytes]]]]:
@@ -31,16 +31,17 @@ class Tables:
         return [(source.label, partial(self._look, source)) for source in self.sources]
 
     def read(self, source: Source, advance: Advance) -> Iterator[bytes]:
-        """The bytes of a table in blocks, from its beginning; those of standard input can be had once."""
-        if source.path is None and self._kept is not None:
-            return self._kept.rest(advance)
+        """The bytes of a table in blocks, from its beginning; those of a pipe can be had once."""
+        if source in self._kept:
+            return self._kept[source].rest(advance)
         return self._open(source, advance)
 
     def _look(self, source: Source) -> Iterator[bytes]:
-        if source.path is not None:
-            return self._open(source, lambda count: None)
-        self._kept = _Kept(self._open(source, lambda count: None), self._folder)
-        return self._kept.look()
+        blocks = self._open(source, lambda count: None)
+        if source.path is not None and source.path.is_file():
+            return blocks
+        self._kept[source] = _Kept(blocks, self._folder)
+        return self._kept[source].look()
 
     def _open(self, source: Source, advance: Advance) -> Iterator[bytes]:
         check = partial(refuse_other_formats, source.label, self._policy, "", ADVICE)
@@ -48,8 +49,8 @@ class Tables:
 
     def close(self) -> None:
         """Gives back what was kept."""
-        if self._kept is not None:
-            self._kept.close()
+        for kept in self._kept.values():
+            kept.close()
 
 
 class _Kept:
