@@ -41,6 +41,7 @@ class Setup:
         """Every setting."""
         given: Mapping[str, Any] = {"target": TARGET, "ahead": AHEAD}
         settings = defaults_of(self.corpus, given) | given
+        settings.pop("schedule")  # the rate is the same in all windows here
 
         def of(kind: type) -> dict[str, Any]:
             return {each.name: settings[each.name] for each in fields(kind) if each.name in settings}
