@@ -87,7 +87,8 @@ def _predict(forecaster: Forecaster, file: str, state: Path | None, notice: Noti
         if state is not None:
             forecaster.save(state)
         if predictions.left_out:
-            warn(f"left out {predictions.left_out:,} rows; the first: {predictions.first}")
+            rows = "1 row" if predictions.left_out == 1 else f"{predictions.left_out:,} rows"
+            warn(f"left out {rows}; the first: {predictions.first}")
 
 
 def _write(out: Output, lines: Iterator[str], notice: Notice) -> None:

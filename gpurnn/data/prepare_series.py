@@ -119,7 +119,8 @@ class _Job:
         order = sorted(scan.ranges, key=lambda number: read.names[number])
         keys = self._fill_splits(grid, read, scan, [order, splits, statistics])
         train = splits[0].end - min(splits[0].starts) if len(splits[0]) else 0
-        kept, columns = self._columns(statistics, interval, read.form, clock_of(train) if self.options.clock else ())
+        form = replace(read.form, phase=phase)
+        kept, columns = self._columns(statistics, interval, form, clock_of(train) if self.options.clock else ())
         writer = SeriesWriter(columns, kept, splits, self.progress)
         manifest = writer.write(target, force, tuple(keys))
         rows = max(1, sum(map(len, splits)))
@@ -133,7 +134,7 @@ class _Job:
             end=max(split.end for split in splits) - interval,
             counts=grid.counts,
             missing=dict(zip(columns.names, lacking.tolist(), strict=False)),
-            form=read.form,
+            form=form,
             fingerprint=manifest.fingerprint,
             sources=len(sources),
             left=Left(self.left, sorted(set(read.names) - set(keys)), self.skipped, self.first_skipped),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gpurnn.data.series.columns import Columns
-from gpurnn.data.series.durations import seconds_of
+from gpurnn.data.series.durations import in_words, seconds_of
 from gpurnn.data.series.form import Form
 from gpurnn.data.series.reader import BadRow, Record, TableReader, Wanted
 from gpurnn.exceptions import DataError
@@ -31,8 +31,11 @@ def open_table(blocks: Iterable[bytes], label: str, columns: Columns, *, skip: b
     blocks, label, skip: see `TableReader`. Raises DataError where a column is not there.
     """
     wanted = Wanted(columns.time, columns.key, columns.names[: columns.measured])
-    form = Form.from_json(dict(columns.form)) if columns.form else Form()
-    return TableReader(blocks, label, wanted, form, skip=skip)
+    return TableReader(blocks, label, wanted, _form_of(columns), skip=skip)
+
+
+def _form_of(columns: Columns) -> Form:
+    return Form.from_json(dict(columns.form)) if columns.form else Form()
 
 
 class Predictions:
@@ -40,7 +43,8 @@ class Predictions:
 
     Every row comes back with all its cells, then what is forecast, then for each time ahead the time that is meant.
     jsonl: each is a JSON object instead, with the numbers that the model reads as numbers.
-    A row with the time of the last one of its series is left out, as `prepare` does.
+    A row with the time of the last one of its series is left out, as `prepare` does, and where that kept only the rows
+    on a coarser grid, so are those between.
     skip: whether rows that are none, and other rows that are not after the last one of their series at a multiple of
     the interval, are left out, too; otherwise they raise BadRow.
     left_out: how many were. first: what was wrong with the first of them.
@@ -49,6 +53,8 @@ class Predictions:
     def __init__(self, forecaster: Forecaster, table: TableReader, *, jsonl: bool = False, skip: bool = False) -> None:
         self._forecaster, self._table, self._jsonl, self._skip = forecaster, table, jsonl, skip
         self._late, self._first_late = 0, ""
+        columns = forecaster.forecast.columns
+        self._interval, self._phase = columns.interval, _form_of(columns).phase
         forecast, config = forecaster.forecast, forecaster.model.config
         marks = [f":{quantile:g}" for quantile in config.quantiles] or [""]
         self._ahead = [(f"+{each}", seconds_of(each, "ahead")) for each in forecast.ahead]
@@ -74,7 +80,7 @@ class Predictions:
         """The lines with their ends. Raises BadRow, DataError; GpurnnError: a forecast that is not finite."""
         write = _object_writer(self._names()) if self._jsonl else _row_writer(self._table.form.delimiter)
         if self._table.has_header and not self._jsonl:
-            yield write([*self._table.header, *self.added, *self.times])
+            yield write(self._names())
         numbers = self._numbers() if self._jsonl else {}
         form: Form | None = None
         for record in self._table.records():
@@ -93,15 +99,23 @@ class Predictions:
 
     def _step(self, record: Record) -> np.ndarray | None:
         """What is forecast from a row; None where it is left out."""
+        if self._phase is not None and record.time % self._interval != self._phase:
+            self._leave_out(record, f"it lies between the rows every {in_words(self._interval)}")
+            return None
         try:
             return self._forecaster.step(record.values, record.time, record.key)
         except DataError as error:
-            told = f"{self._table.label}, line {record.line:,}: {error}"
             if not self._skip and not isinstance(error, RepeatedRow):
-                raise BadRow(f"{told}; {REMEDY}") from None
-            self._late += 1
-            self._first_late = self._first_late or told
+                raise BadRow(f"{self._told(record, str(error))}; {REMEDY}") from None
+            self._leave_out(record, str(error))
             return None
+
+    def _leave_out(self, record: Record, why: str) -> None:
+        self._late += 1
+        self._first_late = self._first_late or self._told(record, why)
+
+    def _told(self, record: Record, why: str) -> str:
+        return f"{self._table.label}, line {record.line:,}: {why}"
 
     def _row(self, record: Record, found: np.ndarray, numbers: dict[int, int], form: Form) -> list[Any]:
         cells: list[Any] = record.cells[: self._width]

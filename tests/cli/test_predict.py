@@ -251,6 +251,19 @@ def test_rows_that_are_none(folder: Path, tmp_path: Path):
     assert done.stderr.startswith(f"gpurnn: left out 2 rows; the first: {table}, line 9, column when: 'total'")
 
 
+def test_a_run_on_every_other_row_takes_the_table_as_it_is(folder: Path, tmp_path: Path):
+    corpus = gpurnn.prepare(
+        folder / "table.csv", tmp_path / "coarse.h5", series=True, time="when", key="where", every="2h"
+    )
+    gpurnn.train(corpus, tmp_path / "coarse", target="temp", ahead="4h", windows=2, hidden=4, lanes=2, bptt=8)
+    done = run("predict", tmp_path / "coarse", folder / "table.csv")
+    header, *rows = done.stdout.splitlines()
+    assert (done.exit_code, header) == (0, HEADER.strip() + ",temp+4h,when+4h")
+    hours = {int(line.split(",")[4][1:]) % 2 for line in rows}
+    assert len(hours) == 1 and len(rows) == 2 * 129
+    assert done.stderr.startswith("gpurnn: left out 258 rows; the first: ")
+
+
 def test_what_cannot_be_predicted(folder: Path, tmp_path: Path):
     table = folder / "table.csv"
     other = run("predict", folder / "double", table, "--state", tmp_path / "other")

@@ -164,6 +164,15 @@ def test_rows_that_are_none_or_late(be: Backend):
         predicted(be, "".join(off))
 
 
+def test_rows_between_those_of_a_coarser_grid_are_left_out(be: Backend):
+    coarse = columns(*NAMES, form=Form(zone=True, phase=0).to_json())
+    header, *lines = lines_of(ROWS)
+    dense = [header, *(each for line in lines for each in (line.replace(":00:00Z", ":30:00Z", 1), line))]
+    found, kept = predicted(be, "".join(dense), coarse)
+    assert found == predicted(be, "".join([header, *lines]))[0]
+    assert (kept.left_out, kept.first) == (30, "t.csv, line 2: it lies between the rows every 1 h")
+
+
 def test_columns_that_are_not_there(be: Backend):
     with pytest.raises(DataError, match=r"t.csv: there is no column 'wind'"):
         predicted(be, "when,temp,where\n")

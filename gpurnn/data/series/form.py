@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from gpurnn.data.series.dates import ORDERS, UNITS
+from gpurnn.data.series.durations import LONGEST
 from gpurnn.data.series.numbers import DECIMALS
 from gpurnn.exceptions import DataError
 
@@ -26,7 +27,8 @@ class Form:
     "s", "ms", "us" or "ns" since 1970. zone: whether times have a zone; those that have none are taken as they stand.
     missing: what stands for a missing number besides the usual names. header: whether the first row names the columns.
     encoding: of the text. names: of all columns, so that a table can be read that goes on without its header; none
-    where they are many. Raises DataError for anything else.
+    where they are many. phase: where only rows on a coarser grid than the table's are used, how many seconds these come
+    after whole multiples of their interval. Raises DataError for anything else.
     """
 
     delimiter: str = ","
@@ -38,6 +40,7 @@ class Form:
     header: bool = True
     encoding: str = "utf-8"
     names: tuple[str, ...] = ()
+    phase: int | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in _ALLOWED.items():
@@ -46,6 +49,8 @@ class Form:
                 raise DataError(f"form of a table: {name} is {value!r:.40}, expected one of {allowed}")
         if not isinstance(self.header, bool) or not isinstance(self.encoding, str):
             raise DataError("form of a table: header or encoding is not what it has to be")
+        if self.phase is not None and (type(self.phase) is not int or not 0 <= self.phase <= LONGEST):
+            raise DataError(f"form of a table: phase is {self.phase!r:.40}, expected seconds")
         for name in ("missing", "names"):
             texts = getattr(self, name)
             if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
