@@ -128,7 +128,7 @@ def test_a_fresh_state_sees_the_last_rows_alone(table: Path, tmp_path: Path):
     with Corpus.open(tmp_path / "c.h5") as corpus:
         forecast = Forecast(corpus.columns, ("temp",), (f"{ahead}h",))
         config = ModelConfig(
-            0, inputs=6, outputs=1, input="real", head="absolute", cell="gru", hidden=3, dtype="float64"
+            0, inputs=4, outputs=1, input="real", head="absolute", cell="gru", hidden=3, dtype="float64"
         )
         model = Model(be, config)
         model.params.initialise(be, 1)
