@@ -14,7 +14,7 @@ from gpurnn.api.table import table_of_parts
 from gpurnn.backend import Backend
 from gpurnn.data.arrays.arrays import Layout, Scaling, expect_finite, inputs_of
 from gpurnn.data.arrays.windows import SequenceStream
-from gpurnn.exceptions import CheckpointError, DataError
+from gpurnn.exceptions import CheckpointError, DataError, GpurnnError
 from gpurnn.files.durable import write_durably
 from gpurnn.files.errors import reported_as
 from gpurnn.network import Model, ModelConfig
@@ -52,7 +52,8 @@ class Fitted:
         """What follows from x (N, T, E), in y's unit and with the axes that y had: (N, T, K), (N, T), (N, K) or (N,).
 
         With quantiles there is one axis more, theirs, at the end. N and T may be others than those of the training;
-        NaN: missing. Each sequence begins from a state of zeros. Raises UsageError for other arrays.
+        NaN: missing. Each sequence begins from a state of zeros. Raises UsageError for other arrays; GpurnnError: a
+        prediction that is not finite.
         """
         array = inputs_of(x, self.model.config.inputs)
         expect_finite("x", array)
@@ -74,6 +75,10 @@ class Fitted:
         for place, (_, o, _) in zip(stream.places(), passes, strict=True):
             rows = o[:, : len(place.sequences)].swapaxes(0, 1).reshape(len(place.sequences), -1, outputs, levels)
             rows = rows * self.y_scaling.scale[:, None] + self.y_scaling.mean[:, None]
+            if not np.isfinite(rows).all():
+                raise GpurnnError(
+                    "a prediction is not finite: the training has diverged, or x has far too large numbers"
+                )
             if not last:
                 found[place.sequences, place.begin : place.end] = rows
             elif place.end == whole:

@@ -191,7 +191,9 @@ def load_meaning(checkpoint: Checkpoint) -> Language | Columns:
     """What a checkpoint keeps of its corpus. Raises CheckpointError, DataError."""
     known = _object(checkpoint, "corpus")
     if "arrays" in known:
-        raise CheckpointError(f"{checkpoint.path}: a model of arrays, which gpurnn.fit made; Fitted.load reads it")
+        raise CheckpointError(
+            f"{checkpoint.path}: a model of arrays, which gpurnn.fit made; gpurnn.api.arrays.Fitted.load reads it"
+        )
     return load_columns(checkpoint) if "columns" in known else load_language(checkpoint)
 
 

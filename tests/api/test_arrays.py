@@ -11,7 +11,7 @@ import pytest
 import gpurnn
 from gpurnn.api import arrays
 from gpurnn.api.arrays import Fitted
-from gpurnn.exceptions import CheckpointError, UsageError
+from gpurnn.exceptions import CheckpointError, GpurnnError, UsageError
 
 N, T = 240, 16
 
@@ -99,7 +99,7 @@ def test_what_was_learnt_is_kept_in_a_file(fitted: Fitted, tmp_path: Path):
 
 def test_other_commands_do_not_take_it_for_a_model_of_text(fitted: Fitted, tmp_path: Path):
     fitted.save(tmp_path / "model")
-    with pytest.raises(CheckpointError, match=r"a model of arrays, which gpurnn.fit made; Fitted.load reads it"):
+    with pytest.raises(CheckpointError, match=r"which gpurnn\.fit made; gpurnn\.api\.arrays\.Fitted\.load reads it"):
         gpurnn.load(tmp_path / "model", "cpu")
 
 
@@ -143,3 +143,26 @@ def test_other_arrays_are_not_predicted(fitted: Fitted):
         fitted.predict(np.zeros((3, 4, 3)))
     with pytest.raises(UsageError, match=r"^x: sequence 0, step 1, number 0 is inf"):
         fitted.predict(np.array([[[0.0, 0.0], [np.inf, 0.0]]]))
+
+
+def test_a_number_far_from_all_others_is_told(fitted: Fitted):
+    x, y = lagged(1, 20)
+    with pytest.raises(UsageError, match=r"^x: sequence 0 has a number that is too far from the mean of the others$"):
+        fitted.predict(np.full((1, 3, 2), 1e300))
+    for sequence in range(20):
+        far = y.copy()
+        far[sequence, 3] = 1e100
+        try:
+            gpurnn.fit(x, far, epochs=1, hidden=2, valid=0.5, device="cpu")
+        except UsageError as error:
+            assert str(error) == f"y: sequence {sequence} has a number that is too far from the mean of the others"
+            return
+    pytest.fail("no sequence was held back")
+
+
+def test_a_prediction_that_is_not_finite_is_told(fitted: Fitted, tmp_path: Path):
+    fitted.save(tmp_path / "model")
+    broken = Fitted.load(tmp_path / "model", "cpu")
+    broken.model.params.values[...] = np.nan
+    with pytest.raises(GpurnnError, match=r"^a prediction is not finite: .* or x has far too large numbers$"):
+        broken.predict(np.zeros((1, 3, 2)))

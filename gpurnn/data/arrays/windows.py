@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gpurnn.data.arrays.arrays import Numbers, Scaling
 from gpurnn.data.stream.windows import KEEP, Cursor, Geometry, Slot, Window
+from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field
 
 
@@ -69,7 +70,8 @@ class SequenceStream:
         carry, weight = (array[: steps * g.lanes].reshape(steps, g.lanes) for array in (slot.carry, slot.weight))
         taken = len(place.sequences)
         rows = self._x_scaling.scaled(self._x[place.sequences, place.begin : place.end])
-        arrays["reals"][:, :taken] = np.nan_to_num(rows, copy=False, nan=0.0).swapaxes(0, 1)
+        np.copyto(rows, 0, where=np.isnan(rows))
+        _put("x", rows, arrays["reals"][:, :taken], place)
         arrays["reals"][:, taken:] = 0
         self._targets(place, arrays["targets"])
         carry.fill(1)
@@ -96,6 +98,16 @@ class SequenceStream:
         taken, whole = len(place.sequences), self._x.shape[1]
         if self._y.shape[1] == whole:
             rows = self._y[place.sequences, place.begin : place.end]
-            out[:, :taken] = self._y_scaling.scaled(rows).swapaxes(0, 1)
+            _put("y", self._y_scaling.scaled(rows), out[:, :taken], place)
         elif place.end == whole:
-            out[-1, :taken] = self._y_scaling.scaled(self._y[place.sequences, 0])
+            _put("y", self._y_scaling.scaled(self._y[place.sequences]), out[-1:, :taken], place)
+
+
+def _put(name: str, rows: NDArray[np.float64], out: NDArray[Any], place: Place) -> None:
+    """rows (B, T, C) into out (T, B, C). Raises UsageError for a number that the window's dtype cannot hold."""
+    with np.errstate(over="ignore"):
+        np.copyto(out, rows.swapaxes(0, 1), casting="same_kind")
+    infinite = np.isinf(out)
+    if infinite.any():
+        sequence = place.sequences[np.argwhere(infinite)[0][1]]
+        raise UsageError(f"{name}: sequence {sequence} has a number that is too far from the mean of the others")
