@@ -304,6 +304,20 @@ def test_an_order_that_nothing_decides_is_taken_from_the_other_corpus(prepared):
     assert made.documents["test"][0][1] == int(dt.datetime(2013, 3, 1, tzinfo=dt.UTC).timestamp())
 
 
+def test_the_encoding_of_the_other_corpus_is_taken(prepared):
+    texts = [f"Zeit,Größe\n2013-01-0{day},1\n2013-01-0{day + 1},2\n".encode("latin-1") for day in (1, 4)]
+    first = prepared(texts[0], time="Zeit", encoding="latin-1", **ALL)
+    made = prepared(texts[1], time=None, columns_from=first.columns)
+    assert made.documents["test"] == [("", START + 3 * 86_400, [[1], [2]])]
+
+
+def test_times_at_the_end_of_the_calendar_are_told(prepared):
+    made = prepared("time,a\n9999-12-30,1\n9999-12-31,2\n", **ALL)
+    assert "9999-12-30 00:00 to 9999-12-31 00:00" in str(made.report)
+    with pytest.raises(DataError, match="9999"):
+        prepared("time,a\n9999-12-30 24:00,1\n9999-12-31 24:00,2\n", **ALL)
+
+
 def test_columns_that_say_nothing_are_left_out_unless_they_are_asked_for(prepared):
     rows = [(START + t * HOUR, t, 5, "NA" if t < 8 else t, "wet") for t in range(10)]
     made = prepared(table(rows, "time,a,same,late,note"), split=(0.8, 0.1, 0.1))

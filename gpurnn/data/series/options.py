@@ -82,6 +82,7 @@ def series_options(
         for name, value in (("columns", columns), ("clock", clock), ("fill", fill), ("every", every)):
             if value is not None:
                 raise UsageError(f"`{name}` contradicts `columns_from`, which says it; leave it out")
+    other = known_form(known)
     own_time = _names("time", time) or (known.time if known is not None else ())
     if not own_time:
         raise UsageError("`series` needs to know the column of the time; give `time=COLUMN`")
@@ -102,9 +103,9 @@ def series_options(
         header=header or not all(name.isdecimal() for name in names),
         order=_one_of("date_order", date_order, ORDERS),
         decimal=_one_of("decimal", decimal, tuple(DECIMALS)),
-        missing=tuple(dict.fromkeys((*_names("missing", missing, several=False), *_known_missing(known)))),
+        missing=tuple(dict.fromkeys((*_names("missing", missing, several=False), *(other.missing if other else ())))),
         skip=_one_of("bad_rows", bad_rows, BAD_ROWS) == "skip",
-        encoding=encoding or "utf-8",
+        encoding=encoding or (other.encoding if other else "utf-8"),
         known=known,
     )
 
@@ -112,11 +113,6 @@ def series_options(
 def known_form(known: Columns | None) -> Form | None:
     """How the tables of another corpus were written, where that can be read."""
     return None if known is None or not known.form else Form.from_json(dict(known.form))
-
-
-def _known_missing(known: Columns | None) -> tuple[str, ...]:
-    form = known_form(known)
-    return () if form is None else form.missing
 
 
 def _names(name: str, given: str | Sequence[str] | None, *, several: bool = True) -> tuple[str, ...]:

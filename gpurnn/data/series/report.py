@@ -13,6 +13,7 @@ from gpurnn.data.series.lines import shown
 from gpurnn.exceptions import shell_word
 
 _SHOWN = 8
+_FIRST, _LAST = -62_135_596_800, 253_402_300_799  # what Python has dates for
 _TOLD = 0.01
 """A column that lacks a smaller part of its numbers is not told."""
 
@@ -140,7 +141,7 @@ class SeriesReport:
 
 def shown_time(seconds: int) -> str:
     """A time for people: 2013-01-31 06:00, with its seconds where it has any."""
-    time = datetime.fromtimestamp(seconds, UTC)
+    time = datetime.fromtimestamp(max(_FIRST, min(seconds, _LAST)), UTC)
     return time.strftime("%Y-%m-%d %H:%M:%S" if time.second else "%Y-%m-%d %H:%M")
 
 
