@@ -95,19 +95,23 @@ def expect(
         kind = "its subclass " if isinstance(array, library.arrays) else ""
         raise TypeError(f"{wanted} a {library.name} array, found {kind}{type(array).__name__}")
     dtypes = dtype if isinstance(dtype, tuple) else (dtype,)
-    sizes = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
-    message = f"{wanted} {' '.join([sizes, *map(str, dtypes)])}, found {array.shape} {array.dtype}"
     if dtypes and array.dtype not in dtypes:
-        raise TypeError(message)
+        raise TypeError(_unlike(wanted, dtypes, shape, array))
     fits = [isinstance(size, str) or size == found for size, found in zip(shape, array.shape, strict=False)]
     if len(shape) != array.ndim or not all(fits):
-        raise ValueError(message)
+        raise ValueError(_unlike(wanted, dtypes, shape, array))
     if in_order and not array.flags.c_contiguous:
         raise ValueError(f"{wanted} a contiguous array, found strides {array.strides}")
-    if array.size and library.address(array) % array.itemsize:
+    if not (library.on_host and array.flags.aligned) and array.size and library.address(array) % array.itemsize:
         raise ValueError(f"{wanted} an aligned array, found one at {library.address(array):#x}")
     if written and library.on_host and not array.flags.writeable:
         raise ValueError(f"{wanted} a writeable array, found a read-only one")
+
+
+def _unlike(wanted: str, dtypes: tuple[np.dtype[Any], ...], shape: tuple[int | str, ...], array: Array) -> str:
+    """What is said of an array of another dtype or shape; it takes as long as a small product, so only then."""
+    sizes = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+    return f"{wanted} {' '.join([sizes, *map(str, dtypes)])}, found {array.shape} {array.dtype}"
 
 
 def expect_below(operation: str, name: str, index: np.ndarray, below: int) -> None:
