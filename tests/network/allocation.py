@@ -18,7 +18,7 @@ The peak is of all domains, NumPy's and Python's. Sizes are to be chosen so that
 """
 
 
-def check_no_allocation(phases: Mapping[str, Callable[[], None]], *, windows: int = 50, warm: int = 2) -> None:
+def check_no_allocation(phases: Mapping[str, Callable[[], None]], *, windows: int = 16, warm: int = 2) -> None:
     """Run the phases of each window in order; fails where one, after `warm` windows, makes a large array.
 
     Two readings: the peak of each phase over what was there when it began, which sees temporaries; and at the end what

@@ -140,13 +140,13 @@ def test_a_temporary_is_seen():
 
 def test_one_temporary_in_many_windows_is_seen():
     with pytest.raises(AssertionError, match="'work': "):
-        check_no_allocation({"work": _seldom(make_temporary, 20)})
+        check_no_allocation({"work": _seldom(make_temporary, 10)})
 
 
 def test_what_is_kept_is_seen():
     kept: list[np.ndarray] = []
     with pytest.raises(AssertionError, match="1 arrays"):
-        check_no_allocation({"work": _seldom(lambda: kept.append(np.ones(SMALL, np.uint8)), 20)})
+        check_no_allocation({"work": _seldom(lambda: kept.append(np.ones(SMALL, np.uint8)), 10)})
 
 
 def _seldom(work: Callable[[], None], number: int) -> Callable[[], None]:
