@@ -122,6 +122,7 @@ def test_every_operation_in_every_set(operation: str, dtype: str) -> None:
 COMPILED = [cell for cell in CELLS.values() if cell is not outside_cell.CELL]
 ELEMENTWISE = [op.name for cell in COMPILED for op in (cell.forward, cell.backward)]
 ELEMENTWISE += [SOFTMAX_XENT.name, XENT.name, *(op.name for op in optimizer.OPTIMIZERS.values())]
+ELEMENTWISE += ["absolute_with_error", "huber_with_error", "squared_with_error"]
 
 
 def along(op: FusedOp, size: int, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:

@@ -110,6 +110,15 @@ MUTANTS = {
         "int step = WARP / 4; step > 0; step /= 2)\n        x +=",
         parity("softmax_xent"),
     ),
+    "real targets: a missing one is counted": Mutant(
+        "regression.cu", "if (!missing)", "if (true)", parity("quantile_with_error")
+    ),
+    "real targets: the level of another quantile": Mutant(
+        "regression.cu", "levels[k % Q]", "levels[k / Q % Q]", parity("quantile")
+    ),
+    "real targets: a sum over half a warp": Mutant(
+        "regression.cu", "int step = WARP / 2;", "int step = WARP / 4;", parity("absolute", 2)
+    ),
     "update: no barrier in the norm's reduction": Mutant(
         "optimizer.cu",
         BARRIER + "        if (threadIdx.x < half)",
