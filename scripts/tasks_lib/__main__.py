@@ -9,7 +9,8 @@ import statistics
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
+
+from bench_lib.outputs import output_file
 
 from gpurnn.exceptions import GpurnnError
 from gpurnn.files.durable import write_durably
@@ -23,7 +24,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=list(TASKS), metavar="TASK", help=", ".join(TASKS))
     parser.add_argument("--minutes", type=float, default=1.0, help="of each training (%(default)g)")
     parser.add_argument("--seeds", type=int, default=3, help="how many trainings (%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--json", type=output_file, metavar="FILE", help="write the figures there, too")
     arguments = parser.parse_args()
     if not arguments.minutes > 0 or arguments.seeds < 1:
         parser.error("--minutes: expected more than 0; --seeds: at least 1")

@@ -11,6 +11,7 @@ from bench_lib import __main__ as bench
 from gpu_check_lib import __main__ as gpu_check
 from gpu_check_lib.report import Report
 from nodes import FOLDERS, FREE, SPECIAL, files, picture
+from tasks_lib import __main__ as tasks
 
 FILES = files(b"old")
 
@@ -33,6 +34,18 @@ def test_figures_of_the_benchmark(
     assert picture(tmp_path) == before
 
 
+@pytest.mark.parametrize("kind", [*FOLDERS, *SPECIAL])
+def test_figures_of_the_tasks(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out.json"
+    {**FOLDERS, **SPECIAL}[kind](output)
+    before = picture(tmp_path)
+    refused(tasks.main, ["tasks", "--json", str(output)], monkeypatch)
+    assert f"argument --json: {output}: " in capsys.readouterr().err
+    assert picture(tmp_path) == before
+
+
 @pytest.mark.parametrize("kind", [*FILES, *SPECIAL])
 def test_the_folder_of_the_report(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -46,7 +59,12 @@ def test_the_folder_of_the_report(
 
 
 @pytest.mark.parametrize(
-    ("main", "arguments"), [(bench.main, ["bench", "--json", "-"]), (gpu_check.main, ["gpu_check", "--output", "-"])]
+    ("main", "arguments"),
+    [
+        (bench.main, ["bench", "--json", "-"]),
+        (tasks.main, ["tasks", "--json", "-"]),
+        (gpu_check.main, ["gpu_check", "--output", "-"]),
+    ],
 )
 def test_standard_output_is_refused(
     main: Callable[[], int],
