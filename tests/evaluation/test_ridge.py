@@ -55,21 +55,32 @@ def test_weights_strength_and_errors(be: Backend, corpus: Path, monkeypatch: pyt
     assert x.shape[1] == 24 * 2 + 4 + 1 + 1
     held = np.eye(x.shape[1])
     held[-1, -1] = 0
-    weights = [np.linalg.lstsq(x.T @ x + s * len(x) * held, x.T @ y, rcond=None)[0] for s in STRENGTHS]
+    scale, mean = COLUMNS.scale[1], COLUMNS.mean[1]
+
+    def base(x: np.ndarray, kind: str) -> np.ndarray:
+        """What the change is counted from, over the scale, less the mean: now is the input before the last."""
+        return x[:, -2] if kind == "now" else np.zeros(len(x))
+
+    found = {}
     xv, yv, _ = table(forecast, VALID, TEST)
-    by_strength = [np.abs(xv @ w - yv).mean() for w in weights]
-    best = int(np.argmin(by_strength))
+    for kind in ("now", "mean"):
+        for s in STRENGTHS:
+            y_kind = y + x[:, -2] - base(x, kind)
+            weights = np.linalg.lstsq(x.T @ x + s * len(x) * held, x.T @ y_kind, rcond=None)[0]
+            found[kind, s] = weights, np.abs(xv @ weights + base(xv, kind) - yv - xv[:, -2]).mean()
+    best = min(found, key=lambda each: found[each][1])
     xt, yt, _ = table(forecast, TEST, 2**40)
-    expected = np.abs(xt @ weights[best] - yt).mean() * COLUMNS.scale[1]
+    expected = np.abs(xt @ found[best][0] + base(xt, best[0]) - yt - xt[:, -2]).mean() * scale
+    assert mean == 20 and len({round(error, 9) for _, error in found.values()}) == 8
     for block in (4096, 37):
         monkeypatch.setattr(ridge_module, "_CELLS", block * x.shape[1] if block > 64 else 0)
         with Corpus.open(corpus) as opened:
             ridge = Ridge(forecast)
             assert ridge.fit(opened)
-            found = evaluate_series(model_of(be, forecast), forecast, opened, "test")
-        assert ridge.strengths == (STRENGTHS[best],)
-        assert found.baselines["ridge on 24 h"].mae == pytest.approx(expected, rel=1e-5)
-        assert found.baselines["ridge on 24 h"].targets == len(yt)
+            told = evaluate_series(model_of(be, forecast), forecast, opened, "test")
+        assert ridge.chosen == ((best[1], best[0] == "now"),)
+        assert told.baselines["ridge on 24 h"].mae == pytest.approx(expected, rel=1e-5)
+        assert told.baselines["ridge on 24 h"].targets == len(yt)
 
 
 def test_it_finds_a_rule_that_there_is(be: Backend, tmp_path: Path):
@@ -86,14 +97,14 @@ def test_it_finds_a_rule_that_there_is(be: Backend, tmp_path: Path):
         found = evaluate_series(model_of(be, forecast), forecast, opened, "test")
         ridge = Ridge(forecast)
         assert ridge.fit(opened)
-    assert ridge.strengths[0] == min(STRENGTHS)
+    assert ridge.chosen[0][0] == min(STRENGTHS)
     assert found.baselines["ridge on 24 h"].mae < 1.5 < found.baselines["same as now"].mae
 
 
 def test_inputs_stay_few_where_rows_are_many():
     minutes = Ridge(Forecast(columns("a", "b", interval=60), ("a",), ("24h",)))
     assert minutes.seconds == 86_400
-    assert minutes.lags[0] == 0 and len(minutes.lags) == 180 and minutes.lags[1] == 8 and minutes.lags[-1] < 1440
+    assert minutes.lags[0] == 0 and len(minutes.lags) == 24 and minutes.lags[1] == 60 and minutes.lags[-1] == 1380
     many = Ridge(Forecast(columns(*(f"c{i}" for i in range(500))), ("c1",), ("24h",)))
     assert many.inputs < 2100 and len(many.lags) == 4
     assert Ridge(Forecast(columns("a", interval=86_400), ("a",), ("1d",))).lags == (0,)
@@ -120,4 +131,4 @@ def test_without_train_or_valid(tmp_path: Path):
     with Corpus.open(write_series(tmp_path / "v.h5", COLUMNS, SERIES, TEST, TEST)) as opened:
         ridge = Ridge(forecast)
         assert ridge.fit(opened)
-        assert ridge.strengths == (STRENGTHS[2],)
+        assert ridge.chosen == ((STRENGTHS[1], True),)
