@@ -42,7 +42,7 @@ INLINE void tile(
         for (int v = 0; v < 2 * panels; v++)
             w[v] = *(const STORED *)(panel + v / 2 * apart + v % 2 * LANES);
 #pragma GCC unroll 4
-        for (int p = 0; p < panels; p++)
+        for (int p = 0; p < panels && rows > 1; p++) /* one row reads too fast for it: the processor looks ahead itself */
             FETCH(next + p * apart);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
