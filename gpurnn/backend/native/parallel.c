@@ -35,7 +35,6 @@ static struct {
     void *given;
     int parts;
 } shared; /* what there is to do, as long as any part is WANTED or TAKEN */
-static _Atomic double last_work = 0; /* when some was finished, in however many threads */
 
 static double seconds(void) {
     struct timespec now;
@@ -50,7 +49,7 @@ int threads_for(double operations, long long most, int threads) {
         threads = (int)most;
     if (threads > operations / LEAST_WORK)
         threads = (int)(operations / LEAST_WORK);
-    int sleeping = seconds() > atomic_load(&last_work) + AWAKE;
+    int sleeping = atomic_load(&pool[1].asleep) > 0; /* it got no part of any work for a while */
     return threads < 2 || (sleeping && operations < WORTH_WAKING) ? 1 : threads;
 }
 
@@ -175,5 +174,4 @@ void in_parallel(int parts, void (*work)(void *given, int part, int parts), void
         wait_for(&pool[n], NOTHING);
     if (ours)
         atomic_flag_clear(&busy);
-    atomic_store(&last_work, seconds());
 }
