@@ -57,8 +57,11 @@ class Plot:
 
     def draw(self, names: Sequence[str], quantiles: Sequence[float]) -> None:
         """Write the picture: of each target a panel. names: of the series. quantiles: of the model."""
-        from matplotlib.figure import Figure  # takes a second to load
+        from matplotlib import dates  # takes a second to load
+        from matplotlib.figure import Figure
 
+        locator: Any = dates.AutoDateLocator
+        formatter: Any = dates.ConciseDateFormatter
         forecast = self._forecast
         panels = min(forecast.width, _PANELS)
         figure = Figure(figsize=(11, 1 + 3 * panels), layout="constrained")
@@ -79,6 +82,11 @@ class Plot:
             axes.legend(loc="upper right", frameon=False, ncols=3)
             axes.grid(alpha=0.3)
             axes.margins(x=0.01)
+            ticks: Any = dates.AutoDateLocator(
+                interval_multiples=False
+            )  # multiples begin anew with each month, too close to others
+            axes.xaxis.set_major_locator(ticks)
+            axes.xaxis.set_major_formatter(formatter(ticks))
         axes.set_xlabel("time that is forecast, UTC")
         _write(figure, self._path)
 
