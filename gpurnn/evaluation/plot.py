@@ -82,9 +82,7 @@ class Plot:
             axes.legend(loc="upper right", frameon=False, ncols=3)
             axes.grid(alpha=0.3)
             axes.margins(x=0.01)
-            ticks: Any = dates.AutoDateLocator(
-                interval_multiples=False
-            )  # multiples begin anew with each month, too close to others
+            ticks = locator(interval_multiples=False)  # multiples begin anew with each month
             axes.xaxis.set_major_locator(ticks)
             axes.xaxis.set_major_formatter(formatter(ticks))
         axes.set_xlabel("time that is forecast, UTC")
