@@ -13,6 +13,7 @@ from gpurnn.cli.main import COMMANDS, main
 from gpurnn.cli.options import OUTPUT_FILE
 
 NO_NAMES = {"device", "encoding", "document_separator", "prompt", "stop", "split"}
+NO_NAMES |= {"time", "key", "columns", "every", "missing", "target", "ahead"}
 """Parameters that take a text which is no name."""
 
 

@@ -222,10 +222,10 @@ def _maker(
 ) -> WindowMaker:
     if forecast is None:
         if not split.symbols:
-            raise DataError(f"{split.path}: it holds rows of numbers, no tokens; say what to forecast with `forecast`")
+            raise DataError(f"{split.path}: it holds rows of numbers, no tokens; give the stream a forecast")
         return TextWindows(split, geometry, text_fields(split.symbols, planned=plan), restarts)
     if not split.inputs:
-        raise DataError(f"{split.path}: it holds tokens, no rows of numbers; leave `forecast` out")
+        raise DataError(f"{split.path}: it holds tokens, no rows of numbers; leave the forecast out")
     return SeriesWindows(split, geometry, forecast, checked("burn_in", Natural, burn_in), restarts)
 
 
