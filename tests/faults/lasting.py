@@ -35,8 +35,8 @@ GROWTH = 16 << 20
 """So much memory may be more at the end than after the first rows: what libraries keep, and nothing of a row."""
 MOST = 300 << 20
 SLOWEST = 10e6
-"""Bytes a second that a table is read at, at least, where it is large."""
-LARGE = 1 << 30
+"""Bytes of a table, at least, in a second of the processor's time, where it is large."""
+LARGE = 1 << 28
 _BLOCK = 1 << 14
 
 
@@ -91,10 +91,10 @@ def prepare_table(count: int) -> dict[str, Any]:
         rows = count // 56
         with table.open("wb") as file:
             file.writelines(lines(rows))
-        size, began = table.stat().st_size, time.perf_counter()
+        size, began = table.stat().st_size, time.process_time()  # others may run beside it
         options = series_options(time="time", key="station", clock=True)
         prepare_series([table], Path(folder) / "c.h5", options)
-        rate = size / (time.perf_counter() - began)
+        rate = size / (time.process_time() - began)
         with Corpus.open(Path(folder) / "c.h5") as corpus:
             found = sum(len(corpus.split(name)) for name in SPLITS)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -104,7 +104,7 @@ def prepare_table(count: int) -> dict[str, Any]:
     if peak > MOST:
         violations.append(f"preparing {size:,} bytes took {peak:,} bytes of memory, expected at most {MOST:,}")
     if rate < SLOWEST and size > LARGE:
-        violations.append(f"a table was prepared at {rate / 1e6:.1f} MB a second, expected {SLOWEST / 1e6:g}")
+        violations.append(f"{rate / 1e6:.1f} MB a second of a processor, expected {SLOWEST / 1e6:g}")
     return {"violations": violations, "peak_growth": peak, "bytes": size, "rate": rate}
 
 

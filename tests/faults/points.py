@@ -251,7 +251,7 @@ def tables(tally: Tally) -> None:
     """A table larger than the memory that preparing it may take."""
     report = tally.keep(call("faults.lasting:prepare_table", preload=False, count=tally.share(2_200_000_000)))
     tally.add("bytes of a table", report["bytes"])
-    _lasting(tally, "bytes of a table a second", "peak of memory, table", report)
+    _lasting(tally, "bytes of a table a second of a processor", "peak of memory, table", report)
 
 
 def streams(tally: Tally) -> None:
