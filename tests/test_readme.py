@@ -63,17 +63,19 @@ def test_the_python_runs(folder: Path, capsys: pytest.CaptureFixture[str], monke
     windows = iter(WINDOWS)
     names: dict[str, Any] = {}
     printed = []
-    assert len(blocks()) == 7
+    assert len(blocks()) == 8
     for line, code in blocks():
         shorter = re.sub(r"\bminutes=3\b", lambda found: f"windows={next(windows)}", code)
         exec(compile("\n" * line + shorter, README, "exec"), names)
         printed.append(capsys.readouterr().out)
     assert next(windows, None) is None
-    of_run, after, shim, stream, training, through, parts = printed
+    of_run, after, arrays, shim, stream, training, through, parts = printed
     assert of_run.splitlines()[0] == str(gpurnn.evaluate("book.safetensors", "book.h5").bits_per_char)
     assert re.search(r"^layers.0 +gru", of_run, re.MULTILINE)
     assert re.fullmatch(r"(\d\.\d+\n)+60 windows are done 60 runs/book/checkpoints/window-0000000060\S+\n", after)
     assert names["y"].shape == (6, 1, len(gpurnn.load("runs/book").language.vocabulary))
+    error, spread = map(float, arrays.split(" of "))
+    assert error < 0.1 * spread
     assert "because" in shim and "[[3. 3.]\n [3. 3.]]" in shim
     assert stream == ""
     assert re.fullmatch(r"0 \d\.\d+\n", training)
