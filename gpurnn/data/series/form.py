@@ -9,6 +9,8 @@ from gpurnn.data.series.numbers import DECIMALS
 from gpurnn.exceptions import DataError
 
 DELIMITERS = (",", ";", "\t", "|")
+_LATER = {"names", "phase"}
+"""What forms of before did not have."""
 _ALLOWED: dict[str, tuple[Any, ...]] = {
     "delimiter": DELIMITERS,
     "decimal": (None, *DECIMALS),
@@ -65,7 +67,7 @@ class Form:
     def from_json(cls, data: Any) -> Self:
         """The form that `to_json` described; DataError when it is not one."""
         names = {field.name for field in fields(cls)}
-        if not isinstance(data, dict) or set(data) != names:
+        if not isinstance(data, dict) or not names - _LATER <= set(data) <= names:
             raise DataError(f"form of a table: expected the fields {', '.join(sorted(names))}")
         return cls(**data)
 

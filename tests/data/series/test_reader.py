@@ -285,3 +285,13 @@ def test_the_names_are_kept_where_they_are_few():
     assert reader.form.names == () and len(reader.header) == 1001
     plain = TableReader([b"2013-01-01,5\n"], "t", Wanted(("1",), "", ("2",)), Form(header=False))
     assert (plain.has_header, plain.form.names) == (False, ())
+
+
+def test_a_form_that_lacks_what_came_later_is_read():
+    form = Form(delimiter=";", decimal="comma", names=("a", "b"), phase=300)
+    assert Form.from_json(form.to_json()) == form
+    older = {name: value for name, value in form.to_json().items() if name not in ("names", "phase")}
+    assert Form.from_json(older) == Form(delimiter=";", decimal="comma")
+    for wrong in (older | {"colour": 1}, older | {"phase": -1}, older | {"phase": True}, older | {"names": "a"}, []):
+        with pytest.raises(DataError, match="form of a table: "):
+            Form.from_json(wrong)
