@@ -149,7 +149,7 @@ def test_what_a_kind_does_not_have_is_one_line(kind: str, tmp_path: Path) -> Non
 
 def test_windows_of_another_kind_are_one_line(tmp_path: Path) -> None:
     for kind, given, told in (
-        ("series", {}, "it holds rows of numbers, no tokens; say what to forecast"),
+        ("series", {}, "it holds rows of numbers, no tokens; give the stream a forecast"),
         ("pairs", {"forecast": Forecast(columns("a"), ("a",), ("1h",))}, "it holds tokens, no rows of numbers"),
     ):
         EVERY[kind]().write(tmp_path / "x.h5")
