@@ -13,6 +13,7 @@ from typing import Any
 import outside_cell
 import pytest
 from click.testing import CliRunner
+from signalled import default_signals_here
 from trained import documents, make_corpus
 
 import gpurnn
@@ -143,9 +144,10 @@ def test_callbacks_get_the_learner_and_the_lines_of_the_log(corpus: Path):
         if len(seen) == 7:
             os.kill(os.getpid(), signal.SIGINT)
 
-    run = gpurnn.train(
-        corpus, "run", hidden=9, windows=99, log_every=2, device="cpu", on_window=on_window, on_line=lines.append
-    )
+    with default_signals_here():
+        run = gpurnn.train(
+            corpus, "run", hidden=9, windows=99, log_every=2, device="cpu", on_window=on_window, on_line=lines.append
+        )
     assert seen == list(range(1, 8))
     assert [line["window"] for line in lines] == [2, 4, 6]
     assert (run.exit_code, run.reason, run.valid) == (130, "stopped by SIGINT", None)
