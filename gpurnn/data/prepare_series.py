@@ -37,6 +37,8 @@ from gpurnn.files.temporary import sweep_beside
 _MOST_KEYS = 1_000_000
 _OFF_GRID = 100
 """One row of so many may lie off the grid; it is left out."""
+_FEW, _DIFFERING = 10, 10
+"""More rows, and more than one in so many, with the time of another and other numbers: several series taken for one."""
 
 
 def prepare_series(
@@ -210,12 +212,22 @@ class _Job:
                         statistics.add(begins, values)
                 if grid.counts.off > len(read.rows) // _OFF_GRID:
                     raise self._off_grid(grid, read)
+                if grid.counts.differing > max(_FEW, len(read.rows) // _DIFFERING) and not self.options.skip:
+                    raise self._several_series(len(read.rows))
             if sum(map(len, splits)) > before:
                 keys.append(read.names[number])
             done += stop - start
             self.progress("ordering", done, len(read.rows))
         statistics.finish()
         return keys
+
+    def _several_series(self, rows: int) -> DataError:
+        more = f"{self.options.key} does not tell all series apart" if self.options.key else "there is no `key`"
+        return DataError(
+            f"more than {max(_FEW, rows // _DIFFERING):,} of {rows:,} rows have the time of another row and other "
+            f"numbers: {more}; name the column that says which series a row is of with `key`, or leave them out with "
+            "`bad_rows=skip`"
+        )
 
     def _off_grid(self, grid: Grid, read: _Read) -> DataError:
         number, time = grid.counts.first_off or (0, 0)

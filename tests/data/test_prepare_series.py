@@ -417,3 +417,17 @@ def test_an_output_among_the_tables_or_that_is_there_is_refused(tmp_path: Path):
         prepare_series([path], path, series_options(time="time"), force=True)
     with pytest.raises(DataError, match="it exists"):
         prepare_series([path], path, series_options(time="time"))
+
+
+def test_several_series_are_not_taken_for_one(prepared):
+    """Two stations in one table: no row of either is silently left out where nothing tells them apart."""
+    rows = [(START + hour * 3600, station, hour * 7 % 5 + station) for hour in range(50) for station in (1, 2)]
+    text = table(rows, "time,station,a")
+    with pytest.raises(DataError) as error:
+        prepared(text, columns="a")
+    assert str(error.value) == (
+        "more than 10 of 100 rows have the time of another row and other numbers: there is no `key`; name the column "
+        "that says which series a row is of with `key`, or leave them out with `bad_rows=skip`"
+    )
+    assert prepared(text, columns="a", bad_rows="skip").report.counts.differing == 50
+    assert prepared(text, columns="a", key="station").report.counts.differing == 0
