@@ -64,12 +64,13 @@ def assert_same_run(one: Path, other: Path, windows: int) -> None:
 
 
 @pytest.mark.parametrize("cell", list(CELLS))
-def test_two_hundred_windows_are_one_hundred_twice(be: Backend, corpus: Corpus, tmp_path: Path, cell: str):
+def test_a_run_is_its_halves(be: Backend, corpus: Corpus, tmp_path: Path, cell: str):
+    half = 100 if be.device == "cpu" else 40  # an emulated device takes its time
     config = settings(corpus, cell)
-    train(be, corpus, config, tmp_path / "whole", 200)
-    train(be, corpus, config, tmp_path / "parts", 100)
-    resumed_run(be, tmp_path / "parts", refuse_warnings).run(Limits(windows=200))
-    assert_same_run(tmp_path / "whole", tmp_path / "parts", 200)
+    train(be, corpus, config, tmp_path / "whole", 2 * half)
+    train(be, corpus, config, tmp_path / "parts", half)
+    resumed_run(be, tmp_path / "parts", refuse_warnings).run(Limits(windows=2 * half))
+    assert_same_run(tmp_path / "whole", tmp_path / "parts", 2 * half)
     entries = log_without_clock(tmp_path / "whole")
     assert entries[-1]["nats_per_token"] < 0.9 * entries[0]["nats_per_token"]  # it learnt something, so bits moved
 
@@ -99,8 +100,9 @@ def test_a_set_that_rounds_otherwise_refuses_an_exact_resume(corpus: Corpus, tmp
         resumed_run(others[0], tmp_path / "run", refuse_warnings)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw"])
-@pytest.mark.parametrize("schedule", ["constant", "step", "plateau"])
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"), [("sgd", "constant"), ("rmsprop", "step"), ("adamw", "plateau")]
+)  # neither knows of the other
 def test_every_optimizer_and_schedule_resumes(
     be: Backend, corpus: Corpus, tmp_path: Path, optimizer: str, schedule: str
 ):
