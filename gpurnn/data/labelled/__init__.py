@@ -1,0 +1,1 @@
+"""Texts with a label each, and sentences with a tag a word: what is read, what is refused, what is stored."""
