@@ -1,0 +1,202 @@
+"""A recurrent layer in both directions: one over the window, one over its reverse, joined.
+
+    y(t) = [h(t), h'(t)]    h' goes from the last step to the first: h'(t) follows from x(t) and h'(t+1)
+
+The reverse direction is the same layer over the rows of the window in reversed order. A sequence begins there where in
+time it ends: what it sees of step t+1 at step t has the carry of step t+1, and in the window's last step carry 0.
+So sequences have to be whole: nothing is known in a window of what comes after it, and no state of the reverse
+direction goes from one to the next. What is left over behind the last sequence of a lane has to begin with carry 0, or
+that sequence would see it. Source: Schuster & Paliwal 1997.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+
+from gpurnn.backend import Array
+from gpurnn.exceptions import UsageError
+from gpurnn.fields import Field
+from gpurnn.network.batch import Batch
+from gpurnn.network.config import ModelConfig
+from gpurnn.network.layers.recurrent import Recurrent, RecurrentPass
+from gpurnn.network.params import Spec
+from gpurnn.network.part import Binding, Lane, Named, Part, Pass
+from gpurnn.network.signal import Product, Rows, Signal, Symbols
+from gpurnn.network.starts import STARTS
+
+_REVERSE = "reverse"
+
+
+class BothDirections(Part):
+    """ahead: the layer that goes with time, whose names are those of a recurrent layer. reverse: the other one."""
+
+    def __init__(self, config: ModelConfig, number: int, inputs: int) -> None:
+        self.ahead, self.reverse = Recurrent(config, number, inputs), _Reverse(config, number, inputs)
+        self.name, self.kind = self.ahead.name, f"{config.cell} in both directions"
+        self.inputs, self.outputs = inputs, 2 * config.hidden
+        self.states, self.fields = self.ahead.states, self.ahead.fields
+
+    def specs(self) -> list[Spec]:
+        return [*self.ahead.specs(), *self.reverse.specs()]
+
+    @property
+    def step_fields(self) -> tuple[Field, ...]:
+        """None, as those of `Recurrent`."""
+        return ()
+
+    def first(self, value: Named) -> Named:
+        return self.ahead.first(value)
+
+    def bind(self, to: Binding, x: Signal) -> Pass:
+        return BothDirectionsPass(self, to, x)
+
+    def step(self, lane: Lane, x: Signal) -> Signal:
+        raise UsageError(
+            f"{self.name} ({self.kind}): a model of both directions cannot be stepped, a step depends on those after "
+            "it; run `model.forward` on windows of whole sequences"
+        )
+
+
+class _Reverse(Recurrent):
+    """The layer that goes against time; to itself it is one that goes with it."""
+
+    def __init__(self, config: ModelConfig, number: int, inputs: int) -> None:
+        super().__init__(config, number, inputs)
+        self.name = f"{self.name}.{_REVERSE}"
+        self.start = STARTS[config.start](config, f"{self.name}.start", self.states)
+
+
+class BothDirectionsPass(Pass):
+    """The passes of two recurrent layers: `ahead` over the window, `reverse` over a reversed copy of what it reads.
+
+    The copy has the window's steps from its row 0 on: step t of the window is its step T-1-t.
+    """
+
+    part: BothDirections
+    y: Rows
+
+    def __init__(self, part: BothDirections, to: Binding, x: Signal) -> None:
+        super().__init__(part, to.dense(to.empty(to.rows, part.outputs), to.error(part.outputs)))
+        self._xp, self._lanes, self._hidden, self._x = to.be.xp, to.lanes, part.ahead.outputs, x
+        self._batch = to.batch
+        self._reversed = Batch(to.be, part.reverse.fields, to.real, to.lanes, to.steps, train=False)
+        self.ahead = RecurrentPass(part.ahead, to, x)
+        against = copy(to)  # after `ahead` is bound: they share the buffers of errors, and the ones
+        against.batch = self._reversed
+        self._x_reversed = _reversed_signal(part, against, x)
+        self.reverse = RecurrentPass(part.reverse, against, self._x_reversed)
+        self.states = self.ahead.states
+
+    @property
+    def d_first(self) -> Named:
+        return self.ahead.d_first
+
+    def forward(self, batch: Batch) -> None:
+        self.ahead.forward(batch)
+        self._reverse_batch(batch)
+        if isinstance(self._x, Rows) and isinstance(self._x_reversed, Rows):
+            self._by_step(self._x_reversed.value)[...] = self._by_step(self._x.value)[::-1]
+        self.reverse.forward(self._reversed)
+        y, hidden = self._by_step(self.y.value), self._hidden
+        y[:, :, :hidden] = self.ahead.states["h"][1 : batch.steps + 1]
+        y[:, :, hidden:] = self.reverse.states["h"][batch.steps : 0 : -1]
+
+    def backward(self, batch: Batch) -> None:
+        """The two halves of y's error one after the other: the layers share a buffer for theirs.
+
+        That of x comes last: it may lie where the error of y or of a half does.
+        """
+        dy, dh, dh_reversed = self.y.error, self.ahead.y.error, self.reverse.y.error
+        assert dy is not None
+        assert dh is not None
+        assert dh_reversed is not None
+        hidden = self._hidden
+        self._reverse_facts(batch)
+        self._by_step(dh_reversed)[...] = self._by_step(dy)[::-1, :, hidden:]
+        self.reverse.backward(self._reversed)
+        self._by_step(dh)[...] = self._by_step(dy)[:, :, :hidden]
+        self.ahead.d_last = self.d_last
+        self.ahead.backward(batch)
+        if self._x.error is not None and self._x_reversed.error is not None:
+            dx = self._by_step(self._x.error)
+            self._xp.add(dx, self._by_step(self._x_reversed.error)[::-1], out=dx)
+
+    def errors_at(self, t: int, dy: Array | None) -> tuple[dict[str, Array], Array | None]:
+        halves = (None, None) if dy is None else (dy[:, : self._hidden].copy(), dy[:, self._hidden :].copy())
+        errors, dx = self.ahead.errors_at(t, halves[0])
+        errors_reversed, dx_reversed = self.reverse.errors_at(self._batch.steps - 1 - t, halves[1])
+        return errors | errors_reversed, None if dx is None or dx_reversed is None else dx + dx_reversed
+
+    def gradients_at(self, t: int, dy: Array | None, gradient: Named) -> None:
+        prefix = f"{_REVERSE}."
+        of_reverse = {name.removeprefix(prefix): each for name, each in gradient.items() if name.startswith(prefix)}
+        self._reverse_facts(self._batch)
+        self.ahead.gradients_at(t, None, gradient)
+        self.reverse.gradients_at(self._batch.steps - 1 - t, None, of_reverse)
+
+    def _by_step(self, rows: Array) -> Array:
+        """The rows (T B, ...) that the window at hand has, (steps, B, ...)."""
+        return _by_step(rows, self._batch.steps, self._lanes)
+
+    def _reverse_batch(self, batch: Batch) -> None:
+        """What is read of the window by the reverse layer and its start: carry, and the start's fields."""
+        self._reverse_facts(batch)
+        self._reversed.carry[0].fill(0)
+        self._reversed.carry[1 : batch.steps] = batch.carry[batch.steps - 1 : 0 : -1]
+        for name, array in self._reversed.arrays.items():
+            self._by_step(array)[...] = self._by_step(batch.arrays[name])[::-1]
+
+    def _reverse_facts(self, batch: Batch) -> None:
+        """What the host knows of the reversed window; anew in each pass, since a captured window runs none of this."""
+        steps, boundary = batch.steps, batch.boundary
+        inside = [False] * (steps - 1) if boundary is None else boundary[steps - 1 : 0 : -1]
+        self._reversed.begin(steps, [True, *inside])
+
+
+def _by_step(rows: Array, steps: int, lanes: int) -> Array:
+    return rows[: steps * lanes].reshape(steps, lanes, -1)
+
+
+def _reversed_signal(part: BothDirections, to: Binding, x: Signal) -> Signal:
+    """The signal that the reverse layer reads. Rows have a copy, which its pass fills, and an error of their own."""
+    if isinstance(x, Rows):
+        error = None if x.error is None else to.empty(to.rows, x.width)
+        return to.dense(to.empty(to.rows, x.width), error)
+    if isinstance(x, Symbols):
+        return _ReversedSymbols(to, x)
+    raise UsageError(f"{part.name}: expected rows or symbols from the part before it, found a {type(x).__name__}")
+
+
+class _ReversedSymbols(Signal):
+    """Symbols in reversed order: what is reversed is the product, so that the order of their sums needs no other plan.
+
+    to: the binding of the reverse layer.
+    """
+
+    def __init__(self, to: Binding, x: Symbols) -> None:
+        self._to, self._x, self.width = to, x, x.width
+
+    def product(self, W: Array, dW: Array | None) -> Product:
+        return _ReversedProduct(self._to, self._x.product(W, dW), W.shape[1])
+
+    def at(self, t: int) -> Array:
+        return self._x.at(self._to.batch.steps - 1 - t)
+
+
+class _ReversedProduct:
+    def __init__(self, to: Binding, xW: Product, width: int) -> None:
+        self._xW, self._lanes, self._in_time = xW, to.lanes, to.empty(to.rows, width)
+
+    def forward(self, y: Array) -> None:
+        in_time = self._in_time[: len(y)]
+        self._xW.forward(in_time)
+        self._copy_reversed(in_time, y)
+
+    def backward(self, dy: Array) -> None:
+        in_time = self._in_time[: len(dy)]
+        self._copy_reversed(dy, in_time)
+        self._xW.backward(in_time)
+
+    def _copy_reversed(self, rows: Array, out: Array) -> None:
+        steps = len(rows) // self._lanes
+        _by_step(out, steps, self._lanes)[...] = _by_step(rows, steps, self._lanes)[::-1]
