@@ -26,6 +26,10 @@ VARIANTS = {
     "one_hot": (ModelConfig(hidden=HIDDEN, symbols=100, layers=2, dropout=0.0), False),
     "many_symbols": (ModelConfig(hidden=HIDDEN, symbols=300, dropout=0.0), True),
     "everything": (ModelConfig(hidden=HIDDEN, symbols=300, layers=2, embedding=24, dropout=0.3), True),
+    "both_directions": (
+        ModelConfig(hidden=HIDDEN, symbols=300, layers=2, dropout=0.3, stack=("both_directions", "dropout")),
+        True,
+    ),
 }
 """A model, and whether documents begin inside its windows."""
 

@@ -91,6 +91,11 @@ COMBINATIONS = [
     {"stack": ("dropout", "recurrent", "recurrent"), "input": "scaled", "dropout": 0.4},
     {"stack": ("dropout",), "input": "real", "dropout": 0.4},
     {"inputs": 5, "outputs": 2, "stack": ("recurrent",)},
+    *(
+        {"input": i, "start": s, "stack": ("both_directions", "dropout"), "layers": 2, "dropout": 0.3}
+        for i, s in zip(INPUT_NAMES, ("learned", "side", "zero", "side"), strict=True)
+    ),
+    *({"cell": cell, "start": "learned", "stack": ("both_directions", "gain")} for cell in CELLS),
 ]
 
 
