@@ -12,6 +12,7 @@ that sequence would see it. Source: Schuster & Paliwal 1997.
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
 
 from gpurnn.backend import Array
 from gpurnn.exceptions import UsageError
@@ -21,7 +22,7 @@ from gpurnn.network.config import ModelConfig
 from gpurnn.network.layers.recurrent import Recurrent, RecurrentPass
 from gpurnn.network.params import Spec
 from gpurnn.network.part import Binding, Lane, Named, Part, Pass
-from gpurnn.network.signal import Product, Rows, Signal, Symbols
+from gpurnn.network.signal import Rows, Signal, Symbols
 from gpurnn.network.starts import STARTS
 
 _REVERSE = "reverse"
@@ -94,8 +95,7 @@ class BothDirectionsPass(Pass):
     def forward(self, batch: Batch) -> None:
         self.ahead.forward(batch)
         self._reverse_batch(batch)
-        if isinstance(self._x, Rows) and isinstance(self._x_reversed, Rows):
-            self._by_step(self._x_reversed.value)[...] = self._by_step(self._x.value)[::-1]
+        self._x_reversed.take(batch.steps)
         self.reverse.forward(self._reversed)
         y, hidden = self._by_step(self.y.value), self._hidden
         y[:, :, :hidden] = self.ahead.states["h"][1 : batch.steps + 1]
@@ -153,50 +153,53 @@ class BothDirectionsPass(Pass):
         self._reversed.begin(steps, [True, *inside])
 
 
-def _by_step(rows: Array, steps: int, lanes: int) -> Array:
-    return rows[: steps * lanes].reshape(steps, lanes, -1)
-
-
-def _reversed_signal(part: BothDirections, to: Binding, x: Signal) -> Signal:
-    """The signal that the reverse layer reads. Rows have a copy, which its pass fills, and an error of their own."""
+def _reversed_signal(part: BothDirections, to: Binding, x: Signal) -> _ReversedRows | _ReversedSymbols:
+    """What the reverse layer reads: a copy that its `take` renews in each window."""
     if isinstance(x, Rows):
-        error = None if x.error is None else to.empty(to.rows, x.width)
-        return to.dense(to.empty(to.rows, x.width), error)
+        return _ReversedRows(to, x)
     if isinstance(x, Symbols):
         return _ReversedSymbols(to, x)
     raise UsageError(f"{part.name}: expected rows or symbols from the part before it, found a {type(x).__name__}")
 
 
-class _ReversedSymbols(Signal):
-    """Symbols in reversed order: what is reversed is the product, so that the order of their sums needs no other plan.
+def _by_step(rows: Array, steps: int, lanes: int) -> Array:
+    return rows[: steps * lanes].reshape(steps, lanes, -1)
 
-    to: the binding of the reverse layer.
-    """
+
+class _ReversedRows(Rows):
+    """A copy of rows in reversed order, with an error of its own where they have one."""
+
+    def __init__(self, to: Binding, x: Rows) -> None:
+        error = None if x.error is None else to.empty(to.rows, x.width)
+        super().__init__(to.be, to.empty(to.rows, x.width), to.lanes, error)
+        self._in_time = x
+
+    def take(self, steps: int) -> None:
+        """Those of a window of so many steps."""
+        lanes = self._lanes
+        _by_step(self.value, steps, lanes)[...] = _by_step(self._in_time.value, steps, lanes)[::-1]
+
+
+class _ReversedSymbols(Symbols):
+    """A copy of symbols in reversed order, and the plan for it: the same runs, of the same rows at their new places."""
 
     def __init__(self, to: Binding, x: Symbols) -> None:
-        self._to, self._x, self.width = to, x, x.width
+        def copy_of(array: Array) -> Array:
+            return to.be.zeros(array.shape, array.dtype)
 
-    def product(self, W: Array, dW: Array | None) -> Product:
-        return _ReversedProduct(self._to, self._x.product(W, dW), W.shape[1])
+        plan = None if x.plan is None else replace(x.plan, order=copy_of(x.plan.order))
+        super().__init__(to.be, copy_of(x.index), x.width, to.real, to.lanes, plan)
+        if plan is not None:
+            self._lane = copy_of(plan.order)
+        self._in_time = x
 
-    def at(self, t: int) -> Array:
-        return self._x.at(self._to.batch.steps - 1 - t)
-
-
-class _ReversedProduct:
-    def __init__(self, to: Binding, xW: Product, width: int) -> None:
-        self._xW, self._lanes, self._in_time = xW, to.lanes, to.empty(to.rows, width)
-
-    def forward(self, y: Array) -> None:
-        in_time = self._in_time[: len(y)]
-        self._xW.forward(in_time)
-        self._copy_reversed(in_time, y)
-
-    def backward(self, dy: Array) -> None:
-        in_time = self._in_time[: len(dy)]
-        self._copy_reversed(dy, in_time)
-        self._xW.backward(in_time)
-
-    def _copy_reversed(self, rows: Array, out: Array) -> None:
-        steps = len(rows) // self._lanes
-        _by_step(out, steps, self._lanes)[...] = _by_step(rows, steps, self._lanes)[::-1]
+    def take(self, steps: int) -> None:
+        """Those of a window of so many steps. Row t B + b goes to (T-1-t) B + b."""
+        lanes, xp = self._lanes, self._be.xp
+        _by_step(self.index, steps, lanes)[...] = _by_step(self._in_time.index, steps, lanes)[::-1]
+        if self.plan is not None and self._in_time.plan is not None:
+            order, lane, place = self._in_time.plan.order, self._lane, self.plan.order
+            xp.remainder(order, lanes, out=lane)
+            xp.add(lane, lane, out=place)
+            xp.subtract(place, order, out=place)
+            xp.add(place, (steps - 1) * lanes, out=place)
