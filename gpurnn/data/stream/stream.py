@@ -139,13 +139,18 @@ class WindowStream:
             self.geometry = Geometry(len(part) + (forecast is not None), lanes, steps, tail)
         except DataError as error:
             raise DataError(f"{part.path}, split {part.name}: {error}") from None
-        self._next = 0 if cursor is None else _checked(cursor, self.geometry)
+        next_window = 0 if cursor is None else expect_cursor(cursor, self.geometry)
+        restarts = Restarts(restart, seed, self.geometry.lanes)
+        maker = _maker(part.independent(), self.geometry, restarts, plan, forecast, burn_in)
+        self._begin(maker, next_window, epochs, prefetch)
+
+    def _begin(self, maker: WindowMaker, next_window: int, epochs: int | None, prefetch: bool) -> None:
+        """Go on with a window of a maker, whose geometry is the stream's."""
+        self._maker, self._next = maker, next_window
         self._end = None if epochs is None else epochs * self.geometry.windows
         self._closed = False
         self._turn = threading.Lock()  # of those that take windows
-        restarts = Restarts(restart, seed, self.geometry.lanes)
-        self._maker = _maker(part.independent(), self.geometry, restarts, plan, forecast, burn_in)
-        self.fields = self._maker.fields
+        self.fields = maker.fields
         self._prefetcher = _Prefetcher(self._maker, self._next, self._end) if prefetch else None
         if self._prefetcher is not None:
             weakref.finalize(self, self._prefetcher.stop)
@@ -229,7 +234,8 @@ def _maker(
     return SeriesWindows(split, geometry, forecast, checked("burn_in", Natural, burn_in), restarts)
 
 
-def _checked(cursor: Cursor, geometry: Geometry) -> int:
+def expect_cursor(cursor: Cursor, geometry: Geometry) -> int:
+    """The window at which a cursor of this geometry goes on. Raises DataError for one of another."""
     cursor = Cursor.from_json(checked("cursor", Cursor, cursor).to_json())
     found = (cursor.tokens, cursor.lanes, cursor.steps)
     expected = (geometry.tokens, geometry.lanes, geometry.steps)

@@ -1,0 +1,96 @@
+"""The stream of windows of whole sequences: packed into lanes, in another order each epoch, with a cursor."""
+
+from __future__ import annotations
+
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.series.columns import Columns
+from gpurnn.data.stream.layout import Place
+from gpurnn.data.stream.packing import packed
+from gpurnn.data.stream.pieces import pieces_of
+from gpurnn.data.stream.stream import WindowStream, expect_cursor
+from gpurnn.data.stream.whole import WholeWindows, whole_fields
+from gpurnn.data.stream.windows import Cursor, Geometry, Window
+from gpurnn.exceptions import DataError
+from gpurnn.settings import Count, Natural, Seed, checked
+
+
+class WholeStream(WindowStream):
+    """The windows of a split of sequences with a label each, or with a tag for each step; see `WindowStream`.
+
+    Every sequence lies in one window: carry is 0 at its first step, weight 0 at what is left over at the end of lanes
+    and, where sequences have labels, at all steps but the last.
+
+    lanes: B. steps: T. seed: of the packing and of the order of each epoch. cut: whether longer sequences are cut into
+    pieces, each a sequence of its own that begins from zero; of those with a label the last T steps are taken. context:
+    a piece of a cut sequence has up to so many steps of what comes before it and after it, of weight 0.
+    columns: how rows are scaled; those of the corpus unless given. cursor, epochs, prefetch, plan: see `WindowStream`.
+    sequences: how many there are. useful: the part of an epoch's windows that holds sequences.
+    Raises DataError for a corpus without labels, for a split without sequences, for a sequence that is longer than a
+    window, and for a cursor of another geometry; UsageError for values of another type or out of range.
+    """
+
+    _maker: WholeWindows
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        split: str = "train",
+        *,
+        lanes: int,
+        steps: int,
+        seed: int = 0,
+        cut: bool = False,
+        context: int = 0,
+        columns: Columns | None = None,
+        cursor: Cursor | None = None,
+        epochs: int | None = None,
+        prefetch: bool = True,
+        plan: bool = True,
+    ) -> None:
+        corpus = checked("corpus", Corpus, corpus)
+        lanes, steps, seed = checked("lanes", Count, lanes), checked("steps", Count, steps), checked("seed", Seed, seed)
+        cut, context = checked("cut", bool, cut), checked("context", Natural, context)
+        epochs = checked("epochs", Natural | None, epochs)
+        at_end = _has_labels(corpus)
+        part = corpus.split(split).independent()
+        pieces = pieces_of(part, steps, at_end=at_end, cut=cut, context=context)
+        packing = packed(pieces.count, steps, seed)
+        windows = -(-(len(packing.first) - 1) // lanes)
+        self.symbols, self.sequences = part.symbols, len(part.documents)
+        self.geometry = Geometry(windows * lanes * steps + 1, lanes, steps)
+        self.useful = int(pieces.count.sum(dtype=int)) / (windows * lanes * steps)
+        self._targets = int((pieces.high - pieces.low).sum(dtype=int))
+        next_window = 0 if cursor is None else expect_cursor(cursor, self.geometry)
+        maker = WholeWindows(
+            part,
+            self.geometry,
+            whole_fields(part, len(corpus.labels), planned=plan),
+            columns=(columns or corpus.columns) if part.inputs else None,
+            pieces=pieces,
+            packing=packing,
+            seed=seed,
+            at_end=at_end,
+        )
+        self._begin(maker, next_window, epochs, prefetch)
+
+    @property
+    def targets_per_epoch(self) -> int:
+        """Targets that count in an epoch: each step, or each sequence, once."""
+        return self._targets
+
+    @property
+    def dropped_targets(self) -> int:
+        """Targets that an epoch does not see: none."""
+        return 0
+
+    def place(self, window: Window) -> Place:
+        """Where the steps of a window stand; its arrays stay as they are until three more windows were taken."""
+        return self._maker.place(window.index)
+
+
+def _has_labels(corpus: Corpus) -> bool:
+    """Whether each sequence has a label, not each step. Raises DataError where neither has."""
+    shape = corpus.manifest.shape
+    if shape.labels not in ("documents", "steps"):
+        raise DataError(f"{corpus.path}: it holds {shape.called}; windows of whole sequences need labels or tags")
+    return shape.labels == "documents"
