@@ -75,13 +75,13 @@ def pieces_of(split: Split, steps: int, *, at_end: bool, cut: bool = False, cont
     labels, and for one that leaves no step.
     """
     if context and not cut:
-        raise UsageError("`context`: only what is cut has steps before and after it; set `cut`, too")
+        raise UsageError("context: only what is cut has steps before and after it; cut, too")
     if context and at_end:
         raise UsageError(
-            "`context`: only the last step of a sequence counts, which is what its label is of; leave it out"
+            "context: only the last step of a sequence counts, which is what its label is of; leave it out"
         )
     if cut and 2 * context >= steps:
-        raise UsageError(f"`context={context}`: on both sides it leaves no step of {steps} (`bptt`) that counts")
+        raise UsageError(f"context {context}: on both sides it leaves no step of {steps} (`bptt`) that counts")
     starts = sequence_starts(split)
     lengths = np.diff(starts)
     longest = int(lengths.argmax())
@@ -89,7 +89,7 @@ def pieces_of(split: Split, steps: int, *, at_end: bool, cut: bool = False, cont
         found = int(lengths[longest])
         raise DataError(
             f"{split.path}, split {split.name}: sequence {longest} (the first is 0) has {found:,} steps, a window only "
-            f"{steps:,}; use `bptt={rounded_up(found)}`, or cut what is longer with `cut`"
+            f"{steps:,}; use `bptt={rounded_up(found)}`, or cut what is longer"
         )
     kind = np.uint16 if steps < 2**16 else np.int64
     if at_end:

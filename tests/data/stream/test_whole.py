@@ -306,15 +306,15 @@ def test_a_sequence_that_is_too_long_is_named(tmp_path: Path) -> None:
         WholeStream(what.corpus, lanes=2, steps=16)
     assert str(error.value) == (
         f"{tmp_path / 'a.h5'}, split train: sequence 2 (the first is 0) has 33 steps, a window only 16; use "
-        "`bptt=48`, or cut what is longer with `cut`"
+        "`bptt=48`, or cut what is longer"
     )
 
 
 @pytest.mark.parametrize(
     ("settings", "told_so"),
     [
-        ({"context": 3}, "`context`: only what is cut has steps before and after it; set `cut`, too"),
-        ({"context": 8, "cut": True}, "`context=8`: on both sides it leaves no step of 16 (`bptt`) that counts"),
+        ({"context": 3}, "context: only what is cut has steps before and after it; cut, too"),
+        ({"context": 8, "cut": True}, "context 8: on both sides it leaves no step of 16 (`bptt`) that counts"),
         ({"lanes": 0}, "lanes: expected at least 1, found 0"),
         ({"seed": -1}, "seed: expected 0 or more and less than 2**63, found -1"),
         ({"cut": 1}, "cut: expected True or False, found 1"),
@@ -330,7 +330,7 @@ def test_wrong_calls(tmp_path: Path, settings: dict[str, Any], told_so: str) -> 
 
 def test_labels_have_no_context(tmp_path: Path) -> None:
     what = told(tmp_path / "a.h5", "labels", "symbols", [5, 20])
-    with pytest.raises(UsageError, match="`context`: only the last step of a sequence counts"):
+    with pytest.raises(UsageError, match="context: only the last step of a sequence counts"):
         WholeStream(what.corpus, lanes=2, steps=16, cut=True, context=2)
 
 
