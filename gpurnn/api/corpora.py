@@ -1,4 +1,4 @@
-"""`gpurnn.prepare`: texts or tables become a corpus."""
+"""`gpurnn.prepare`: texts, with labels or without, or tables become a corpus."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 from gpurnn.api.arguments import AnyPath, known_keywords, path_of
+from gpurnn.api.labelled import prepare_with_labels, refuse_other_kinds
 from gpurnn.api.series import prepare_tables, refuse_mixture
+from gpurnn.data.labelled.report import LabelledReport
 from gpurnn.data.prepare import prepare as prepare_corpus
 from gpurnn.data.report import PrepareReport
 from gpurnn.data.series.report import SeriesReport
@@ -48,9 +50,15 @@ def prepare(
     decimal: str | None = None,
     missing: str | Sequence[str] = (),
     bad_rows: str = "stop",
+    labels: bool = False,
+    label_column: str | int | None = None,
+    text_column: str | int | Sequence[str | int] = (),
+    tags: bool = False,
+    tag_column: str | int | None = None,
+    seed: int = 0,
     on_progress: Callable[[str, int, int], None] | None = None,
-) -> PrepareReport | SeriesReport:
-    """Turn text files into a corpus, or tables of measured series, as `gpurnn prepare` does.
+) -> PrepareReport | SeriesReport | LabelledReport:
+    """Turn text files into a corpus, with labels or without, or tables of measured series, as `gpurnn prepare` does.
 
     Returns what was made: `train` and `evaluate` take it for the corpus, and printing it says what the corpus holds.
     Raises UsageError, DataError, OSError (of the disk); nothing half-written is left then.
@@ -85,19 +93,44 @@ def prepare(
     decimal: How 1.5 is written, where no number decides: point or comma.
     missing: What stands for a missing number besides NA, empty and the like, such as -999.
     bad_rows: On rows that are none, such as a total: stop or skip; skipped ones are counted.
+    labels: Each text has a label: tables with or without a header, JSON lines, lines of fastText, or a folder with a
+        folder for each label.
+    label_column: Column of the label: a name, or first, last or a number, which mean that there is no header. It is
+        called label unless given.
+    text_column: Column of the text, likewise; several are joined by a newline. It is called text unless given; without
+        a header it is the other one of two. Of tags the column of the word; the first unless given.
+    tags: Each word has a tag: columns of a word a line, a blank line after each sentence. Tokens are words as they
+        stand there, unless tokens says chars.
+    tag_column: Column of the tag: first, last or a number; last unless given.
+    seed: Of the order in which labelled texts and tagged sentences are shuffled, before they are split.
     on_progress: Called with a phase, what is done of it, and the whole; 0 where that is not known.
     """
     given = dict(locals())
+    refuse_other_kinds(given)
     refuse_mixture(series, given)
     if series:
         target = path_of("output", output, file=True)
         return prepare_tables(_paths("texts", texts), target, given, force=force, progress=on_progress)
     fields = {"encoding": encoding, "errors": errors, "newline": newline, "normalise": normalise, "lower": lower}
+    policy = {name: value for name, value in fields.items() if value is not None}
+    kind = checked("tokens", Annotated[str, OneOf(KINDS)] | None, tokens)
+    if labels or tags:
+        return prepare_with_labels(
+            _paths("texts", texts),
+            path_of("output", output, file=True),
+            given,
+            policy=policy,
+            valid=_paths("valid", valid),
+            test=_paths("test", test),
+            vocab_from=None if vocab_from is None else path_of("vocab_from", vocab_from),
+            force=force,
+            progress=on_progress,
+        )
     return prepare_corpus(
         _paths("texts", texts),
         path_of("output", output, file=True),
-        tokens=checked("tokens", Annotated[str, OneOf(KINDS)] | None, tokens),
-        policy={name: value for name, value in fields.items() if value is not None},
+        tokens=kind,
+        policy=policy,
         split=split,
         valid=_paths("valid", valid),
         test=_paths("test", test),

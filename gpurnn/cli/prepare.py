@@ -1,4 +1,4 @@
-"""`gpurnn prepare`: turns text files, or tables of measured series, into a corpus."""
+"""`gpurnn prepare`: turns text files, with labels or without, or tables of measured series, into a corpus."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gpurnn.api.corpora import prepare as prepare_texts
+from gpurnn.api.labelled import prepare_with_labels, refuse_other_kinds
 from gpurnn.api.series import prepare_tables, refuse_mixture
 from gpurnn.cli import console
 from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, SectionedCommand, options_of, parse_escapes
@@ -29,6 +30,8 @@ _corpus = options_of(prepare_texts, "Corpus")
 _splits = options_of(prepare_texts, "Splits")
 _text = options_of(prepare_texts, "How bytes become text")
 _series = options_of(prepare_texts, "Series")
+_labels = options_of(prepare_texts, "Labels")
+_tags = options_of(prepare_texts, "Tags")
 
 
 @click.command(cls=SectionedCommand)
@@ -60,8 +63,14 @@ _series = options_of(prepare_texts, "Series")
 @_series("--decimal", type=click.Choice(list(DECIMALS)))
 @_series("--missing", metavar="TEXT", multiple=True, more_help="May be repeated.")
 @_series("--bad-rows", type=click.Choice(BAD_ROWS), default="stop")
+@_labels("--labels", is_flag=True)
+@_labels("--label-column", metavar="COLUMN")
+@_labels("--text-column", metavar="COLUMN", multiple=True, more_help="May be repeated.")
+@_labels("--seed", metavar="N", type=click.IntRange(0), default=0)
+@_tags("--tags", is_flag=True)
+@_tags("--tag-column", metavar="COLUMN")
 def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
-    """Turn text files, or tables of measured series, into a corpus.
+    """Turn text files, with labels or without, or tables of series, into a corpus.
 
     TEXT is a file, a folder (all files under it, in path order, except those
     whose name begins with a dot), or - for standard input. Each file is a
@@ -73,7 +82,10 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
       gpurnn prepare letters/ -o letters.h5 --tokens words --min-count 3
       zcat news.gz | gpurnn prepare - -o news.h5 --document-separator '\\n\\n'
       gpurnn prepare weather.csv -o weather.h5 --series --time date --key station
+      gpurnn prepare posts.tsv -o posts.h5 --labels --label-column first
+      gpurnn prepare train.conll -o names.h5 --tags --valid dev.conll
     """
+    refuse_other_kinds(options)
     refuse_mixture(options["series"], options)
     if options["series"]:
         with unwinding(), Bar() as bar:
@@ -89,6 +101,22 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
         return
     names = ("encoding", "errors", "newline", "normalise", "lower")
     policy = {name: options[name] for name in names if options[name] is not None}
+    if options["labels"] or options["tags"]:
+        with unwinding(), Bar() as bar:
+            labelled = prepare_with_labels(
+                texts,
+                output,
+                options,
+                policy=policy,
+                valid=options["valid"],
+                test=options["test"],
+                vocab_from=options["vocab_from"],
+                force=options["force"],
+                stdin=console.standard_input(),
+                progress=bar if bar.shown else None,
+            )
+        console.report(str(labelled))
+        return
     with unwinding(), Bar() as bar:
         report = prepare_corpus(
             texts,

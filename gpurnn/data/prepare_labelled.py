@@ -129,8 +129,8 @@ class _Job:
         by_split = [_mapped(each, numbers, len(labels)).tolist() for each in found]
         return LabelledReport(
             output=target,
-            what=self.options.what,
-            kind=self.options.kind,
+            kind=self.options.what,
+            tokens=self.options.kind,
             symbols=len(vocabulary),
             labels={n: dict(zip(SPLITS, each, strict=True)) for n, *each in zip(labels, *by_split, strict=True)},
             splits=dict(manifest.splits),

@@ -153,3 +153,67 @@ def test_arguments_of_texts_and_of_series_do_not_mix(folder: Path):
     ):
         with pytest.raises(UsageError, match=message):
             gpurnn.prepare("texts", "a.h5", **keywords)
+
+
+def test_of_labels_and_tags_it_makes_the_corpus_that_the_command_makes(folder: Path):
+    rows = [("good" if i % 3 else "bad", f"Post {i}") for i in range(60)]
+    Path("a.tsv").write_text("".join(f"{label}\t{i}\t{text}\n" for i, (label, text) in enumerate(rows)))
+    Path("a.csv").write_text("mood,title,body\n" + "".join(f"{label},{text},b\n" for label, text in rows))
+    Path("a.conll").write_text("".join(f"Ann{i} B-PER\nruns O\n\n" for i in range(40)))
+    of_tsv = {"labels": True, "label_column": "first", "text_column": 3}
+    in_tsv = ["--labels", "--label-column", "first", "--text-column", "3"]
+    for file, keywords, options in (
+        ("a.tsv", of_tsv, in_tsv),
+        (
+            "a.tsv",
+            {**of_tsv, "tokens": "words", "min_count": 2, "lower": True, "seed": 5, "split": (0.5, 0.25, 0.25)},
+            [*in_tsv, *("--tokens", "words", "--min-count", "2", "--lower", "--seed", "5", "--split", "0.5,.25,.25")],
+        ),
+        ("a.tsv", {**of_tsv, "valid": "a.tsv", "test": ["a.tsv"]}, [*in_tsv, "--valid", "a.tsv", "--test", "a.tsv"]),
+        (
+            "a.csv",
+            {"labels": True, "label_column": "mood", "text_column": ["title", "body"], "tokens": "bytes"},
+            [
+                *("--labels", "--label-column", "mood", "--text-column", "title", "--text-column", "body"),
+                *("--tokens", "bytes"),
+            ],
+        ),
+        ("a.conll", {"tags": True}, ["--tags"]),
+        (
+            "a.conll",
+            {"tags": True, "tokens": "chars", "tag_column": 2, "text_column": "first"},
+            ["--tags", "--tokens", "chars", "--tag-column", "2", "--text-column", "first"],
+        ),
+    ):
+        done = CliRunner().invoke(main, ["prepare", file, "-o", "one.h5", "--force", *options])
+        made = gpurnn.prepare(file, "two.h5", force=True, **keywords)
+        assert done.exit_code == 0, done.output
+        assert Path("one.h5").read_bytes() == Path("two.h5").read_bytes()
+        assert done.stdout == f"{made}\n".replace("two.h5", "one.h5")
+        with Corpus.open(made) as corpus:
+            assert made.kind == corpus.kind == ("labels" if "labels" in keywords else "tags")
+            assert {name: size.tokens for name, size in made.splits.items()} == corpus.splits
+    done = CliRunner().invoke(main, ["prepare", "-", "-o", "one.h5", "--force", *in_tsv], Path("a.tsv").read_bytes())
+    assert done.exit_code == 0, done.output
+    gpurnn.prepare("a.tsv", "two.h5", force=True, **of_tsv)
+    assert Path("one.h5").read_bytes() == Path("two.h5").read_bytes()
+
+
+def test_arguments_of_other_kinds_do_not_mix_with_those_of_labels_and_tags(folder: Path):
+    for keywords, message in (
+        ({"labels": True, "tags": True}, "`labels` contradicts `tags`: a corpus is of one kind; leave one of them out"),
+        ({"series": True, "time": "t", "labels": True}, "`series` contradicts `labels`"),
+        ({"label_column": "first"}, "`label_column` is for `labels`; give it, too"),
+        ({"tags": True, "label_column": "first"}, "`label_column` is for `labels`; give it, too"),
+        ({"labels": True, "tag_column": 1}, "`tag_column` is for `tags`; give it, too"),
+        ({"text_column": 1}, "`text_column` is for `labels` and `tags`; give one of them, too"),
+        ({"seed": 1}, "`seed` is for `labels` and `tags`; give one of them, too"),
+        ({"tags": True, "document_separator": "x"}, "`document_separator` is for texts, not for `tags`"),
+        ({"labels": True, "key": "x"}, "`key` is for measured series"),
+        ({"labels": True, "tokens": "char"}, "tokens: expected one of chars, bytes, words"),
+        ({"labels": True, "text_column": 2.5}, "`text_column`: expected names or numbers, found float"),
+        ({"labels": True, "valid": "texts", "split": (1, 0, 0)}, "`split` contradicts `valid` and `test`"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            gpurnn.prepare("texts", "a.h5", **keywords)
+    assert [path.name for path in folder.iterdir()] == ["texts"]

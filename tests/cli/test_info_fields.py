@@ -55,6 +55,16 @@ def test_of_many_columns_the_first_are_shown_and_odd_names_quoted(here: Path) ->
     assert "column 38 " in shown and "column 39 " not in shown and "  and 20 more" in shown
 
 
+def test_labels_have_their_counts(here: Path) -> None:
+    EVERY["tags of symbols"]().write(here / "t.h5")
+    facts = json.loads(CliRunner().invoke(main, ["info", "t.h5", "--json"]).stdout)
+    counts = {"O": 2, "B-PER": 1, "I-PER": 1}
+    assert facts["labels"] == [{"name": name, "count": count} for name, count in counts.items()]
+    assert (facts["kind"], facts["symbols"]) == ("tags", 3)
+    shown = CliRunner().invoke(main, ["info", "t.h5"]).stdout.splitlines()
+    assert shown[3:7] == ["labels", *(f"  {name:<14}  count {count}" for name, count in counts.items())]
+
+
 def test_the_import_says_what_it_copied(here: Path) -> None:
     done = CliRunner().invoke(main, ["import-corpus", "w.h5", "-o", "copy.h5"])
     assert done.exit_code == 0

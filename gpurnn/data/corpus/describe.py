@@ -23,7 +23,8 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
     frequencies in nats a token), commonest (symbol and share of the train split, the five most frequent).
     Of series: columns (of each its name, mean and scale), interval (seconds), season (rows), keys (their names),
     splits with steps, documents and the times of the first and the last row, begin and end (None without rows).
-    Of other kinds: columns, or symbols; labels, vectors and the symbols of the source, where there are any.
+    Of other kinds: columns, or symbols; labels (of each its name and its count in the train split, of documents or
+    steps), vectors and the symbols of the source, where there are any.
     """
     if corpus.manifest.version == 1:
         return _text(corpus)
@@ -37,7 +38,8 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
     if corpus.manifest.source is not None:
         facts["source_symbols"] = len(corpus.source_vocabulary)
     if corpus.manifest.labels is not None:
-        facts["labels"] = list(corpus.labels)
+        counts = corpus.label_counts.tolist()
+        facts["labels"] = [{"name": n, "count": count} for n, count in zip(corpus.labels, counts, strict=True)]
     if corpus.manifest.vectors:
         facts["vectors"] = corpus.manifest.vectors
     return facts | {"splits": {name: _split(corpus, name) for name in SPLITS}, "fingerprint": corpus.fingerprint}

@@ -92,6 +92,8 @@ def check_tokens(options: LabelledOptions) -> None:
 
 def _columns(texts: str | int | Sequence[str | int]) -> tuple[str, ...]:
     several = [texts] if isinstance(texts, str | int) else texts
+    if not isinstance(several, Sequence):
+        raise UsageError(f"`text_column`: expected names or numbers, found {type(texts).__name__}")
     return tuple(_column(each, "text_column") for each in several)
 
 

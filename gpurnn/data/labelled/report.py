@@ -17,17 +17,17 @@ _SHOWN_LABELS = 12
 class LabelledReport:
     """What prepare made of labelled texts or tagged sentences.
 
-    what: "labels" or "tags". kind: of the tokens; symbols: how many are in the vocabulary. labels: how many documents,
-    or tokens, of each split have each label, by its name: ("neutral": {"train": 9, ...}). splits: tokens and documents
-    by split. unknown: tokens of each split that became the unknown symbol. longest: tokens of the longest document.
-    scheme: of tags, IOB1, IOB2 or IOBES; None where they are of none. by_class: files whose documents stood in order of
-    their labels. empty, passed_over, wrong_bytes, replacements, damaged: as in the report of texts.
+    kind: "labels" or "tags". tokens: what they are; symbols: how many are in the vocabulary. longest: of the longest
+    document, how many. labels: how many documents, or tokens, of each split have each label, by its name:
+    {"neutral": {"train": 9, ...}}. splits: tokens and documents by split. unknown: tokens of each split that became the
+    unknown symbol. scheme: of tags, IOB1, IOB2 or IOBES; None where they are of none. by_class: files whose documents
+    stood in order of their labels. empty, passed_over, wrong_bytes, replacements, damaged: as in the report of texts.
     It stands for the corpus wherever a path of one is asked for; as a text it says all this to people.
     """
 
     output: Path
-    what: What
-    kind: Kind
+    kind: What
+    tokens: Kind
     symbols: int
     labels: Mapping[str, Mapping[str, int]]
     splits: Mapping[str, SplitSize]
@@ -47,8 +47,8 @@ class LabelledReport:
         return str(self.output)
 
     def __str__(self) -> str:
-        document = "text" if self.what == "labels" else "sentence"
-        lines = [f"{shell_word(self.output)}: {self.symbols:,} {self.kind} in the vocabulary, {self._labels()}"]
+        document = "text" if self.kind == "labels" else "sentence"
+        lines = [f"{shell_word(self.output)}: {self.symbols:,} {self.tokens} in the vocabulary, {self._labels()}"]
         for name, size in self.splits.items():
             unknown = f", {self.unknown[name]:,} of them unknown" if self.unknown[name] else ""
             lines.append(f"  {name:<6}{size.tokens:>15,} tokens in {_count(size.documents, document)}{unknown}")
@@ -69,7 +69,7 @@ class LabelledReport:
 
     def _labels(self) -> str:
         """The labels with their numbers in all splits, the commonest first."""
-        noun = self.what[:-1]
+        noun = self.kind[:-1]
         scheme = f" ({self.scheme})" if self.scheme else ""
         totals = {name: sum(counts.values()) for name, counts in self.labels.items() if name.strip()}
         commonest = sorted(totals, key=lambda name: -totals[name])
