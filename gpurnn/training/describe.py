@@ -19,13 +19,14 @@ from gpurnn.runs.log import read_log
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.model_file import is_model_file
 from gpurnn.training.snapshot import load_config
+from gpurnn.training.tasks import TASKS
 
 
 def describe_run(path: Path, on_warning: Callable[[str], None]) -> dict[str, Any]:
     """A run as a dictionary of JSON values.
 
     Keys: path, model (cell, sizes, parameters), training (optimizer, rates, geometry), corpus, windows, epochs and
-    seconds done, loss (the last and the best, in nats a token), checkpoints (the last and the best file), versions.
+    seconds done, loss (the last and the best), checkpoints (the last and the best file), versions.
     Before the first checkpoint nothing is done. on_warning: called with one line on what is damaged.
     Raises RunError, CheckpointError.
     """
@@ -100,7 +101,11 @@ def _training(config: TrainConfig) -> dict[str, Any]:
         "lanes": config.lanes,
         "steps": config.bptt,
         "seed": config.seed,
-    }
+    } | (_forecast(config) if config.target else {})
+
+
+def _forecast(config: TrainConfig) -> dict[str, Any]:
+    return {"target": list(config.target), "ahead": list(config.ahead), "loss": config.model.head}
 
 
 def _done(checkpoint: Checkpoint | None) -> dict[str, Any]:
@@ -130,8 +135,9 @@ def _losses(run: RunDirectory, checkpoint: Checkpoint | None, on_warning: Callab
     """The last losses that were logged, and the best validation."""
     losses: dict[str, Any] = {"train": None, "valid": None, "best_valid": None, "best_window": None}
     for line in read_log(run.log, on_warning) if run.log.exists() else ():
-        losses["train"] = line.get("nats_per_token", losses["train"])
-        losses["valid"] = line.get("valid_nats_per_token", losses["valid"])
+        for task in set(TASKS.values()):
+            losses["train"] = line.get(task.loss_key, losses["train"])
+            losses["valid"] = line.get(task.valid_key, losses["valid"])
     progress = {} if checkpoint is None else _section(checkpoint.header, "progress")
     if progress.get("best") is not None:
         losses |= {"best_valid": progress["best"], "best_window": progress.get("best_window")}

@@ -19,6 +19,7 @@ from gpurnn.exceptions import CheckpointError, DataError, GpurnnError, UsageErro
 from gpurnn.network import ModelConfig
 from gpurnn.training.begin import trainer_of
 from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.describe import describe_run
 from gpurnn.training.load import load_trained
 from gpurnn.training.model_file import write_model
 from gpurnn.training.optimizer import OptimizerConfig
@@ -222,3 +223,12 @@ def test_the_rate_falls_in_as_many_windows_as_suit_the_corpus(corpus: Corpus, tm
     assert begin(corpus, tmp_path / "q", **given).schedule.decay_windows == 400
     assert begin(corpus, tmp_path / "p", **given, decay_epochs=2).schedule.decay_windows == 40
     assert begin(corpus, tmp_path / "o", **given, schedule="constant").schedule.decay_windows == 0
+
+
+def test_info_tells_of_the_forecast_and_its_losses(be: Backend, corpus: Corpus, tmp_path: Path) -> None:
+    new_run(be, corpus, settings(), tmp_path / "run", refuse_warnings).run(Limits(windows=40))
+    found, lines = describe_run(tmp_path / "run", refuse_warnings), log(tmp_path / "run")
+    forecast = {name: found["training"][name] for name in ("target", "ahead", "loss")}
+    assert forecast == {"target": ["temp"], "ahead": ["3h", "6h"], "loss": "absolute"}
+    assert found["loss"]["train"] == lines[-1]["loss"] and found["loss"]["valid"] == lines[-1]["valid_loss"]
+    assert found["loss"]["best_valid"] == min(line["valid_loss"] for line in lines if "valid_loss" in line)

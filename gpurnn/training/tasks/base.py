@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
@@ -38,10 +38,13 @@ class Validation(Protocol):
 class Task(ABC):
     """A corpus as training sees it: its windows, its validation, what a checkpoint keeps of it, what the log says.
 
-    config: of the run. rate_key: under which the log says how many targets a second were learnt from.
+    config: of the run. Keys of the log: rate_key, how many targets a second were learnt from; loss_key, the mean loss;
+    valid_key, that of a validation.
     """
 
-    rate_key: str
+    rate_key: ClassVar[str]
+    loss_key: ClassVar[str]
+    valid_key: ClassVar[str]
 
     def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
         self.corpus, self.config = corpus, config

@@ -77,7 +77,7 @@ class ForecastLosses:
 class Series(Task):
     """Forecasts: the targets of each row are how columns change until some times ahead."""
 
-    rate_key = "targets_per_second"
+    rate_key, loss_key, valid_key = "targets_per_second", "loss", "valid_loss"
 
     def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
         super().__init__(corpus, config)
@@ -198,7 +198,7 @@ class Series(Task):
 
     def line(self, loss: float | None) -> dict[str, float | None]:
         """The loss, and the error in the column's unit where the loss is one."""
-        found = {"loss": loss}
+        found = {self.loss_key: loss}
         if len(self.forecast.target) > 1 or self.config.model.head not in _ERRORS:
             return found
         name, error = _ERRORS[self.config.model.head]

@@ -28,7 +28,7 @@ _OF_OTHERS = ("target", "ahead", "loss", "quantiles")
 class Text(Task):
     """A language model: the target of each token is the one after it."""
 
-    rate_key = "tokens_per_second"
+    rate_key, loss_key, valid_key = "tokens_per_second", "nats_per_token", "valid_nats_per_token"
 
     def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
         super().__init__(corpus, config)
@@ -99,7 +99,7 @@ class Text(Task):
         """Nats a token, and bits a character where the tokens say how many characters they are."""
         per_char = self._tokens_per_char
         bits = loss / math.log(2) * per_char if loss is not None and per_char else None
-        return {"nats_per_token": loss, "bits_per_char": bits}
+        return {self.loss_key: loss, "bits_per_char": bits}
 
 
 def _tokens_per_char(corpus: Corpus) -> float | None:
