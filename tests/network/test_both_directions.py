@@ -18,6 +18,7 @@ from . import reference
 from .helpers import (
     HostWindow,
     Problem,
+    check_by_differences,
     check_gradient,
     draw_window,
     host,
@@ -25,6 +26,7 @@ from .helpers import (
     make_problem,
     masks_of,
     nested,
+    objective,
     random_model,
     random_state,
 )
@@ -124,9 +126,11 @@ def test_a_packed_window_is_that_of_the_equations(be: Backend, cell: str):
         check_gradient(name, be.to_host(p.model.params.gradient[name]), gradient, 1e-12)
 
 
+@pytest.mark.parametrize("start", ["zero", "learned"])
 @pytest.mark.parametrize("cell", list(CELLS))
-def test_a_packed_window_is_its_sequences_one_by_one(be: Backend, cell: str):
-    model, window = random_model(be, config_of(cell, embedding=0)), packed_window()
+def test_a_packed_window_is_its_sequences_one_by_one(be: Backend, cell: str, start: str):
+    """Also those that end where the window does: there, too, the reverse direction sees the start."""
+    model, window = random_model(be, config_of(cell, embedding=0, hidden=4, start=start)), packed_window()
     ws = model.workspace(LANES, STEPS)
     load(be, ws.batch, window)
     logits, gradients = both_passes(be, model, ws)
@@ -194,6 +198,39 @@ def test_the_state_that_is_carried_is_that_of_the_direction_of_time(be: Backend)
     ahead.advance(ws, state)
     for name, array in host(be, state.named()).items():
         np.testing.assert_allclose(kept[name], array, rtol=1e-13)
+
+
+@pytest.mark.parametrize("cell", ["simple", "lstm", "gru"])
+def test_errors_of_the_window_after_go_to_the_direction_of_time(be: Backend, cell: str):
+    """The gradient of J and a sum of the last states, each times a number of its own."""
+    p = make_problem(be, config_of(cell), packed_window(), spare_steps=1)
+    factors = random_state(be, p.model, LANES, seed=6)
+    d_last = [{name: be.to_host(array) for name, array in layer.items()} for layer in factors.layers]
+
+    def objective_and_states() -> float:
+        total = objective(p, be)
+        for layer, factor in zip(p.ws.layers, d_last, strict=True):
+            total += sum(float((be.to_host(layer.states[name])[STEPS] * f).sum()) for name, f in factor.items())
+        return total
+
+    p.model.forward(p.ws, p.state)
+    p.model.backward(p.ws, factors.layers)
+    gradients = host(be, p.model.params.gradient)
+    for name, array in p.model.params.value.items():
+        check_by_differences(be, name, gradients[name], objective_and_states, array)
+
+
+def test_many_symbols(be: Backend):
+    """Where the gradient of a gather is summed in the order of a plan, against one-hot products step by step."""
+    config = replace(config_of("gru", embedding=0), symbols=400)
+    p = make_problem(be, config, replace(packed_window(), tokens=packed_window().tokens * 97), spare_steps=1)
+    p.model.forward(p.ws, p.state)
+    p.model.backward(p.ws)
+    names = ("layers.0.U", "layers.0.reverse.U")
+    found = {name: be.to_host(p.model.params.gradient[name]) for name in names}
+    steps = [host(be, step.gradients) for step in through_time(p.model, p.ws)]
+    for name in names:
+        check_gradient(name, found[name], sum(each[name] for each in steps), 1e-13)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
