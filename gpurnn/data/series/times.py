@@ -113,6 +113,8 @@ class Times:
         return day_of(text, self._order) * DAY
 
     def _clock(self, text: str, *, plain: bool) -> int:
+        if not plain and text[:1].isspace():  # cut where the time of day of another cell begins
+            raise NoTime("is no time")
         seconds, zone = seconds_of_day(text, plain=plain)
         self._expect_zone(zone)
         return seconds

@@ -188,3 +188,15 @@ def test_a_column_of_cells_is_what_its_cells_are():
     assert Times(None, "ms", None).column([[f"{cell}000" for cell in digits]]).tolist() == [int(c) for c in digits]
     with pytest.raises(NoTime, match="has a fraction of a second"):
         Times(None, "ms", None).column([["1359612000000", "1359612000001"]])
+
+
+@pytest.mark.parametrize("odd", ["2013-01-01T\t11:00:00Z", "2013-01-01T\x0b3:00:00Z", "2013-01-01 11:00:00Z"])
+def test_many_cells_are_read_as_each_by_itself(odd: str) -> None:
+    cells = ["2013-01-01T10:00:00Z", odd, "2013-01-01T12:00:00Z"]
+    try:
+        alone = [Times(None, None, None).one(cell) for cell in cells]
+    except NoTime:
+        with pytest.raises(NoTime):
+            Times(None, None, None).column([cells])
+    else:
+        assert Times(None, None, None).column([cells]).tolist() == alone
