@@ -92,6 +92,7 @@ def faults(tally: Tally) -> None:
         ("scenarios:CREATE", 1),
         ("preparing:OVER", 2),
         ("preparing:SERIES", 2),
+        ("preparing:LABELLED", 2),
         ("training:SHORT", 5),
     ):
         every = every if tally.scale >= 0.1 or every == 1 else 29

@@ -1,11 +1,13 @@
-"""`prepare` over an existing corpus, of texts and of series: the old file or the new one, and nothing beside it."""
+"""`prepare` over an existing corpus, of texts, series, or labelled texts: the old file or the new one, nothing else."""
 
 import gzip
 from pathlib import Path
 
 from faults.cases import Context, Outcome, Scenario
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.labelled.options import labelled_options
 from gpurnn.data.prepare import prepare
+from gpurnn.data.prepare_labelled import prepare_labelled
 from gpurnn.data.prepare_series import prepare_series
 from gpurnn.data.series import rows
 from gpurnn.data.series.options import series_options
@@ -57,6 +59,31 @@ def _check_series(folder: Path, outcome: Outcome) -> None:
     _expect_swept(folder)
 
 
+def _posts(folder: Path, name: str, count: int) -> None:
+    """So many texts, each with one of two labels and ten characters."""
+    (folder / f"{name}.tsv").write_text("".join(f"{'ab'[i % 2]}\ttext {i:05}\n" for i in range(count)))
+
+
+def _prepare_labelled(folder: Path) -> None:
+    _posts(folder, "old", 40)
+    _posts(folder, "new", 20_000)
+    prepare_labelled([folder / "old.tsv"], folder / "corpus.h5", _LABELLED)
+
+
+def _work_labelled(folder: Path, context: Context) -> None:
+    try:
+        prepare_labelled([folder / "new.tsv"], folder / "corpus.h5", _LABELLED, force=True)
+    except OSError as error:
+        raise DataError(f"{error.filename}: {error.strerror}") from None
+    context.mark("new")
+
+
+def _check_labelled(folder: Path, outcome: Outcome) -> None:
+    _expect(folder, outcome, 200_000, 400)
+    prepare_labelled([folder / "new.tsv"], folder / "corpus.h5", _LABELLED, force=True)
+    _expect_swept(folder)
+
+
 def _check(folder: Path, outcome: Outcome) -> None:
     _expect(folder, outcome, len(NEW), len(OLD))
     prepare([folder / "new.txt.gz"], folder / "corpus.h5", force=True)
@@ -80,5 +107,7 @@ def _expect_swept(folder: Path) -> None:
 
 
 _SERIES = series_options(time="time", key="key", clock=True)
+_LABELLED = labelled_options("labels", target="first")
 OVER = Scenario(_prepare, _work, _check)
 SERIES = Scenario(_prepare_series, _work_series, _check_series)
+LABELLED = Scenario(_prepare_labelled, _work_labelled, _check_labelled)

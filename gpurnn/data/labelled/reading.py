@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpurnn.data.labelled.lines import ADVICE, Opener, Place
 from gpurnn.data.labelled.names import Names
 from gpurnn.data.labelled.options import LabelledOptions
 from gpurnn.data.labelled.schemes import Transitions
-from gpurnn.data.labelled.sentences import read_sentences
+from gpurnn.data.labelled.sentences import Sentence, read_sentences
 from gpurnn.data.labelled.store import Store
 from gpurnn.data.labelled.texts import Text, read_texts
 from gpurnn.data.labelled.words import SPACE, Cells, Spelt, tagged_tokens
@@ -126,22 +127,25 @@ class TagReader:
 
     def read(self, files: Sequence[File]) -> None:
         """Reads the files of one split. Raises DataError."""
-        start = np.zeros(1, np.int64)
         for file in files:
             before = self._store.tokens
             label = file.source.label
             for sentence in read_sentences(self._opener.lines(file.source), label, self._options):
                 self._transitions.add(sentence.tags, label, sentence.lines)
-                numbers = [
-                    self.names.number(tag, Place(label, line))
-                    for tag, line in zip(sentence.tags, sentence.lines, strict=True)
-                ]
-                ids, tags = self.tokens.take(list(map(self._opener.policy.apply, sentence.words)), numbers)
-                self._store.append(ids, start, tags)
+                words = self._opener.policy.apply("\n".join(sentence.words)).split("\n")
+                self._store.append(*self._tokens(words, sentence, label))
             if self._store.tokens == before:
                 if file.root is None:
                     raise DataError(f"{label}: it has no sentence")
                 self.empty += 1
+
+    def _tokens(self, words: list[str], sentence: Sentence, file: str) -> tuple[NDArray[Any], ...]:
+        known = self.names.numbers
+        if not known.keys() >= set(sentence.tags):
+            for tag, line in zip(sentence.tags, sentence.lines, strict=True):
+                self.names.number(tag, Place(file, line))
+        ids, tags = self.tokens.take(words, [known[tag] for tag in sentence.tags])
+        return ids, np.zeros(1, np.int64), tags
 
     @property
     def scheme(self) -> str | None:

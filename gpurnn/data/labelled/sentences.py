@@ -33,33 +33,42 @@ def read_sentences(lines: Iterable[str], file: str, options: LabelledOptions) ->
     stream = iter(lines)
     head = list(islice(stream, _LOOKED_AT))
     tabs = any("\t" in line for line in head)
-    sentence = Sentence([], [], [])
+    words, tags, numbers = Sentence([], [], [])
     width, word_at, tag_at = 0, 0, 0
     for number, line in enumerate(chain(head, stream), 1):
-        text = without_end(line)
-        if not text.strip():
-            if sentence.words:
-                yield sentence
-                sentence = Sentence([], [], [])
+        cells = _cells(line, tabs)
+        if not cells:
+            if words and cells is not None:
+                yield Sentence(words, tags, numbers)
+                words, tags, numbers = [], [], []
             continue
-        if tabs and text[0] == "#" and "\t" not in text:
-            continue
-        cells = [cell.strip() for cell in text.split("\t")] if tabs else text.split()
-        place = Place(file, number)
         if not width:
             width = len(cells)
-            word_at, tag_at = _places(options, width, place)
+            word_at, tag_at = _places(options, width, Place(file, number))
         if len(cells) != width:
-            raise DataError(f"{place}: {_cells(len(cells))}, expected {width} as in the first row; correct it")
-        if not cells[word_at] or not cells[tag_at]:
-            raise DataError(f"{place}: the {'tag' if cells[word_at] else 'word'} is empty; correct it")
-        if len(sentence.words) == LONGEST_SENTENCE:
+            place = Place(file, number)
+            raise DataError(f"{place}: {_columns(len(cells))}, expected {width} as in the first row; correct it")
+        word, tag = cells[word_at].strip(), cells[tag_at].strip()
+        if not word or not tag:
+            raise DataError(f"{Place(file, number)}: the {'tag' if word else 'word'} is empty; correct it")
+        if len(words) == LONGEST_SENTENCE:
+            place = Place(file, number)
             raise DataError(f"{place}: a sentence has more than {LONGEST_SENTENCE:,} words; a blank line ends one")
-        sentence.words.append(cells[word_at])
-        sentence.tags.append(cells[tag_at])
-        sentence.lines.append(number)
-    if sentence.words:
-        yield sentence
+        words.append(word)
+        tags.append(tag)
+        numbers.append(number)
+    if words:
+        yield Sentence(words, tags, numbers)
+
+
+def _cells(line: str, tabs: bool) -> list[str] | None:
+    """The cells of a line; none of a blank one, None of a comment."""
+    if not tabs:
+        return line.split()
+    text = without_end(line)
+    if not text.strip():
+        return []
+    return None if text[0] == "#" and "\t" not in text else text.split("\t")
 
 
 def _places(options: LabelledOptions, width: int, place: Place) -> tuple[int, int]:
@@ -71,13 +80,13 @@ def _places(options: LabelledOptions, width: int, place: Place) -> tuple[int, in
     ):
         index = place_of(column, width)
         if index is None:
-            raise DataError(f"{place}: it has {_cells(width)}, so none for `{setting}={column}`")
+            raise DataError(f"{place}: it has {_columns(width)}, so none for `{setting}={column}`")
         found.append(index)
     if found[0] == found[1]:
-        what = f"it has {_cells(width)}" if width == 1 else f"word and tag are both in column {found[0] + 1}"
+        what = f"it has {_columns(width)}" if width == 1 else f"word and tag are both in column {found[0] + 1}"
         raise DataError(f"{place}: {what}; expected a word and its tag in two")
     return found[0], found[1]
 
 
-def _cells(count: int) -> str:
+def _columns(count: int) -> str:
     return f"{count} column{'' if count == 1 else 's'}"
