@@ -79,5 +79,5 @@ def _shown(value: Any) -> str:
 
 
 def _printable(text: str) -> str:
-    """A name as it is, or quoted where a terminal would not show it so."""
-    return text if text.isprintable() else repr(text)
+    """A name as it is, or quoted where a terminal would not show it so, or nothing but a space."""
+    return text if text.isprintable() and not text.isspace() else repr(text)

@@ -1,6 +1,7 @@
 """`gpurnn info` and other commands, given a corpus that is not text."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,14 @@ def test_labels_have_their_counts(here: Path) -> None:
     assert (facts["kind"], facts["symbols"]) == ("tags", 3)
     shown = CliRunner().invoke(main, ["info", "t.h5"]).stdout.splitlines()
     assert shown[3:7] == ["labels", *(f"  {name:<14}  count {count}" for name, count in counts.items())]
+
+
+def test_a_label_that_is_a_space_is_quoted(here: Path) -> None:
+    made = EVERY["tags of symbols"]()
+    made.tables = replace(made.tables, labels=("O", "X", " "))
+    made.write(here / "t.h5")
+    shown = CliRunner().invoke(main, ["info", "t.h5"]).stdout.splitlines()
+    assert shown[6] == "  ' '             count 1"
 
 
 def test_the_import_says_what_it_copied(here: Path) -> None:

@@ -241,6 +241,11 @@ def test_characters_have_the_tag_of_their_word_and_the_space_one_of_its_own(prep
     assert alone.label_counts == {"X": 1, "Y": 1, " ": 0}
 
 
+def test_each_word_is_normalised_as_one_of_its_own(prepared):
+    made = prepared("tags", "ΟΔΟΣ X\nE\u0301 Y\n\u0301e X\n", policy={"lower": True, "normalise": "NFC"}, **ALL)
+    assert made.documents["train"] == [(["οδος", "é", "\u0301e"], ["X", "Y", "X"])]
+
+
 def test_other_columns_can_be_chosen(prepared):
     made = prepared("tags", CONLL, target=2, **ALL)
     assert made.labels == ("IN", "NNP", "VB")
@@ -317,6 +322,7 @@ def test_another_corpus_gives_vocabulary_and_labels(prepared, tmp_path: Path):
         ("tags", "a O\n", {"tokens": "chars", **ALL}, r"^there is one tag alone, 'O'; is it the right `tag_column`\?$"),
         ("labels", "a\tx\n", {"target": "first"}, "^the train split has none of 1; give more"),
         ("tags", "\n\n", {}, "train-t: it has no sentence$"),
+        ("labels", "label\ttext\n", {}, "train-t: it has no text but its header$"),
         (
             "tags",
             "a B-X\nb I-X\n\na I-Y\nb B-X\n\nb B-X\nc I-X\n",

@@ -84,6 +84,8 @@ class LabelReader:
                 self._store.append(*self.tokens.feed(pieces))
                 pieces, size = [], 0
         self._store.append(*self.tokens.feed(pieces))
+        if not seen:
+            raise DataError(f"{source.label}: it has no text but its header")
         if 1 < len(seen) == changes + 1 < len(self._store.labels) - before:
             self.by_class.append(source.label)
 
