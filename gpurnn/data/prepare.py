@@ -17,12 +17,13 @@ from gpurnn.data.corpus.writer import new_corpus
 from gpurnn.data.report import PrepareReport
 from gpurnn.data.shares import Shares, shares_of
 from gpurnn.data.text.decoding import PREPARE_ADVICE, Losses, as_bytes, as_text, text_decoder
-from gpurnn.data.text.inputs import Source, find_sources
+from gpurnn.data.text.inputs import Source, check_sources, find_sources
 from gpurnn.data.text.text import read_pieces
 from gpurnn.data.text.tokenise import TOKENISERS, Tokeniser
 from gpurnn.data.text.tokens import Kind, TextPolicy, Vocabulary
-from gpurnn.exceptions import DataError, UsageError, shell_word
-from gpurnn.files.errors import reported_as
+from gpurnn.data.vocabulary import find_vocabulary, policy_like, refuse_policy_of_bytes
+from gpurnn.exceptions import DataError, UsageError
+from gpurnn.files.errors import named_if_nameless, reported_as
 from gpurnn.files.output import find_output
 from gpurnn.files.temporary import sweep_beside
 from gpurnn.settings import checked
@@ -71,19 +72,14 @@ def prepare(
     fractions = _fractions(split, bool(valid or test))
     passed_over: list[Path] = []
     groups = [find_sources(given, passed_over) for given in (inputs, valid, test)]
-    _check_sources(groups, target)
+    check_sources(groups[0], [*groups[1], *groups[2]], target, "text")
     job = _Job(kind, given, min_count, separator, stdin, progress or (lambda phase, done, whole: None))
     sweep_beside(place)
     with reported_as(DataError, f"cannot write {target}"):
         spool = Spool(place.parent)
-    try:
-        with closing(spool):
-            bounds = job.read(groups, fractions, spool)
-            return replace(job.write(spool, bounds, target, force, groups), passed_over=passed_over)
-    except OSError as error:
-        if error.filename is None:
-            raise OSError(error.errno, error.strerror or str(error), str(target)) from None
-        raise
+    with named_if_nameless(target), closing(spool):
+        bounds = job.read(groups, fractions, spool)
+        return replace(job.write(spool, bounds, target, force, groups), passed_over=passed_over)
 
 
 @dataclass(frozen=True)
@@ -98,16 +94,7 @@ def _given_vocabulary(source: str | Path | None, tokens: Kind | None, fields: Ma
     if source is None:
         return _Given(replace(TextPolicy(), **fields), None)
     with Corpus.open(source) as other:
-        kind = other.vocabulary.kind
-        if tokens is not None and tokens != kind:
-            raise UsageError(f"`tokens={tokens}` contradicts `vocab_from={shell_word(source)}`, which has {kind}")
-        for name in ("newline", "normalise", "lower"):
-            if fields.get(name, getattr(other.policy, name)) != getattr(other.policy, name):
-                raise UsageError(
-                    f"`{name}={fields[name]}` contradicts `vocab_from={shell_word(source)}`, which has "
-                    f"{getattr(other.policy, name)}; leave `{name}` out"
-                )
-        return _Given(replace(other.policy, **fields), other.vocabulary)
+        return _Given(policy_like(other, source, tokens, fields), other.vocabulary)
 
 
 def _check_options(kind: Kind, given: _Given, min_count: int, fields: Mapping[str, Any]) -> None:
@@ -115,8 +102,7 @@ def _check_options(kind: Kind, given: _Given, min_count: int, fields: Mapping[st
         min_count > 1 and (kind != "words" or given.vocabulary is not None)
     ):
         raise UsageError(f"`min_count={min_count}`: a rare-word cut-off is for a new vocabulary of words, 1 or more")
-    if kind == "bytes" and fields:
-        raise UsageError(f"`{sorted(fields)[0]}` does not go with `tokens=bytes`: bytes are taken as they are")
+    refuse_policy_of_bytes(kind, fields)
 
 
 def _separator(given: str | bytes | None, kind: Kind, policy: TextPolicy) -> str | bytes | None:
@@ -136,18 +122,6 @@ def _fractions(split: Sequence[float] | None, files: bool) -> Shares | None:
             raise UsageError("`split` contradicts `valid` and `test`; give fractions or files")
         return None
     return shares_of(split, (0.9, 0.05, 0.05))
-
-
-def _check_sources(groups: list[list[Source]], target: Path) -> None:
-    sources = [source for group in groups for source in group]
-    if not groups[0]:
-        raise UsageError("no text to prepare; name a file, a folder, or - for standard input")
-    if sum(source.path is None for source in sources) > 1:
-        raise UsageError("standard input (-) can be read only once")
-    if target.exists():
-        for source in sources:
-            if source.path is not None and source.path.samefile(target):
-                raise UsageError(f"{target} is among the texts; give another name for the corpus")
 
 
 @dataclass
@@ -205,7 +179,9 @@ class _Job:
                 f"the train split has {bounds[1]} {self.kind} of {bounds[3]}, expected 2 or more; give more text"
             )
         inside, outside = count_ids(spool, 0, bounds[1]), count_ids(spool, bounds[1], bounds[3])
-        vocabulary, table = self._vocabulary(inside, outside)
+        vocabulary, table = find_vocabulary(
+            self.kind, self.given.vocabulary, self.tokeniser, inside, outside, self.min_count
+        )
         with new_corpus(target, replace=force) as writer:
             pack = Packer(writer, vocabulary, table, inside, spool, self.progress)
             sizes = {n: pack.split(n, bounds[i], bounds[i + 1]) for i, n in enumerate(SPLITS)}
@@ -231,41 +207,6 @@ class _Job:
             separators=None if self.separator is None else self.losses.cuts,
         )
 
-    def _vocabulary(
-        self, inside: NDArray[np.int64], outside: NDArray[np.int64]
-    ) -> tuple[Vocabulary, NDArray[np.int64]]:
-        """The vocabulary, and the id of each provisional id."""
-        vocabulary = self.given.vocabulary
-        present = np.flatnonzero(inside + outside)
-        if vocabulary is None:
-            kept = np.flatnonzero(inside >= self.min_count)
-            if not len(kept):
-                raise DataError(
-                    f"`min_count={self.min_count}`: no word of the train split is there so often, the commonest "
-                    f"{int(inside.max())} times; give a lower one"
-                )
-            if self.kind == "words":
-                kept = kept[np.argsort(-inside[kept], kind="stable")]
-            symbols = self.tokeniser.symbols(kept)
-            _refuse_surrogates(symbols)
-            unknown = len(symbols) if len(kept) < len(present) else None
-            empty: Any = b"" if self.kind == "bytes" else ""
-            vocabulary = Vocabulary(self.kind, symbols + ([] if unknown is None else [empty]), unknown)
-        provisional = self.tokeniser.provisional(list(vocabulary.symbols))
-        table = np.full(max(len(inside), int(provisional.max()) + 1), -1, np.int64)
-        known = provisional >= 0
-        table[provisional[known]] = np.flatnonzero(known)
-        lacking = present[table[present] < 0]
-        if len(lacking):
-            if vocabulary.unknown is None:
-                symbol = self.tokeniser.symbols(lacking[:1])[0]
-                raise DataError(
-                    f"{len(lacking)} symbols of the text, {symbol!r} among them, are not in the vocabulary of "
-                    "`vocab_from`, which has no unknown symbol"
-                )
-            table[table < 0] = vocabulary.unknown
-        return vocabulary, table
-
     def _missing(self, vocabulary: Vocabulary, counts: NDArray[np.int64]) -> tuple[int, list[Any]]:
         """How many different symbols became the unknown one, and the commonest of them."""
         known = self.tokeniser.provisional(list(vocabulary.symbols))
@@ -274,9 +215,3 @@ class _Job:
         missing = np.flatnonzero(counts)
         commonest = missing[np.argsort(-counts[missing], kind="stable")][:_SHOWN]
         return len(missing), list(self.tokeniser.symbols(commonest))
-
-
-def _refuse_surrogates(symbols: Sequence[str | bytes]) -> None:
-    for symbol in symbols:
-        if isinstance(symbol, str) and any("\ud800" <= character <= "\udfff" for character in symbol):
-            raise DataError(f"the text has {symbol!r}, half of a surrogate pair; give the right `encoding`")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gpurnn.data.corpus.packing import Progress
 from gpurnn.data.corpus.sizes import SPLITS
+from gpurnn.data.labelled.given import Given, given_by
 from gpurnn.data.labelled.lines import Opener
 from gpurnn.data.labelled.names import Names
 from gpurnn.data.labelled.options import LabelledOptions
@@ -24,11 +25,12 @@ from gpurnn.data.labelled.packing import LabelledWriter, count_by_split
 from gpurnn.data.labelled.reading import File, find_files, reader_of
 from gpurnn.data.labelled.report import LabelledReport
 from gpurnn.data.labelled.store import Store
-from gpurnn.data.labelled.vocabulary import Given, find_vocabulary, given_by
 from gpurnn.data.labelled.words import SPACE
 from gpurnn.data.text.decoding import text_decoder
+from gpurnn.data.text.inputs import check_sources
+from gpurnn.data.vocabulary import find_vocabulary
 from gpurnn.exceptions import DataError, UsageError
-from gpurnn.files.errors import reported_as
+from gpurnn.files.errors import named_if_nameless, reported_as
 from gpurnn.files.output import find_output
 from gpurnn.files.temporary import sweep_beside
 
@@ -64,30 +66,14 @@ def prepare_labelled(
     text_decoder(given.policy)
     passed_over: list[Path] = []
     groups = [find_files(files, passed_over) for files in (inputs, valid, test)]
-    _check_sources(groups, target)
+    sources = [[file.source for file in group] for group in groups]
+    check_sources(sources[0], [*sources[1], *sources[2]], target, "text")
     sweep_beside(place)
     with reported_as(DataError, f"cannot write {target}"):
         store = Store(place.parent, tagged=options.what == "tags")
-    try:
-        with closing(store):
-            job = _Job(given.options, given, store, stdin, progress or (lambda phase, done, whole: None))
-            return replace(job.run(groups, target, force), passed_over=passed_over)
-    except OSError as error:
-        if error.filename is None:
-            raise OSError(error.errno, error.strerror or str(error), str(target)) from None
-        raise
-
-
-def _check_sources(groups: list[list[File]], target: Path) -> None:
-    sources = [file.source for group in groups for file in group]
-    if not groups[0]:
-        raise UsageError("no text to prepare; name a file, a folder, or - for standard input")
-    if sum(source.path is None for source in sources) > 1:
-        raise UsageError("standard input (-) can be read only once")
-    if target.exists():
-        for source in sources:
-            if source.path is not None and source.path.samefile(target):
-                raise UsageError(f"{target} is among the texts; give another name for the corpus")
+    with named_if_nameless(target), closing(store):
+        job = _Job(given.options, given, store, stdin, progress or (lambda phase, done, whole: None))
+        return replace(job.run(groups, target, force), passed_over=passed_over)
 
 
 @dataclass

@@ -28,9 +28,9 @@ from gpurnn.data.series.scaling import Statistics
 from gpurnn.data.series.sniff import find_form
 from gpurnn.data.series.splits import SplitRows, Splitter
 from gpurnn.data.series.tables import Tables
-from gpurnn.data.text.inputs import Source, find_sources
-from gpurnn.exceptions import DataError, UsageError
-from gpurnn.files.errors import reported_as
+from gpurnn.data.text.inputs import Source, check_sources, find_sources
+from gpurnn.exceptions import DataError
+from gpurnn.files.errors import named_if_nameless, reported_as
 from gpurnn.files.output import find_output
 from gpurnn.files.temporary import sweep_beside
 
@@ -61,29 +61,14 @@ def prepare_series(
         place = find_output(target, replace=force)
     passed_over: list[Path] = []
     sources = find_sources(inputs, passed_over)
-    _check_sources(sources, target)
+    empty = [source for source in sources if not source.named and not source.size]
+    tables = [source for source in sources if source.named or source.size]
+    check_sources(tables, empty, target, "table")
     sweep_beside(place)
-    try:
-        with ExitStack() as stack:
-            job = _Job(options, place.parent, stdin, progress or (lambda phase, done, whole: None), stack)
-            report = job.run([source for source in sources if source.named or source.size], target, force)
-    except OSError as error:
-        if error.filename is None:
-            raise OSError(error.errno, error.strerror or str(error), str(target)) from None
-        raise
-    empty = sum(not source.named and not source.size for source in sources)
-    return replace(report, left=replace(report.left, names=passed_over, empty=empty))
-
-
-def _check_sources(sources: list[Source], target: Path) -> None:
-    if not any(source.named or source.size for source in sources):
-        raise UsageError("no table to prepare; name a file, a folder, or - for standard input")
-    if sum(source.path is None for source in sources) > 1:
-        raise UsageError("standard input (-) can be read only once")
-    if target.exists():
-        for source in sources:
-            if source.path is not None and source.path.samefile(target):
-                raise UsageError(f"{target} is among the tables; give another name for the corpus")
+    with named_if_nameless(target), ExitStack() as stack:
+        job = _Job(options, place.parent, stdin, progress or (lambda phase, done, whole: None), stack)
+        report = job.run(tables, target, force)
+    return replace(report, left=replace(report.left, names=passed_over, empty=len(empty)))
 
 
 @dataclass
@@ -126,7 +111,7 @@ class _Job:
         writer = SeriesWriter(columns, kept, splits, self.progress)
         manifest = writer.write(target, force, tuple(keys))
         rows = max(1, sum(map(len, splits)))
-        lacking = sum(split.missing for split in splits)[kept] / rows  # type: ignore[index]
+        lacking = np.sum([split.missing for split in splits], axis=0)[kept] / rows
         return SeriesReport(
             output=target,
             columns=columns,

@@ -64,3 +64,14 @@ def named(path: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         raise OSError(exc.errno, exc.strerror or str(exc), str(path)) from exc
+
+
+@contextmanager
+def named_if_nameless(path: Path) -> Iterator[None]:
+    """Let an OSError of the body that names no file name `path`."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.filename is None:
+            raise OSError(exc.errno, exc.strerror or str(exc), str(path)) from None
+        raise

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from gpurnn.data.text.formats import GZIP, HEAD
-from gpurnn.exceptions import DataError
+from gpurnn.exceptions import DataError, UsageError
 
 BLOCK = 1 << 20
 """Bytes read at once."""
@@ -64,6 +64,22 @@ def find_sources(inputs: Sequence[str | Path], passed_over: list[Path] | None = 
             raise DataError(f"{path}: the folder has no files; give a folder with text files")
         sources.extend(Source(file, False) for file in found)
     return sources
+
+
+def check_sources(first: Sequence[Source], others: Sequence[Source], target: Path, what: str) -> None:
+    """Raises UsageError where there is nothing to prepare, and where a source cannot be read or would be overwritten.
+
+    first: what has to be there, others: what may be. target: the corpus. what: a source is, "text" or "table".
+    """
+    if not first:
+        raise UsageError(f"no {what} to prepare; name a file, a folder, or - for standard input")
+    sources = [*first, *others]
+    if sum(source.path is None for source in sources) > 1:
+        raise UsageError("standard input (-) can be read only once")
+    if target.exists():
+        for source in sources:
+            if source.path is not None and source.path.samefile(target):
+                raise UsageError(f"{target} is among the {what}s; give another name for the corpus")
 
 
 def _files_under(folder: Path, passed_over: list[Path]) -> list[Path]:

@@ -1,7 +1,7 @@
-"""What labelled texts take from another corpus, and the vocabulary that they get."""
+"""The vocabulary of texts: of another corpus, which their settings must not contradict, or of the train split."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,19 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.labelled.options import LabelledOptions, check_tokens
 from gpurnn.data.text.tokens import Kind, TextPolicy, Vocabulary
 from gpurnn.exceptions import DataError, UsageError, shell_word
-
-
-@dataclass(frozen=True)
-class Given:
-    """Options with their tokens, the text policy, and what is used instead of a new vocabulary and new labels."""
-
-    options: LabelledOptions
-    policy: TextPolicy
-    vocabulary: Vocabulary | None = None
-    labels: tuple[str, ...] | None = None
 
 
 class Numbered(Protocol):
@@ -34,36 +23,27 @@ class Numbered(Protocol):
         """The numbers of symbols, -1 of those that were not met."""
 
 
-def given_by(source: str | Path | None, options: LabelledOptions, fields: Mapping[str, Any]) -> Given:
-    """What the corpus `vocab_from` gives: tokens, vocabulary, policy and, if it is of the same kind, its labels.
+def policy_like(other: Corpus, source: str | Path, tokens: Kind | None, fields: Mapping[str, Any]) -> TextPolicy:
+    """The text policy of the corpus `vocab_from` with what `fields` say.
 
-    fields: of the text policy. Raises UsageError where options contradict it, DataError, CorpusError.
+    source: what that is called. tokens: what was asked for. Raises UsageError where these contradict its vocabulary.
     """
-    if source is None:
-        return _checked(Given(replace(options, tokens=options.kind), replace(TextPolicy(), **fields)), fields)
-    with Corpus.open(source) as other:
-        kind, policy = other.vocabulary.kind, other.policy
-        if options.tokens not in (None, kind):
-            has = f"`vocab_from={shell_word(source)}`, which has {kind}"
-            raise UsageError(f"`tokens={options.tokens}` contradicts {has}")
-        if options.min_count > 1:
-            raise UsageError(f"`min_count={options.min_count}`: a rare-word cut-off is for a new vocabulary")
-        for name in ("newline", "normalise", "lower"):
-            if fields.get(name, getattr(policy, name)) != getattr(policy, name):
-                raise UsageError(
-                    f"`{name}={fields[name]}` contradicts `vocab_from={shell_word(source)}`, which has "
-                    f"{getattr(policy, name)}; leave `{name}` out"
-                )
-        labels = other.labels if other.kind == options.what else None
-        found = Given(replace(options, tokens=kind), replace(policy, **fields), other.vocabulary, labels)
-        return _checked(found, fields)
+    kind, policy = other.vocabulary.kind, other.policy
+    if tokens is not None and tokens != kind:
+        raise UsageError(f"`tokens={tokens}` contradicts `vocab_from={shell_word(source)}`, which has {kind}")
+    for name in ("newline", "normalise", "lower"):
+        if fields.get(name, getattr(policy, name)) != getattr(policy, name):
+            raise UsageError(
+                f"`{name}={fields[name]}` contradicts `vocab_from={shell_word(source)}`, which has "
+                f"{getattr(policy, name)}; leave `{name}` out"
+            )
+    return replace(policy, **fields)
 
 
-def _checked(given: Given, fields: Mapping[str, Any]) -> Given:
-    check_tokens(given.options)
-    if given.options.kind == "bytes" and fields:
+def refuse_policy_of_bytes(kind: Kind, fields: Mapping[str, Any]) -> None:
+    """Raises UsageError where fields of the text policy are given for bytes."""
+    if kind == "bytes" and fields:
         raise UsageError(f"`{sorted(fields)[0]}` does not go with `tokens=bytes`: bytes are taken as they are")
-    return given
 
 
 def find_vocabulary(
@@ -76,8 +56,9 @@ def find_vocabulary(
 ) -> tuple[Vocabulary, NDArray[np.int64]]:
     """The vocabulary, and the id of each provisional id; words are in order of their number in train.
 
-    train, others: how often each provisional id occurs in the train split and in the others.
-    Raises DataError where no word is common enough, and where a given vocabulary lacks a symbol and has none for that.
+    given: used instead of a new one. train, others: how often each provisional id occurs in the train split and in the
+    others. Raises DataError where no word is common enough, and where a given vocabulary lacks a symbol and has none
+    for that.
     """
     present = np.flatnonzero(train + others)
     vocabulary = _new(kind, tokens, train, len(present), min_count) if given is None else given
