@@ -35,6 +35,11 @@ SCHEMES: dict[str, Callable[[str | None, str | None], bool]] = {"IOB2": _iob2, "
 """Whether a tag may follow another one in each scheme."""
 
 
+def is_marked(tag: str) -> bool:
+    """Whether a tag may be one of a scheme: O, or B-, I-, E- or S- and a type."""
+    return _TAG.fullmatch(tag) is not None
+
+
 def find_scheme(pairs: Mapping[Pair, int]) -> tuple[str | None, list[Pair]]:
     """The scheme of tags that follow each other so often, and which of the pairs it does not allow.
 
@@ -43,7 +48,7 @@ def find_scheme(pairs: Mapping[Pair, int]) -> tuple[str | None, list[Pair]]:
     """
     tags = {tag for pair in pairs for tag in pair if tag is not None}
     marks = {tag[0] for tag in tags}
-    if not all(map(_TAG.fullmatch, tags)) or marks <= {"O"} or not marks & set("OBI"):
+    if not all(map(is_marked, tags)) or marks <= {"O"} or not marks & set("OBI"):
         return None, []
     broken = {
         name: [pair for pair in pairs if not SCHEMES[name](*pair)]
