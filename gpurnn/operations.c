@@ -82,6 +82,14 @@ static void NAME(call_simple_relu_forward)(void *const *arrays, const Dims *dims
     simple_relu_forward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3]);
 }
 
+static void NAME(call_smoothed_softmax_xent)(void *const *arrays, const Dims *dims) {
+    smoothed_softmax_xent(dims->K, dims->N, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5]);
+}
+
+static void NAME(call_smoothed_xent)(void *const *arrays, const Dims *dims) {
+    smoothed_xent(dims->K, dims->N, arrays[0], arrays[1], arrays[2], arrays[3]);
+}
+
 static void NAME(call_softmax_xent)(void *const *arrays, const Dims *dims) {
     softmax_xent(dims->K, dims->N, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]);
 }
@@ -123,6 +131,8 @@ const Operation NAME(operations)[] = {
     {"simple_forward", "(B,H) (B,H) (H) *(B,H)", NAME(call_simple_forward)},
     {"simple_relu_backward", "(B,H) (B,H) (B,H) *(B,H)", NAME(call_simple_relu_backward)},
     {"simple_relu_forward", "(B,H) (B,H) (H) *(B,H)", NAME(call_simple_relu_forward)},
+    {"smoothed_softmax_xent", "*(N,K) (N)index<K (N) (1) *(N) (1)", NAME(call_smoothed_softmax_xent)},
+    {"smoothed_xent", "*(N,K) (N)index<K *(N) (1)", NAME(call_smoothed_xent)},
     {"softmax_xent", "*(N,K) (N)index<K (N) (1) *(N)", NAME(call_softmax_xent)},
     {"squared", "*(N,K) (N,K) *(N)", NAME(call_squared)},
     {"squared_with_error", "*(N,K) (N,K) (N) (1) *(N)", NAME(call_squared_with_error)},

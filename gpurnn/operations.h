@@ -34,6 +34,8 @@ enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 
 #define simple_forward NAME(simple_forward)
 #define simple_relu_backward NAME(simple_relu_backward)
 #define simple_relu_forward NAME(simple_relu_forward)
+#define smoothed_softmax_xent NAME(smoothed_softmax_xent)
+#define smoothed_xent NAME(smoothed_xent)
 #define softmax_xent NAME(softmax_xent)
 #define squared NAME(squared)
 #define squared_with_error NAME(squared_with_error)
@@ -95,6 +97,12 @@ void simple_relu_backward(int64_t B, int64_t H, const REAL *restrict dh_out, con
 
 void simple_relu_forward(int64_t B, int64_t H, const REAL *restrict a, const REAL *restrict r, const REAL *restrict b,
     REAL *restrict h);
+
+void smoothed_softmax_xent(int64_t K, int64_t N, REAL *restrict o, const intptr_t *restrict target,
+    const REAL *restrict weight, const REAL *restrict scale, REAL *restrict nats, const REAL *restrict smoothing);
+
+void smoothed_xent(int64_t K, int64_t N, REAL *restrict o, const intptr_t *restrict target, REAL *restrict nats,
+    const REAL *restrict smoothing);
 
 void softmax_xent(int64_t K, int64_t N, REAL *restrict o, const intptr_t *restrict target, const REAL *restrict weight,
     const REAL *restrict scale, REAL *restrict nats);

@@ -15,10 +15,11 @@ from gpurnn.network.inputs import INPUTS
 from gpurnn.network.layers import LAYERS
 from gpurnn.network.params import Spec
 from gpurnn.network.part import Part
+from gpurnn.network.pools import POOLS
 
 
 def parts_of(config: ModelConfig) -> tuple[Part, ...]:
-    """The parts of a model: its input, `layers` times the layers in `stack`, its head.
+    """The parts of a model: its input, `layers` times the layers in `stack`, its pool where it has one, its head.
 
     Raises UsageError, which names both, where two of them do not go together.
     """
@@ -27,6 +28,8 @@ def parts_of(config: ModelConfig) -> tuple[Part, ...]:
     for kind in config.stack * config.layers:
         parts.append(_made("LAYERS", LAYERS, kind, Part, config, below[kind], parts[-1].outputs))
         below[kind] += 1
+    if config.pool:
+        parts.append(_made("POOLS", POOLS, config.pool, Part, config, parts[-1].outputs))
     parts.append(_made("HEADS", HEADS, config.head, Head, config, parts[-1].outputs))
     _check(parts)
     return tuple(parts)

@@ -11,7 +11,7 @@ import numpy as np
 from gpurnn.exceptions import UsageError
 from gpurnn.network.cells import CELLS
 from gpurnn.network.params import INITIALISERS
-from gpurnn.network.tables import HEADS, INPUTS, LAYERS, STARTS
+from gpurnn.network.tables import HEADS, INPUTS, LAYERS, POOLS, STARTS
 from gpurnn.settings import BelowOne, Count, Natural, OneOf, Rule, Size, check_fields
 
 _LAYERS = Rule("at most 512", lambda n: n <= 512)  # the header of a checkpoint has room for so many
@@ -24,6 +24,8 @@ _ADDED = {
     "start": "zero",
     "stack": ("recurrent", "dropout"),
     "quantiles": (),
+    "pool": "",
+    "label_smoothing": 0.0,
 }
 """Fields that earlier models did not have, and what these were; left out of JSON where they are that."""
 
@@ -40,6 +42,8 @@ class ModelConfig:
     has; 0: as many as there are symbols. input: a name in `INPUTS`, "" for what `embedding` says. head: in `HEADS`.
     start: in `STARTS`. stack: in `LAYERS`, from below; with all its repetitions at most 4,096. quantiles: of the head
     quantile alone: which ones each target has outputs for, rising and between 0 and 1.
+    pool: what the head sees of a sequence, a name in `POOLS`; "": each step by itself. label_smoothing: of the head
+    smoothed_softmax alone: the share of each target that is spread over all symbols.
     Raises UsageError for a value out of its range.
     """
 
@@ -60,6 +64,8 @@ class ModelConfig:
     start: Annotated[str, OneOf(STARTS)] = "zero"
     stack: tuple[str, ...] = ("recurrent", "dropout")
     quantiles: tuple[float, ...] = ()
+    pool: Annotated[str, OneOf(POOLS, ("",))] = ""
+    label_smoothing: BelowOne = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -73,6 +79,9 @@ class ModelConfig:
         if not (self.input_width and self.output_width):
             raise UsageError("symbols: expected at least 1, found 0; or give both inputs and outputs")
         self._check_quantiles()
+        if (self.label_smoothing > 0) != (self.head == "smoothed_softmax"):
+            found = f"{self.label_smoothing:g} for the head {self.head}"
+            raise UsageError(f"label_smoothing: expected above 0 for the head smoothed_softmax alone, found {found}")
 
     def _check_quantiles(self) -> None:
         levels, wanted = self.quantiles, self.head == "quantile"

@@ -18,5 +18,8 @@ STARTS: dict[str, Callable[..., Any]] = {}
 LAYERS: dict[str, Callable[..., Any]] = {}
 """What makes a layer: from a `ModelConfig`, how many of its kind are below it, and the width of what it reads."""
 
+POOLS: dict[str, Callable[..., Any]] = {}
+"""What makes the part that joins the steps of a sequence: from a `ModelConfig` and the width of what it reads."""
+
 HEADS: dict[str, Callable[..., Any]] = {}
 """What makes the last part: from a `ModelConfig` and the width of what it reads."""

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from network.windows import draw
 
 STEPS, LANES, WINDOWS, WARM = 6, 3, 7, 3
-REAL = sorted(set(HEADS) - {"softmax"})
+REAL = sorted(set(HEADS) - {"softmax", "smoothed_softmax"})
 CONFIG = ModelConfig(0, "gru", 8, 2, dropout=0.2, inputs=4, outputs=4, input="real", start="learned")
 
 

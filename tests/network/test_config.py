@@ -30,6 +30,14 @@ from gpurnn.network.cells import CELLS
         ("quantiles", [0.5], "quantiles: they are for the head quantile, found softmax; leave one of them out"),
         ("quantiles", [float("nan")], r"quantiles: expected a finite number, found \(nan,\)"),
         ("quantiles", ["0.5"], r"quantiles: expected a list of finite numbers, found \['0.5'\]"),
+        ("pool", "min", "pool: expected one of .*, found 'min'"),
+        (
+            "label_smoothing",
+            0.1,
+            "label_smoothing: expected above 0 for the head smoothed_softmax alone, found 0.1 for the head softmax",
+        ),
+        ("label_smoothing", 1.0, "label_smoothing: expected 0 <= value < 1, found 1.0"),
+        ("head", "smoothed_softmax", "label_smoothing: .* alone, found 0 for the head smoothed_softmax"),
         ("head", "quantile", r"quantiles: expected numbers between 0 and 1, rising, such as .*, found \(\)"),
     ],
 )
@@ -59,3 +67,11 @@ def test_each_target_has_all_quantiles():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_real(dtype: str):
     assert ModelConfig(3, dtype=dtype).real == np.dtype(dtype)
+
+
+def test_what_earlier_models_had_not_is_left_out_of_their_files():
+    assert not {"pool", "label_smoothing"} & set(ModelConfig(3).to_json())
+    config = ModelConfig(3, pool="last", head="smoothed_softmax", label_smoothing=0.1)
+    written = config.to_json()
+    assert (written["pool"], written["label_smoothing"]) == ("last", 0.1)
+    assert ModelConfig(**ModelConfig.completed(ModelConfig(3).to_json())) == ModelConfig(3)

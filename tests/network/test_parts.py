@@ -67,12 +67,14 @@ def config_of(**settings: Any) -> ModelConfig:
     widths = {"symbols": 4, "hidden": 3, "embedding": 2 if settings.get("input") == "embedding" else 0}
     if settings.get("head") == "quantile":
         widths["quantiles"] = (0.1, 0.7)
+    if settings.get("head") == "smoothed_softmax":
+        widths["label_smoothing"] = 0.2
     return ModelConfig(**widths | {"cell": "gru", "dropout": 0.0, "dtype": "float64"} | settings)
 
 
 INPUT_NAMES = ("one_hot", "embedding", "real", "scaled")
 START_NAMES = ("zero", "learned", "side")
-HEAD_NAMES = ("softmax", "squared", "half-squared")
+HEAD_NAMES = ("softmax", "squared", "half-squared", "smoothed_softmax")
 COMBINATIONS = [
     *(
         {"input": each, "start": start, "head": HEAD_NAMES[(i + s) % len(HEAD_NAMES)]}
@@ -102,8 +104,8 @@ COMBINATIONS = [
 def test_the_combinations_leave_no_part_out():
     """A part that is added to a table of the package has to be added here."""
     used = {name: {each.get(name) for each in COMBINATIONS} for name in ("input", "start", "head", "cell")}
-    assert (used["input"], used["start"], used["head"]) >= (set(INPUTS), set(STARTS), set(HEADS))
-    assert used["cell"] >= set(CELLS)
+    for name, table in {"input": INPUTS, "start": STARTS, "head": HEADS, "cell": CELLS}.items():
+        assert used[name] >= set(table), name
     assert {kind for each in COMBINATIONS for kind in each.get("stack", ())} >= set(LAYERS)
 
 

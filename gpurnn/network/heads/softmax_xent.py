@@ -14,7 +14,7 @@ from gpurnn.fields import Field
 from gpurnn.network.config import ModelConfig
 from gpurnn.network.heads.base import Head
 
-_SOURCE = Path(__file__).with_name("softmax_xent.cu")
+SOURCE = Path(__file__).with_name("softmax_xent.cu")
 STUCK_MARGIN = 3.0
 """A lane whose mean loss is so many nats above the median over lanes, and above that of guessing, is stuck."""
 _BLOCK = 1 << 16  # elements of o worked on at a time: they stay in the cache
@@ -43,7 +43,7 @@ def softmax_xent(
         part = slice(start, min(start + block, rows))
         ob, nb = o[part], nats[part]
         n = len(ob)
-        where = _positions(xp, target[part], symbols, first, flat)
+        where = positions(xp, target[part], symbols, first, flat)
         _shifted_exp(xp, ob, where, nb, top[:n], total[:n])
         factor, there = top[:n, 0], at_target[:n]
         xp.multiply(weight[part], scale, out=factor)
@@ -62,11 +62,11 @@ def xent(xp: Any, o: Array, target: Array, nats: Array, first: Array, flat: Arra
     for start in range(0, rows, block):
         part = slice(start, min(start + block, rows))
         n = part.stop - start
-        where = _positions(xp, target[part], symbols, first, flat)
+        where = positions(xp, target[part], symbols, first, flat)
         _shifted_exp(xp, o[part], where, nats[part], top[:n], total[:n])
 
 
-def _positions(xp: Any, target: Array, symbols: int, first: Array, flat: Array) -> Array:
+def positions(xp: Any, target: Array, symbols: int, first: Array, flat: Array) -> Array:
     """Where the targets of a block of rows stand among its elements."""
     n = len(target)
     where = flat[:n]
@@ -88,7 +88,7 @@ def _shifted_exp(xp: Any, o: Array, where: Array, nats: Array, top: Array, total
 
 
 _N = ("N",)
-_SCRATCH = {
+SCRATCH = {
     "first": Argument(_N, "range"),
     "flat": Argument(_N, "index"),
     "top": Argument(("N", "1")),
@@ -104,8 +104,8 @@ SOFTMAX_XENT = FusedOp(
         "nats": Argument(_N, written=True),
     },
     softmax_xent,
-    _SCRATCH | {"at_target": Argument(_N)},
-    source=_SOURCE,
+    SCRATCH | {"at_target": Argument(_N)},
+    source=SOURCE,
 )
 XENT = FusedOp(
     "xent",
@@ -115,8 +115,8 @@ XENT = FusedOp(
         "nats": Argument(_N, written=True),
     },
     xent,
-    _SCRATCH,
-    source=_SOURCE,
+    SCRATCH,
+    source=SOURCE,
 )
 
 
