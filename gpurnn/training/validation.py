@@ -30,9 +30,14 @@ class ForwardPass:
 
     def outputs(self, windows: WindowSource | Iterable[Window]) -> Iterator[tuple[Window, np.ndarray, np.ndarray]]:
         """The same with the outputs, (T, B, K), a host copy, between window and losses."""
+        for window, outputs in self.logits(windows):
+            yield window, outputs, self._losses(window)
+
+    def logits(self, windows: WindowSource | Iterable[Window]) -> Iterator[tuple[Window, np.ndarray]]:
+        """Each window with the outputs alone, (T, B, K), a host copy."""
         for window in self._forward(windows):
             outputs = self._model.be.to_host(self._ws.o[: window.carry.size])
-            yield window, outputs.reshape(*window.carry.shape, -1), self._losses(window)
+            yield window, outputs.reshape(*window.carry.shape, -1)
 
     def _forward(self, windows: WindowSource | Iterable[Window]) -> Iterator[Window]:
         for window in self._feed.run(windows):

@@ -102,6 +102,11 @@ class Split:
             raise self._lacks("labels")
         return Indexes(self._data("targets"), self._manifest.labels.count, self._where, ("label", "list of labels"))
 
+    @property
+    def labelled(self) -> str:
+        """What has a label each: "steps", "documents", or "strings"; "" where nothing has."""
+        return self._manifest.shape.labels
+
     def target_strings(self, first: int, count: int) -> NDArray[np.int64]:
         """Where the strings of labels of the documents first .. first + count lie, (count+1,) int64: from, ..., to."""
         data = self._data("targets_offsets")

@@ -91,13 +91,23 @@ def pieces_of(split: Split, steps: int, *, at_end: bool, cut: bool = False, cont
             f"{split.path}, split {split.name}: sequence {longest} (the first is 0) has {found:,} steps, a window only "
             f"{steps:,}; use `bptt={rounded_up(found)}`, or cut what is longer"
         )
+    return cut_pieces(starts, steps, at_end=at_end, context=context)
+
+
+def cut_pieces(starts: NDArray[np.int64], steps: int, *, at_end: bool, context: int = 0) -> Pieces:
+    """The pieces, of up to `steps` steps, of sequences that lie one after the other.
+
+    starts: where each begins, and where the last ends, (n+1,). at_end, context: see `pieces_of`.
+    """
+    lengths = np.diff(starts)
+    longest = int(lengths.max())
     kind = np.uint16 if steps < 2**16 else np.int64
     if at_end:
         count = np.minimum(lengths, steps)
         high = count.astype(kind)
-        begin = None if lengths[longest] <= steps else lengths - count
+        begin = None if longest <= steps else lengths - count
         return Pieces(starts[1:] - count, high, (count - 1).astype(kind), high, begin=begin)
-    if lengths[longest] <= steps:
+    if longest <= steps:
         count = lengths.astype(kind)
         return Pieces(starts[:-1], count, np.zeros_like(count), count)
     return _cut(starts, lengths, steps, context, kind)
