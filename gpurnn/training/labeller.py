@@ -164,7 +164,7 @@ class Labeller:
             which, most = before + int(lengths.argmax()), int(lengths.max())
             raise DataError(
                 f"sequence {which} (the first is 0) has {most:,} steps, a window at most {self.longest:,}; train with "
-                "`cut`, or shorten it"
+                "what is longer cut, or shorten it"
             )
 
     def _expect_values(self, held: list[NDArray[Any]]) -> NDArray[Any]:

@@ -182,7 +182,7 @@ def test_one_that_no_window_holds_is_named(be: Backend, monkeypatch: pytest.Monk
     with pytest.raises(DataError) as error:
         list(labeller.log_probabilities([*sequences("symbols", [4, 100]), None, *sequences("symbols", [3, 101])]))
     assert str(error.value) == (
-        "sequence 3 (the first is 0) has 101 steps, a window at most 100; train with `cut`, or shorten it"
+        "sequence 3 (the first is 0) has 101 steps, a window at most 100; train with what is longer cut, or shorten it"
     )
 
 
