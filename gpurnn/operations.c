@@ -42,12 +42,36 @@ static void NAME(call_lane_check)(void *const *arrays, const Dims *dims) {
     lane_check(dims->B, dims->H, arrays[0], arrays[1], arrays[2]);
 }
 
+static void NAME(call_last_pool)(void *const *arrays, const Dims *dims) {
+    last_pool(dims->B, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
+}
+
+static void NAME(call_last_pool_error)(void *const *arrays, const Dims *dims) {
+    last_pool_error(dims->B, dims->H, dims->N, arrays[0], arrays[1]);
+}
+
 static void NAME(call_lstm_backward)(void *const *arrays, const Dims *dims) {
     lstm_backward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5]);
 }
 
 static void NAME(call_lstm_forward)(void *const *arrays, const Dims *dims) {
     lstm_forward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5], arrays[6]);
+}
+
+static void NAME(call_max_pool)(void *const *arrays, const Dims *dims) {
+    max_pool(dims->B, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
+}
+
+static void NAME(call_max_pool_error)(void *const *arrays, const Dims *dims) {
+    max_pool_error(dims->B, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
+}
+
+static void NAME(call_mean_pool)(void *const *arrays, const Dims *dims) {
+    mean_pool(dims->B, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
+}
+
+static void NAME(call_mean_pool_error)(void *const *arrays, const Dims *dims) {
+    mean_pool_error(dims->B, dims->H, dims->N, arrays[0], arrays[1]);
 }
 
 static void NAME(call_quantile)(void *const *arrays, const Dims *dims) {
@@ -121,8 +145,14 @@ const Operation NAME(operations)[] = {
     {"huber", "*(N,K) (N,K) *(N)", NAME(call_huber)},
     {"huber_with_error", "*(N,K) (N,K) (N) (1) *(N)", NAME(call_huber_with_error)},
     {"lane_check", "(10)double *(B) (B,H)", NAME(call_lane_check)},
+    {"last_pool", "(N,B,2H) (N,B,1) *(N,B,2H)", NAME(call_last_pool)},
+    {"last_pool_error", "*(N,B,2H) (N,B,1)", NAME(call_last_pool_error)},
     {"lstm_backward", "(B,H) (B,H) *(B,H) (B,H) (B,H) *(B,4H)", NAME(call_lstm_backward)},
     {"lstm_forward", "*(B,4H) (B,4H) (4H) (B,H) *(B,H) *(B,H) *(B,H)", NAME(call_lstm_forward)},
+    {"max_pool", "(N,B,H) (N,B,1) *(N,B,H)", NAME(call_max_pool)},
+    {"max_pool_error", "*(N,B,H) (N,B,1) (N,B,H)", NAME(call_max_pool_error)},
+    {"mean_pool", "(N,B,H) (N,B,1) *(N,B,H)", NAME(call_mean_pool)},
+    {"mean_pool_error", "*(N,B,H) (N,B,1)", NAME(call_mean_pool_error)},
     {"quantile", "*(N,CQ) (N,C) *(N) (Q)", NAME(call_quantile)},
     {"quantile_with_error", "*(N,CQ) (N,C) (N) (1) *(N) (Q)", NAME(call_quantile_with_error)},
     {"rmsprop", "*(P) (P) *(P) *(P) (9)double (10)double", NAME(call_rmsprop)},

@@ -24,8 +24,14 @@ enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 
 #define huber NAME(huber)
 #define huber_with_error NAME(huber_with_error)
 #define lane_check NAME(lane_check)
+#define last_pool NAME(last_pool)
+#define last_pool_error NAME(last_pool_error)
 #define lstm_backward NAME(lstm_backward)
 #define lstm_forward NAME(lstm_forward)
+#define max_pool NAME(max_pool)
+#define max_pool_error NAME(max_pool_error)
+#define mean_pool NAME(mean_pool)
+#define mean_pool_error NAME(mean_pool_error)
 #define quantile NAME(quantile)
 #define quantile_with_error NAME(quantile_with_error)
 #define rmsprop NAME(rmsprop)
@@ -68,11 +74,24 @@ void huber_with_error(int64_t K, int64_t N, REAL *restrict o, const REAL *restri
 
 void lane_check(int64_t B, int64_t H, const double *restrict ctl, REAL *restrict bad, const REAL *restrict last);
 
+void last_pool(int64_t B, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry, REAL *restrict z);
+
+void last_pool_error(int64_t B, int64_t H, int64_t N, REAL *restrict d, const REAL *restrict carry);
+
 void lstm_backward(int64_t B, int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, REAL *restrict e_c,
     const REAL *restrict c_prev, const REAL *restrict tc, REAL *restrict a);
 
 void lstm_forward(int64_t B, int64_t H, REAL *restrict a, const REAL *restrict r, const REAL *restrict b,
     const REAL *restrict c_prev, REAL *restrict c, REAL *restrict tc, REAL *restrict h);
+
+void max_pool(int64_t B, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry, REAL *restrict z);
+
+void max_pool_error(int64_t B, int64_t H, int64_t N, REAL *restrict d, const REAL *restrict carry,
+    const REAL *restrict z);
+
+void mean_pool(int64_t B, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry, REAL *restrict z);
+
+void mean_pool_error(int64_t B, int64_t H, int64_t N, REAL *restrict d, const REAL *restrict carry);
 
 void quantile(int64_t C, int64_t N, int64_t Q, REAL *restrict o, const REAL *restrict target, REAL *restrict losses,
     const REAL *restrict levels);

@@ -204,7 +204,7 @@ class CpuBackend(Backend):
         signature = Signature(HOST, op.name, op.arguments, dtype, dims)
         takes = body_takes(op)
         if self._native is not None and self._native.has(op.name, takes, self._set, signature.dtype.itemsize):
-            return self._checked(signature, None, takes)
+            return self._checked(signature, None, takes, in_turn=op.in_turn)
         scratch = tuple(allocate_scratch(self, each, signature.dtype, signature.dims) for each in op.scratch.values())
         body = op.body
 
@@ -213,13 +213,15 @@ class CpuBackend(Backend):
 
         return self._checked(signature, run)
 
-    def _checked(self, signature: Signature, run: Callable[..., None] | None, takes: str = "") -> Callable[..., None]:
+    def _checked(
+        self, signature: Signature, run: Callable[..., None] | None, takes: str = "", *, in_turn: bool = False
+    ) -> Callable[..., None]:
         """`run`, or the compiled body that takes such arguments, behind a check of its arrays, in C if possible."""
         native, check = self._native, signature.check
         expected = signature.expected
         axes = max(len(want.shape) for want in expected)
         if native is not None and len(expected) <= native.MOST_ARGUMENTS and axes <= native.MOST_AXES:
-            return self._compiled(signature, run, takes)
+            return self._compiled(signature, run, takes, in_turn=in_turn)
         assert run is not None
 
         def checked(*arguments: Array) -> None:
@@ -228,12 +230,17 @@ class CpuBackend(Backend):
 
         return checked
 
-    def _compiled(self, signature: Signature, run: Callable[..., None] | None, takes: str) -> Callable[..., None]:
-        """Threads share the rows of a compiled body that are called N or P, where all that it writes has such rows."""
+    def _compiled(
+        self, signature: Signature, run: Callable[..., None] | None, takes: str, *, in_turn: bool
+    ) -> Callable[..., None]:
+        """Threads share the rows of a compiled body that are called N or P, where all that it writes has such rows.
+
+        in_turn: not here, they follow from one another.
+        """
         assert self._native is not None
         row = next((letter for letter in signature.dims if letter in "NP"), "")
         dims = signature.dims if run is None else {}
-        shared = all(want.leading == row for want in signature.expected if want.written)
+        shared = not in_turn and all(want.leading == row for want in signature.expected if want.written)
         call: Callable[..., None] = self._native.bind(
             signature.name,
             takes,

@@ -57,6 +57,7 @@ class FusedOp:
     source: CUDA C file, compiled with REAL (float or double), each dimension but N and the constants defined; None: the
     NumPy-style body runs on CuPy.
     constants: whole numbers that bodies in C and CUDA C know by name, such as places in an array.
+    in_turn: whether rows N follow from one another, so that threads of the CPU cannot share them.
     Raises ValueError for arguments of which nothing can be made.
     """
 
@@ -66,6 +67,7 @@ class FusedOp:
     scratch: Mapping[str, Argument] = field(default_factory=dict)
     source: Path | None = None
     constants: Mapping[str, int] = field(default_factory=dict)
+    in_turn: bool = False
 
     def __post_init__(self) -> None:
         if not self.arguments:

@@ -69,6 +69,10 @@ def like(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndar
     values = rng.standard_normal(shape)
     if name == "bad":
         return (values > 0).astype(float)
+    if name == "carry":
+        return (values > -1).astype(float)
+    if name == "z":  # the largest so far often stays
+        return np.round(values)
     if name.startswith("last") or (name == "target" and values.size > 1):
         values.reshape(-1)[rng.integers(values.size, size=1 + values.size // 9)] = np.nan
     if name in ("v", "scale", "weight", "total", "levels"):
@@ -126,7 +130,8 @@ def test_both_bodies_agree(be: Backend, name: str, sizes: dict[str, int], dtype:
                 continue  # scratch of the CUDA body
             scale = max(1.0, float(np.abs(np.nan_to_num(e)).max()))
             np.testing.assert_allclose(f, e, rtol=0, atol=scale * TOLERANCE[dtype], err_msg=argument)
-        assert changed or name in ("lane_check", "adam", "sgd", "rmsprop"), "the operation did nothing"
+        may_do_nothing = name in ("lane_check", "adam", "sgd", "rmsprop") or (op.in_turn and dims["N"] == 1)
+        assert changed or may_do_nothing, "the operation did nothing"
 
 
 def test_every_cell_head_and_optimizer_is_among_the_operations() -> None:

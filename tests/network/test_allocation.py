@@ -30,6 +30,15 @@ VARIANTS = {
         ModelConfig(hidden=HIDDEN, symbols=300, layers=2, dropout=0.3, stack=("both_directions", "dropout")),
         True,
     ),
+    "last_of_both": (
+        ModelConfig(hidden=HIDDEN, symbols=300, dropout=0.0, stack=("both_directions", "dropout"), pool="last"),
+        True,
+    ),
+    "mean": (ModelConfig(hidden=HIDDEN, symbols=300, dropout=0.3, pool="mean"), True),
+    "max": (
+        ModelConfig(hidden=HIDDEN, symbols=300, dropout=0.0, pool="max", head="smoothed_softmax", label_smoothing=0.1),
+        True,
+    ),
 }
 """A model, and whether documents begin inside its windows."""
 
@@ -66,8 +75,12 @@ def _window(symbols: int, steps: int, index: int, documents: bool) -> Window:
     )
 
 
+POOLED = ("last_of_both", "mean", "max")
 CASES = [
-    (cell, variant) for cell in CELLS for variant in VARIANTS if cell != outside_cell.NAME or variant == "everything"
+    (cell, variant)
+    for cell in CELLS
+    for variant in VARIANTS
+    if (cell != outside_cell.NAME or variant == "everything") and (cell == "gru" or variant not in POOLED)
 ]
 
 

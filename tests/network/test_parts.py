@@ -25,6 +25,7 @@ from gpurnn.network.heads import HEADS
 from gpurnn.network.inputs import INPUTS
 from gpurnn.network.layers import LAYERS
 from gpurnn.network.params import Spec
+from gpurnn.network.pools import POOLS
 from gpurnn.network.starts import STARTS
 from gpurnn.network.stepper import Stepper
 from gpurnn.runs.checkpoint import encode_checkpoint, parse_checkpoint
@@ -98,13 +99,18 @@ COMBINATIONS = [
         for i, s in zip(INPUT_NAMES, ("learned", "side", "zero", "side"), strict=True)
     ),
     *({"cell": cell, "start": "learned", "stack": ("both_directions", "gain")} for cell in CELLS),
+    *(
+        {"pool": pool, "layers": 2, "dropout": 0.3, "stack": (stack, "dropout")}
+        for pool in ("last", "mean", "max")
+        for stack in ("recurrent", "both_directions")
+    ),
 ]
 
 
 def test_the_combinations_leave_no_part_out():
     """A part that is added to a table of the package has to be added here."""
-    used = {name: {each.get(name) for each in COMBINATIONS} for name in ("input", "start", "head", "cell")}
-    for name, table in {"input": INPUTS, "start": STARTS, "head": HEADS, "cell": CELLS}.items():
+    used = {name: {each.get(name) for each in COMBINATIONS} for name in ("input", "start", "head", "cell", "pool")}
+    for name, table in {"input": INPUTS, "start": STARTS, "head": HEADS, "cell": CELLS, "pool": POOLS}.items():
         assert used[name] >= set(table), name
     assert {kind for each in COMBINATIONS for kind in each.get("stack", ())} >= set(LAYERS)
 

@@ -1,25 +1,77 @@
-"""What the layers have made of a sequence when its last step was read."""
+"""What the layers have made of a sequence when its last step was read, by each direction.
+
+Against time the last step is the first: z(t) = [y ahead (t), y reverse (first step of the sequence)].
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+from gpurnn.backend import Argument, Array, FusedOp
 from gpurnn.exceptions import UsageError
 from gpurnn.network.config import ModelConfig
-from gpurnn.network.part import Binding, Lane, Part, Pass
+from gpurnn.network.part import Binding, Lane, Pass
+from gpurnn.network.pools.base import CARRY, FLAGS, SOURCE, Pool, begins
 from gpurnn.network.signal import Signal
 
 
-class Last(Part):
-    """Of layers in one direction: what they hand on."""
+def last_pool(xp: Any, y: Array, carry: Array, z: Array, lanes: Array) -> None:
+    """z: overwritten. y, carry: read only. lanes: scratch."""
+    hidden = y.shape[2] // 2
+    for t in range(len(y)):
+        z[t] = y[t]
+        xp.copyto(z[t, :, hidden:], z[t - 1, :, hidden:], where=xp.logical_not(begins(xp, carry, t, lanes), out=lanes))
 
-    name, kind = "pool", "last"
+
+def last_pool_error(xp: Any, d: Array, carry: Array, lanes: Array, total: Array) -> None:
+    """d: the error of z, overwritten with that of y: against time all of a sequence's is that of its first step."""
+    hidden = d.shape[2] // 2
+    total.fill(0)
+    for t in reversed(range(len(d))):
+        reverse, begin = d[t, :, hidden:], begins(xp, carry, t, lanes)
+        xp.add(total, reverse, out=total)
+        reverse.fill(0)
+        xp.copyto(reverse, total, where=begin, casting="same_kind")
+        xp.copyto(total, 0, where=begin)
+
+
+_ROWS = ("N", "B", "2H")
+_WRITTEN, _SCRATCH = Argument(_ROWS, written=True), {"lanes": FLAGS}
+LAST_POOL = FusedOp(
+    "last_pool", {"y": Argument(_ROWS), "carry": CARRY, "z": _WRITTEN}, last_pool, _SCRATCH, SOURCE, in_turn=True
+)
+LAST_POOL_ERROR = FusedOp(
+    "last_pool_error",
+    {"d": _WRITTEN, "carry": CARRY},
+    last_pool_error,
+    _SCRATCH | {"total": Argument(("B", "H"), "double")},
+    SOURCE,
+    in_turn=True,
+)
+
+
+class Last(Pool):
+    """Of layers in one direction what they hand on. Of both: which come last in the stack decides."""
+
+    kind = "last"
+    forward_op, backward_op = LAST_POOL, LAST_POOL_ERROR
 
     def __init__(self, config: ModelConfig, inputs: int) -> None:
-        if "both_directions" in config.stack:
-            raise UsageError("pool: last is for layers in one direction")
-        self.inputs = self.outputs = inputs
+        """Raises UsageError where layers of both directions do not hand on one half each."""
+        super().__init__(config, inputs)
+        directed = [name for name in config.stack if name in ("recurrent", "both_directions")]
+        self._both = directed[-1:] == ["both_directions"]
+        if self._both and inputs != 2 * config.hidden:
+            raise UsageError(
+                f"pool: last reads rows of {inputs}; expected {2 * config.hidden}, of which each direction has a half"
+            )
+
+    @property
+    def dims(self) -> dict[str, int]:
+        return {"H": self.inputs // 2}
 
     def bind(self, to: Binding, x: Signal) -> Pass:
-        return Pass(self, x)
+        return super().bind(to, x) if self._both else Pass(self, x)
 
     def step(self, lane: Lane, x: Signal) -> Signal:
-        return x
+        return super().step(lane, x) if self._both else x
