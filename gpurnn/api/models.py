@@ -12,6 +12,7 @@ from gpurnn import backend
 from gpurnn.api.arguments import AnyPath, known_keywords, path_of
 from gpurnn.api.table import table_of_parts
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream import Cursor, Window
 from gpurnn.data.text.language import Language
@@ -51,6 +52,14 @@ class TrainedModel:
         Raises DataError for a model of measured series.
         """
         return self._trained.language
+
+    @property
+    def labelling(self) -> Labelling:
+        """Of a model of labels or tags, what these are: `labelling.labels`, by the number of the output.
+
+        Raises DataError for other models.
+        """
+        return self._trained.labelling
 
     @property
     def forecast(self) -> Forecast:
@@ -152,6 +161,9 @@ class TrainedModel:
         meaning, config, be = self._trained.meaning, self.config.model, self.model.be
         if isinstance(meaning, Language):
             of = f"{len(meaning.vocabulary):,} {meaning.vocabulary.kind}"
+        elif isinstance(meaning, Labelling):
+            of = f"{meaning.inputs:,} {'columns' if meaning.vocabulary is None else meaning.vocabulary.kind}"
+            of = f"{of} that gives {len(meaning.labels):,} {meaning.what}"
         else:
             of = f"{meaning.inputs:,} columns that forecasts {', '.join(self.forecast.names)}"
         head = f"{config.cell} of {of}, {config.dtype}, on {be.device}"

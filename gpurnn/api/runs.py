@@ -53,6 +53,13 @@ def train(  # type: ignore[empty-body]
     ahead: str | Sequence[str] | None = None,
     loss: str = "huber",
     quantiles: Sequence[float] | None = None,
+    layout: str | None = None,
+    both_directions: bool = False,
+    pool: str | None = None,
+    class_weights: str | Sequence[str] | None = None,
+    label_smoothing: float = 0.0,
+    cut: bool = False,
+    context: int = 0,
     resume: AnyPath | None = None,
     init_from: AnyPath | None = None,
     allow_inexact: bool = False,
@@ -129,18 +136,31 @@ def train(  # type: ignore[empty-body]
         quantile, to forecast quantiles.
     quantiles: Which ones, rising, each between 0 and 1; 0.1, 0.5, 0.9 unless given.
 
+    Labels and tags, of a corpus that has them
+    layout: whole: a window holds whole sequences, side by side, as is so unless given; through: long ones go on from
+        window to window, and their state with them.
+    both_directions: Read each sequence from its end, too, by layers of their own.
+    pool: What a label is told from: the last state, as is so unless given, or the mean or max of all states of the
+        sequence.
+    class_weights: What an error costs: balanced, the same for all labels together; or LABEL=W, one or a list; the
+        others cost 1.
+    label_smoothing: Part of each target that is spread over all labels.
+    cut: Cut sequences that are longer than a window into pieces; of labels the last piece is taken.
+    context: Steps before and after each piece that it sees, too, but does not learn from.
+
     When to stop
     epochs: After so many epochs since the run began.
     windows: After so many windows since the run began.
     minutes: After so many minutes of this call; 10 where no limit is given.
-    patience: After so many validations in a row without a better one; 0: never; 20 for series unless given.
+    patience: After so many validations in a row without a better one; 0: never; 20 for series, 10 for labels unless
+        given.
 
     The network
-    cell: Kind of the recurrent layers: lstm, gru, simple (tanh) or simple-relu; gru for series unless given.
-    hidden: Hidden units of a layer (H); 32 for series unless given.
+    cell: Kind of the recurrent layers: lstm, gru, simple (tanh) or simple-relu; gru for series and labels unless given.
+    hidden: Hidden units of a layer (H); 32 for series, 96 for labels unless given.
     layers: Recurrent layers (L).
-    embedding: Width of an embedding (E); 0: one-hot input.
-    dropout: Between layers and before the output; 0.2 for series unless given.
+    embedding: Width of an embedding (E); 0: one-hot input; 64 for labels unless given.
+    dropout: Between layers and before the output; 0.2 for series, 0.3 for labels unless given.
     dtype: Of all numbers: float32 or float64.
     init: How matrices begin: uniform, glorot, orthogonal, identity or normal.
     recurrent_init: How W begins, likewise; as suits the cell unless given.
@@ -164,9 +184,10 @@ def train(  # type: ignore[empty-body]
         last ones.
 
     The learning rate
-    lr: The highest learning rate; 2e-3 for series unless given.
+    lr: The highest learning rate; 2e-3 for series, 4e-3 for labels unless given.
     warmup: Windows until it is reached.
-    schedule: How it falls after that: not at all (constant), step, cosine or plateau; cosine for series unless given.
+    schedule: How it falls after that: not at all (constant), step, cosine or plateau; cosine for series and labels
+        unless given.
     decay_windows: cosine: its length in windows ...
     decay_epochs: ... or in epochs.
     decay_every: step: windows between two drops.

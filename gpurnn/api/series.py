@@ -9,13 +9,14 @@ from typing import IO, Any
 
 from gpurnn.api.arguments import AnyPath, path_of
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.prepare_series import prepare_series
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.series.options import series_options
 from gpurnn.data.series.report import SeriesReport
 from gpurnn.exceptions import DataError, UsageError
+from gpurnn.training.meaning import load_meaning
 from gpurnn.training.origin import load_checkpoint
-from gpurnn.training.snapshot import load_meaning
 
 SERIES = {
     **dict.fromkeys(("time", "key", "columns", "clock", "fill", "every", "date_order", "decimal", "columns_from")),
@@ -77,8 +78,9 @@ def columns_of(source: AnyPath) -> Columns:
     if path.is_dir() or path.suffix == ".safetensors":
         loaded = load_checkpoint(path, "best", _logger.warning)
         meaning = load_meaning(loaded)
-        if not isinstance(meaning, Columns):
+        columns = meaning.columns if isinstance(meaning, Labelling) else meaning
+        if not isinstance(columns, Columns):
             raise DataError(f"{loaded.path}: a model of text has no columns; give a run on measured series")
-        return meaning
+        return columns
     with Corpus.open(path) as corpus:
         return corpus.columns

@@ -13,6 +13,15 @@ from gpurnn.training.learner import Learner
 _REFRESH = 0.2  # seconds between two renewals
 
 
+_VALID = {
+    "valid_mae": "valid mae",
+    "valid_span_f1": "valid span F1",
+    "valid_accuracy": "valid accuracy",
+    "valid_loss": "valid",
+}
+"""What the line shows of a validation, but of text: the first of these that there is, by its key in the log."""
+
+
 class LiveLine:
     """Shows log entries and, between them, how far the run is.
 
@@ -61,7 +70,7 @@ class LiveLine:
             parts.append(f"lr {entry['learning_rate']:.2g}")
             norm = entry["gradient_norm"]
             parts.append(f"|g| {norm:.2g}" if norm is not None else "|g| not finite")
-            held = "tokens" if "tokens_per_second" in entry else "targets"
+            held = next(name for name in ("tokens", "targets", "steps") if f"{name}_per_second" in entry)
             parts.append(f"{_thousands(entry[f'{held}_per_second'])} {held}/s")
         parts.append(f"ETA {_clock(self._left(windows))}")
         return "  ".join(parts)
@@ -93,8 +102,8 @@ def _loss(entry: dict[str, Any], unit: str) -> list[str]:
 def _validation(entry: dict[str, Any]) -> list[str]:
     """What the line shows of the validation in a log entry; nothing where there was none."""
     if "valid_loss" in entry:
-        valid = entry.get("valid_mae", entry["valid_loss"])
-        name = "valid mae" if "valid_mae" in entry else "valid"
+        key = next(key for key in _VALID if key in entry)
+        name, valid = _VALID[key], entry[key]
         return [f"{name} {valid:#.4g}" if valid is not None else "valid not finite"]
     if "stuck_lanes" not in entry:
         return []

@@ -63,10 +63,14 @@ def _show_beginning(trainer: Trainer, settings: dict[str, Any]) -> None:
 
 
 def _widths(learner: Learner) -> str:
-    """What a forecast is made from, and of; nothing of text."""
-    if learner.corpus.kind != "series":
+    """What a forecast, or a label, is made from, and of; nothing of text."""
+    model, config, kind = learner.model, learner.config, learner.corpus.kind
+    if kind in ("labels", "tags"):
+        read = "symbols" if model.config.symbols else "columns"
+        both = "both directions, " if "both_directions" in model.config.stack else ""
+        return f"{both}{model.config.input_width:,} {read} to {model.config.output_width:,} {kind}, "
+    if kind != "series":
         return ""
-    model, config = learner.model, learner.config
     targets = ", ".join(f"{name}+{ahead}" for name in config.target for ahead in config.ahead)
     return f"{model.config.input_width} columns to {targets} ({model.head.unit}), "
 
@@ -106,6 +110,14 @@ def _live_line(limits: Limits, learner: Learner) -> Iterator[LiveLine]:
         live.close()
 
 
+_USE = {
+    "series": "forecast: gpurnn predict",
+    "labels": "label:    gpurnn predict",
+    "tags": "tag:      gpurnn predict",
+}
+"""What is done with a model, by the kind of corpus, of all kinds but text."""
+
+
 def _show_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None:
     """How the run ended, and how to go on with the same bits: on the same device, with as many threads."""
     same = "".join(f" --{name} {given[name]}" for name in ("device", "threads") if given[name] not in (None, "auto"))
@@ -121,14 +133,12 @@ def _show_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None
         if outcome.stuck:
             shown += f" ({stuck_lanes(outcome.stuck)})"
         if best is not None:
-            shown += f"; best: {best:.4f} after window {learner.progress.best_window}"
+            shown += f"; best: {learner.task.best_in_words(best)} after window {learner.progress.best_window}"
         message(shown)
     message(f"go on:    gpurnn train --resume {run}{same}")
     for split, option in (("valid", ""), ("test", " --split test")):
         if learner.corpus.targets(split):
             message(f"measure:  gpurnn evaluate {run}{option}")
             break
-    if learner.corpus.kind == "series":
-        message(f"forecast: gpurnn predict {run} FILE")
-    else:
-        message(f"generate: gpurnn sample {run} --length 500")
+    use = _USE.get(learner.corpus.kind)
+    message(f"{use} {run} FILE" if use else f"generate: gpurnn sample {run} --length 500")

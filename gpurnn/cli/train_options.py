@@ -11,6 +11,7 @@ from gpurnn.backend import PRECISIONS
 from gpurnn.cli.options import PATH, TableChoice, as_declared, options_of, setting
 from gpurnn.exceptions import UsageError
 from gpurnn.network import ModelConfig
+from gpurnn.network.tables import POOLS
 from gpurnn.settings import NotNegative
 from gpurnn.training.begin import Threads
 from gpurnn.training.config import Limits, TrainConfig
@@ -21,6 +22,7 @@ from gpurnn.training.trainer import CHECKPOINT_MINUTES
 
 _run = options_of(train, "Run")
 _forecast = options_of(train, "Forecast, of a corpus of measured series")
+_labelled = options_of(train, "Labels and tags, of a corpus that has them")
 _stop = options_of(train, "When to stop")
 _network = options_of(train, "Network")
 _windows = options_of(train, "Windows")
@@ -62,6 +64,13 @@ _OPTIONS = (
     _forecast("--ahead", metavar="TIME[,TIME]", callback=_names),
     _forecast("--loss", type=click.Choice(LOSSES), default=LOSS),
     _forecast("--quantiles", metavar="Q,Q,...", callback=_numbers),
+    setting(_labelled, TrainConfig, "--layout", default=None),
+    _labelled("--both-directions", is_flag=True),
+    _labelled("--pool", type=TableChoice(POOLS)),
+    _labelled("--class-weights", metavar="balanced|LABEL=W,...", callback=_names),
+    setting(_labelled, ModelConfig, "--label-smoothing"),
+    _labelled("--cut", is_flag=True),
+    setting(_labelled, TrainConfig, "--context"),
     _limit("--epochs"),
     _limit("--windows"),
     _limit("--minutes"),

@@ -66,6 +66,22 @@ class Checkpoint:
     path: Path | None
     version: int
 
+    def section(self, name: str) -> Mapping[str, Any]:
+        """The object of this name in the header. Raises CheckpointError where there is none."""
+        value = self.header.get(name)
+        if not isinstance(value, dict):
+            raise CheckpointError(f"{self.path}: {name} is missing from the header; is it a gpurnn checkpoint?")
+        return value
+
+    def tensor(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """The tensor of this name. Raises CheckpointError where there is none, and where its shape is another one."""
+        if name not in self.tensors:
+            raise CheckpointError(f"{self.path}: no tensor {name}; was it trained with other options?")
+        tensor = self.tensors[name]
+        if shape is not None and tensor.shape != shape:
+            raise CheckpointError(f"{self.path}: {name}: expected {shape}, found {tensor.shape}")
+        return tensor
+
 
 def write_checkpoint(path: Path, tensors: Mapping[str, np.ndarray], header: Mapping[str, Json]) -> None:
     """Write tensors and header to `path` so that a reader finds the old file or the whole new one.

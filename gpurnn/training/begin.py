@@ -24,9 +24,10 @@ from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.origin import load_checkpoint
 from gpurnn.training.schedule import ScheduleConfig
-from gpurnn.training.session import Warn, fitting_geometry, new_run, resumed_run
+from gpurnn.training.session import Warn, new_run, resumed_run
 from gpurnn.training.snapshot import load_config
-from gpurnn.training.tasks import defaults_of, task_of
+from gpurnn.training.tasks import kind_of, task_of
+from gpurnn.training.tasks.labelled import BOTH_DIRECTIONS
 from gpurnn.training.trainer import Trainer
 
 _C = TypeVar("_C")
@@ -37,7 +38,7 @@ DEFAULT_MINUTES = 10.0
 """How long a run lasts where no limit is given."""
 Threads = Annotated[int, Rule("1 or more and less than 2**31", lambda n: 1 <= n < 2**31)]  # a C int
 
-_LISTS = ("target", "ahead", "quantiles")
+_LISTS = ("target", "ahead", "quantiles", "class_weights")
 
 _WITH_RESUME = (
     *("corpus", "resume", "device", "precision", "tf32", "no_graph", "threads", "allow_inexact"),
@@ -113,8 +114,9 @@ def _backend(given: Settings, precision: str) -> Backend:
 def _config(given: Settings, corpus: Corpus, begun: Checkpoint | None) -> TrainConfig:
     """The settings of a new run, from those given, the size of the corpus, and the run that it begins with."""
     given = _listed(given)
-    defaults = defaults_of(corpus, given)
-    lanes, bptt = fitting_geometry(corpus.splits["train"], given.get("lanes"), given.get("bptt"), defaults)
+    kind = kind_of(corpus)
+    defaults = kind.defaults(corpus, given)
+    lanes, bptt = kind.geometry(corpus, given, defaults)
     model = _begun_model(given, begun) if begun else ModelConfig(**_those_of(ModelConfig, defaults | given))
     given = defaults | given
     plain = _those_of(TrainConfig, given) | {"lanes": lanes, "bptt": bptt}
@@ -142,6 +144,10 @@ def _begun_model(given: Settings, begun: Checkpoint) -> ModelConfig:
                 f"train: `{name}={value}` contradicts `init_from`: the network of {begun.path} has {other or 'none'}; "
                 f"leave `{name}` out"
             )
+    both = BOTH_DIRECTIONS in theirs.stack
+    if given.get("both_directions", both) != both:
+        has = "both directions" if both else "one direction"
+        raise UsageError(f"train: `both_directions` contradicts `init_from`: the network of {begun.path} has {has}")
     return replace(theirs, **wanted)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from gpurnn.data.stream.labelled import LAYOUTS
 from gpurnn.exceptions import RunError, UsageError
 from gpurnn.network import ModelConfig
 from gpurnn.settings import (
@@ -27,9 +28,17 @@ from gpurnn.training.schedule import ScheduleConfig
 CADENCES = ("log_every", "validate_every")
 """Fields that may differ when a run is resumed."""
 COUNTED_LANES = ("sound", "all")
-_OF_SERIES: dict[str, Any] = {"target": (), "ahead": (), "burn_in": 0}
-"""Keys that stand only in files of runs on series, and what others have."""
-_ADDED = {"average": 0.0, "restart": 0.0, "judged_lanes": "all"} | _OF_SERIES
+_OF_KINDS: dict[str, Any] = {
+    "target": (),
+    "ahead": (),
+    "burn_in": 0,
+    "layout": "through",
+    "cut": False,
+    "context": 0,
+    "class_weights": (),
+}
+"""Keys that stand only in files of runs on series, or on labels and tags, and what others have."""
+_ADDED = {"average": 0.0, "restart": 0.0, "judged_lanes": "all"} | _OF_KINDS
 """Keys that files of earlier runs did not have, and what runs of that time did."""
 
 
@@ -47,6 +56,8 @@ class TrainConfig:
     divergence_nats: how far above the lowest a mean loss is high, of real targets as a share of it; 0: never.
     Of series only: target: the columns that are forecast. ahead: how far, durations. burn_in: how many rows a state has
     to have seen before a forecast from it is learnt from.
+    Of labels and tags only: layout: "whole" or "through", see `gpurnn.data.stream.labelled`. cut, context: see
+    `WholeStream`. class_weights: "balanced", or a "LABEL=W" each: what the loss of a label counts.
     """
 
     model: ModelConfig
@@ -67,13 +78,17 @@ class TrainConfig:
     target: tuple[str, ...] = ()
     ahead: tuple[str, ...] = ()
     burn_in: Natural = 0
+    layout: Annotated[str, OneOf(LAYOUTS)] = "through"
+    cut: bool = False
+    context: Natural = 0
+    class_weights: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(self)
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values, by the keys of config.json and of checkpoints."""
-        plain = {key: value for key, value in stored(self).items() if (key, value) not in _OF_SERIES.items()}
+        plain = {key: value for key, value in stored(self).items() if (key, value) not in _OF_KINDS.items()}
         lists = {key: list(value) for key, value in plain.items() if isinstance(value, tuple)}
         return plain | lists | {"model": self.model.to_json()}
 

@@ -73,7 +73,7 @@ def describe_model(path: Path) -> dict[str, Any]:
 
 def _corpus(header: dict[str, Any]) -> dict[str, Any]:
     corpus = _section(header, "corpus")
-    return {name: corpus[name] for name in ("path", "tokens", "fingerprint") if name in corpus}
+    return {name: corpus[name] for name in ("path", "labelled", "tokens", "fingerprint") if name in corpus}
 
 
 def _section(header: dict[str, Any], name: str) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from gpurnn import backend
 from gpurnn.backend import Backend
+from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.text.language import Language
@@ -18,38 +20,47 @@ from gpurnn.exceptions import CheckpointError, DataError, UsageError
 from gpurnn.network import Model
 from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.meaning import Meaning, kind_of, load_meaning
 from gpurnn.training.origin import load_checkpoint
-from gpurnn.training.snapshot import load_config, load_meaning, load_model
+from gpurnn.training.snapshot import load_config, load_model
 
 _logger = logging.getLogger(__name__)
+_M = TypeVar("_M", Language, Columns, Labelling)
 
 
 @dataclass(frozen=True)
 class Trained:
     """What a checkpoint holds, as far as it is needed to use it.
 
-    model: with its parameters. meaning: what its symbols, or the numbers of its rows, are. config: what it was trained
-    with. checkpoint: its path and header; the tensors are left out.
+    model: with its parameters. meaning: what its steps are. config: what it was trained with. checkpoint: its path and
+    header; the tensors are left out.
     """
 
     model: Model
-    meaning: Language | Columns
+    meaning: Meaning
     config: TrainConfig
     checkpoint: Checkpoint
 
     @property
     def language(self) -> Language:
         """What turns text into symbols and back. Raises DataError for a model that is not one of text."""
-        if not isinstance(self.meaning, Language):
-            raise DataError(f"{self.checkpoint.path}: a model of measured series, not of text")
-        return self.meaning
+        return self._expected(Language, "text")
 
     @property
     def forecast(self) -> Forecast:
-        """What is forecast, and by its `columns` what a row means. Raises DataError for a model of text."""
-        if not isinstance(self.meaning, Columns):
-            raise DataError(f"{self.checkpoint.path}: a model of text, not of measured series")
-        return Forecast(self.meaning, self.config.target, self.config.ahead)
+        """What is forecast, and by its `columns` what a row means. Raises DataError for a model that forecasts none."""
+        return Forecast(self._expected(Columns, "measured series"), self.config.target, self.config.ahead)
+
+    @property
+    def labelling(self) -> Labelling:
+        """Its labels or tags, and what a step is. Raises DataError for a model that has none."""
+        return self._expected(Labelling, "labels or tags")
+
+    def _expected(self, kind: type[_M], called: str) -> _M:
+        if not isinstance(self.meaning, kind):
+            found = {"series": "measured series"}.get(kind_of(self.meaning), kind_of(self.meaning))
+            raise DataError(f"{self.checkpoint.path}: a model of {found}, not of {called}")
+        return self.meaning
 
 
 def load_trained(
@@ -68,10 +79,7 @@ def load_trained(
     """
     loaded = load_checkpoint(Path(source), checkpoint, on_warning)
     config = load_config(loaded)
-    try:
-        meaning = load_meaning(loaded)
-    except DataError as error:
-        raise CheckpointError(f"{loaded.path}: {error}") from None
+    meaning = load_meaning(loaded)
     _expect_widths(loaded, config, meaning)
     model = load_model(be or backend.get("auto"), loaded)
     if isinstance(meaning, Language):
@@ -83,7 +91,7 @@ def load_trained(
     return Trained(model, meaning, config, replace(loaded, tensors={}))
 
 
-def _expect_widths(loaded: Checkpoint, config: TrainConfig, meaning: Language | Columns) -> None:
+def _expect_widths(loaded: Checkpoint, config: TrainConfig, meaning: Meaning) -> None:
     """Raises CheckpointError where the network reads, or hands out, something else than its corpus has."""
     model = config.model
     if isinstance(meaning, Language):
@@ -91,13 +99,17 @@ def _expect_widths(loaded: Checkpoint, config: TrainConfig, meaning: Language | 
         if symbols != model.symbols:
             raise CheckpointError(f"{loaded.path}: its vocabulary has {symbols} symbols, its output {model.symbols}")
         return
-    try:
-        outputs = Forecast(meaning, config.target, config.ahead).width * max(1, len(model.quantiles))
-    except UsageError as error:
-        raise CheckpointError(f"{loaded.path}: config: {error}") from None
-    found, expected = (model.input_width, model.output_width), (meaning.inputs, outputs)
+    if isinstance(meaning, Labelling):
+        expected = meaning.inputs, len(meaning.labels)
+    else:
+        try:
+            outputs = Forecast(meaning, config.target, config.ahead).width * max(1, len(model.quantiles))
+        except UsageError as error:
+            raise CheckpointError(f"{loaded.path}: config: {error}") from None
+        expected = meaning.inputs, outputs
+    found = model.input_width, model.output_width
     if found != expected:
         raise CheckpointError(
-            f"{loaded.path}: its columns and targets are {expected[0]} and {expected[1]}, its network has {found[0]} "
-            f"and {found[1]}"
+            f"{loaded.path}: its corpus has {expected[0]} inputs and {expected[1]} outputs, its network {found[0]} and "
+            f"{found[1]}"
         )

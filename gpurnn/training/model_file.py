@@ -1,9 +1,9 @@
 """A trained model as one file of its own: what it takes to use it, and nothing of the run that it comes from.
 
 The file has the format of a checkpoint (see `gpurnn.runs.checkpoint`) and holds of it the parameters, those that were
-validated; `vocabulary.*` and `starts.*`, or `columns.*`; and in its header `config`, `corpus` without path and
-fingerprint, the `versions` that wrote it, and `model_file`, the version of this format. Whatever reads the model of a
-checkpoint reads that of such a file too.
+validated; what is kept of the corpus, see `gpurnn.training.meaning`; and in its header `config`, `corpus` without path
+and fingerprint, the `versions` that wrote it, and `model_file`, the version of this format. Whatever reads the model of
+a checkpoint reads that of such a file too.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import gpurnn
-from gpurnn.data.series.columns import Columns
-from gpurnn.data.text.language import Language
 from gpurnn.exceptions import CheckpointError
 from gpurnn.files.durable import write_durably
 from gpurnn.files.errors import reported_as
@@ -20,19 +18,15 @@ from gpurnn.network import Model
 from gpurnn.runs.checkpoint import Checkpoint, NewerFormatError, encode_checkpoint
 from gpurnn.runs.strictjson import Json
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.meaning import Meaning, described
 
 VERSION = 1
 
 
-def describe_meaning(meaning: Language | Columns) -> dict[str, Json]:
-    """What headers say of it under `corpus`."""
-    return {"columns": meaning.to_json()} if isinstance(meaning, Columns) else meaning.to_json()
-
-
-def write_model(path: Path, model: Model, meaning: Language | Columns, config: TrainConfig) -> None:
+def write_model(path: Path, model: Model, meaning: Meaning, config: TrainConfig) -> None:
     """Write a model to `path` so that a reader finds the old file or the whole new one.
 
-    meaning: what its symbols, or the numbers of its rows, are. config: what it was trained with. What `path` leads to
+    meaning: what its steps are. config: what it was trained with. What `path` leads to
     is replaced where it is a regular file.
     Raises UsageError, CheckpointError.
     """
@@ -40,7 +34,7 @@ def write_model(path: Path, model: Model, meaning: Language | Columns, config: T
     header: dict[str, Json] = {
         "model_file": VERSION,
         "config": config.to_json(),
-        "corpus": describe_meaning(meaning),
+        "corpus": described(meaning),
         "versions": {"gpurnn": gpurnn.__version__},
     }
     chunks = encode_checkpoint(parameters | meaning.to_arrays(), header)

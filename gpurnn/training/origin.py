@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.series.columns import Columns
-from gpurnn.exceptions import CheckpointError, DataError, RunError, shell_word
+from gpurnn.data.text.tokens import KINDS as TEXT_KINDS
+from gpurnn.exceptions import CheckpointError, RunError, shell_word
 from gpurnn.runs.checkpoint import Checkpoint, read_checkpoint
 from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.strictjson import Json
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.snapshot import load_config, load_meaning, validated_parameters
+from gpurnn.training.meaning import kind_of, load_meaning
+from gpurnn.training.snapshot import load_config, validated_parameters
 
 _FREE = {"dropout", "init", "recurrent_init", "forget_bias"}
 """Fields of ModelConfig in which a run may differ from the one whose parameters it begins with."""
@@ -33,17 +36,20 @@ def load_checkpoint(source: Path, which: str, on_warning: Callable[[str], None])
 def refuse_other_model(checkpoint: Checkpoint, config: TrainConfig, corpus: Corpus) -> None:
     """Raises CheckpointError unless a run with these settings, on this corpus, can begin with these parameters."""
     theirs, mine = load_config(checkpoint).model, config.model
-    try:
-        meaning = load_meaning(checkpoint)
-    except DataError as error:
-        raise CheckpointError(f"{checkpoint.path}: {error}") from None
+    meaning = load_meaning(checkpoint)
     described = checkpoint.header["corpus"]
     source = described.get("path") if isinstance(described, dict) else None
     known = shell_word(source) if isinstance(source, str) else "CORPUS"
-    if isinstance(meaning, Columns) != (corpus.kind == "series"):
-        its_kind, kind = ("series", "text") if isinstance(meaning, Columns) else ("text", "series")
-        raise CheckpointError(f"{checkpoint.path}: its model is one of {its_kind}, {corpus.path} holds {kind}")
-    if isinstance(meaning, Columns):
+    kind = "text" if corpus.kind in TEXT_KINDS else corpus.kind
+    if kind_of(meaning) != kind:
+        raise CheckpointError(f"{checkpoint.path}: its model is one of {kind_of(meaning)}, {corpus.path} holds {kind}")
+    if isinstance(meaning, Labelling):
+        other = meaning.differs(Labelling.of(corpus))
+        if other:
+            raise CheckpointError(
+                f"{checkpoint.path}: its {other} are not those of {corpus.path}; prepare that with `vocab_from={known}`"
+            )
+    elif isinstance(meaning, Columns):
         if not meaning.same_inputs(corpus.columns):
             raise CheckpointError(
                 f"{checkpoint.path}: its columns, or their scaling, are not those of {corpus.path}; prepare the series "

@@ -1,8 +1,8 @@
 """A run in arrays and JSON: what a checkpoint holds, and how it comes back.
 
 Tensors: each parameter by its name; `m.` and `v.` before a parameter's name, its moments, and `average.`, its average;
-`optimizer.control`; `state.L.h`, `state.L.c`, what each lane carries; `vocabulary.data`, `vocabulary.offsets`;
-`starts.symbols`, `starts.counts`, how documents of the train split begin.
+`optimizer.control`; `state.L.h`, `state.L.c`, what each lane carries; and what is kept of the corpus, see
+`gpurnn.training.meaning`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,16 @@ import numpy as np
 import gpurnn
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.series.columns import Columns
 from gpurnn.data.stream import Cursor
-from gpurnn.data.text.language import Language
-from gpurnn.data.text.tokens import TextPolicy, Vocabulary
-from gpurnn.exceptions import CheckpointError, DataError, GpurnnError, UsageError
+from gpurnn.exceptions import CheckpointError, GpurnnError, UsageError
 from gpurnn.network import Model, State
 from gpurnn.network.chain import parts_of, specs_of
 from gpurnn.network.state import state_shapes
 from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.divergence import Divergence
-from gpurnn.training.model_file import describe_meaning, is_model_file
+from gpurnn.training.meaning import Meaning, described
+from gpurnn.training.model_file import is_model_file
 from gpurnn.training.optimizer import Optimizer
 
 _AVERAGE = "average."
@@ -99,9 +97,9 @@ class Unchanging:
     header: dict[str, Any]
 
 
-def unchanging(config: TrainConfig, corpus: Corpus, meaning: Language | Columns, be: Backend) -> Unchanging:
+def unchanging(config: TrainConfig, corpus: Corpus, meaning: Meaning, be: Backend) -> Unchanging:
     """Read it, once. meaning: that of the corpus."""
-    about = {"path": str(corpus.path.resolve()), "fingerprint": corpus.fingerprint, **describe_meaning(meaning)}
+    about = {"path": str(corpus.path.resolve()), "fingerprint": corpus.fingerprint, **described(meaning)}
     header = {"config": config.to_json(), "corpus": about, "versions": versions(be)}
     return Unchanging(dict(meaning.to_arrays()), header)
 
@@ -127,8 +125,8 @@ def unpack(checkpoint: Checkpoint, model: Model, optimizer: Optimizer, state: St
     for name, flat in optimizer.flats.items():
         device |= {f"{name}.{parameter}": view for parameter, view in params.named(flat).items()}
     for name, array in device.items():
-        be.from_host(_tensor(checkpoint, name, array.shape).astype(array.dtype), out=array)
-    return Progress.from_json(_object(checkpoint, "progress"), source)
+        be.from_host(checkpoint.tensor(name, array.shape).astype(array.dtype), out=array)
+    return Progress.from_json(checkpoint.section("progress"), source)
 
 
 def load_config(checkpoint: Checkpoint) -> TrainConfig:
@@ -139,7 +137,7 @@ def load_config(checkpoint: Checkpoint) -> TrainConfig:
     Call it before memory is taken for what it describes. Raises RunError, CheckpointError.
     """
     alone = is_model_file(checkpoint)
-    config = TrainConfig.from_json(_object(checkpoint, "config"), f"{checkpoint.path}: config")
+    config = TrainConfig.from_json(checkpoint.section("config"), f"{checkpoint.path}: config")
     model, tensors = config.model, checkpoint.tensors
     try:
         parts = parts_of(model)
@@ -157,46 +155,6 @@ def load_config(checkpoint: Checkpoint) -> TrainConfig:
     return config
 
 
-def load_language(checkpoint: Checkpoint) -> Language:
-    """What turns text into a checkpoint's symbols and back."""
-    corpus = _object(checkpoint, "corpus")
-    try:
-        vocabulary = Vocabulary.from_arrays(
-            corpus["tokens"],
-            _tensor(checkpoint, "vocabulary.data"),
-            _tensor(checkpoint, "vocabulary.offsets"),
-            corpus["unknown"],
-        )
-        policy = TextPolicy.from_json(corpus["policy"])
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{checkpoint.path}: corpus: {error} is missing or of another type") from None
-    symbols, counts = _tensor(checkpoint, "starts.symbols"), _tensor(checkpoint, "starts.counts")
-    alike = symbols.shape == counts.shape == (symbols.size,)
-    whole = symbols.dtype.kind in "iu" and counts.dtype.kind in "iu"
-    if not (alike and whole and np.all((symbols >= 0) & (symbols < len(vocabulary)) & (counts > 0))):
-        raise CheckpointError(f"{checkpoint.path}: starts: expected symbols of the vocabulary and a count for each")
-    return Language(vocabulary, policy, symbols, counts)
-
-
-def load_columns(checkpoint: Checkpoint) -> Columns:
-    """What the numbers of a row mean to a model of series. Raises CheckpointError."""
-    try:
-        found = Columns.from_json(_object(checkpoint, "corpus").get("columns"), checkpoint.tensors, "corpus")
-    except DataError as error:
-        raise CheckpointError(f"{checkpoint.path}: {error}") from None
-    return found
-
-
-def load_meaning(checkpoint: Checkpoint) -> Language | Columns:
-    """What a checkpoint keeps of its corpus. Raises CheckpointError, DataError."""
-    known = _object(checkpoint, "corpus")
-    if "arrays" in known:
-        raise CheckpointError(
-            f"{checkpoint.path}: a model of arrays, which gpurnn.fit made; gpurnn.api.arrays.Fitted.load reads it"
-        )
-    return load_columns(checkpoint) if "columns" in known else load_language(checkpoint)
-
-
 def load_model(be: Backend, checkpoint: Checkpoint) -> Model:
     """The model of a checkpoint as it was validated. Raises RunError, CheckpointError."""
     model = Model(be, load_config(checkpoint).model)
@@ -208,19 +166,3 @@ def validated_parameters(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
     """The parameters by name that were validated: their average where one was kept."""
     averaged = {name: array for name, array in checkpoint.tensors.items() if name.startswith(_AVERAGE)}
     return {name.removeprefix(_AVERAGE): array for name, array in averaged.items()} or checkpoint.tensors
-
-
-def _object(checkpoint: Checkpoint, name: str) -> Mapping[str, Any]:
-    value = checkpoint.header.get(name)
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{checkpoint.path}: {name} is missing from the header; is it a gpurnn checkpoint?")
-    return value
-
-
-def _tensor(checkpoint: Checkpoint, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    if name not in checkpoint.tensors:
-        raise CheckpointError(f"{checkpoint.path}: no tensor {name}; was it trained with other options?")
-    tensor = checkpoint.tensors[name]
-    if shape is not None and tensor.shape != shape:
-        raise CheckpointError(f"{checkpoint.path}: {name}: expected {shape}, found {tensor.shape}")
-    return tensor

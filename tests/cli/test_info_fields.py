@@ -89,7 +89,7 @@ def test_the_import_says_what_it_copied(here: Path) -> None:
     [
         (["prepare", "x.txt", "-o", "y.h5", "--vocab-from", "made.h5", "--tokens", "bytes"], (1, 2)),
         (["sample", "made.h5"], (1,)),
-        (["train", "made.h5", "-o", "run", "--windows", "1"], (1, 2)),
+        (["train", "made.h5", "-o", "run", "--target", "x", "--ahead", "1h", "--windows", "1"], (1, 2)),
         (["evaluate", "made.h5"], (1,)),
     ],
 )

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Split
 from gpurnn.data.series.forecast import Forecast
+from gpurnn.data.stream.lanes import LaneBuffer
 from gpurnn.data.stream.restarts import Restarts
 from gpurnn.data.stream.windows import Geometry, WindowMaker
 from gpurnn.fields import Field
 
-_BLOCK_BYTES = 256 * 1024
-_BUFFER_BYTES = 64 * 1024 * 1024
 FAR = 2**62
 """More rows than a split has."""
 
@@ -37,62 +36,37 @@ class SeriesWindows(WindowMaker):
 
     def __init__(self, split: Split, geometry: Geometry, forecast: Forecast, burn_in: int, restarts: Restarts) -> None:
         super().__init__(geometry, series_fields(forecast), restarts)
-        self._buffer = _LaneBuffer(split, geometry, forecast, burn_in)
+        self._split, self._forecast, self._burn_in = split, forecast, burn_in
+        inputs = forecast.columns.inputs
+        self._buffer = buffer = LaneBuffer(geometry, 4 * inputs)
+        self._reals, self._targets = (
+            buffer.hold("reals", np.float32, inputs),
+            buffer.hold("targets", np.float32, forecast.width),
+        )
+        self._carry, self._weight = buffer.hold("carry", np.float32), buffer.hold("weight", np.float32)
+        self._rows = np.zeros((buffer.block + forecast.most, inputs), np.float32)
+        self._marks = Marks(split, buffer.block + forecast.most)
 
     def fill(self, window: Mapping[str, NDArray[Any]], offset: int) -> bool:
         """See `WindowMaker.fill`."""
-        steps = len(window["carry"])
-        column = self._buffer.seek(offset, steps)
-        for name, array in self._buffer.arrays.items():
-            np.copyto(window[name], np.swapaxes(array[:, column : column + steps], 0, 1))
+        self._buffer.fill(window, offset, self._read)
         return True
-
-
-class _LaneBuffer:
-    """A host buffer of lanes x block steps that moves over the lanes in step, one contiguous read a lane.
-
-    arrays: of each lane and step, by their names in a window.
-    """
-
-    def __init__(self, split: Split, geometry: Geometry, forecast: Forecast, burn_in: int) -> None:
-        self._split, self._geometry, self._forecast, self._burn_in = split, geometry, forecast, burn_in
-        lanes, inputs = geometry.lanes, forecast.columns.inputs
-        fair = min(_BLOCK_BYTES, _BUFFER_BYTES // lanes) // (4 * inputs)
-        self.block = min(max(fair, geometry.steps), geometry.lane + geometry.rest)
-        shape = (lanes, self.block)
-        self.arrays = {
-            "reals": np.zeros((*shape, inputs), np.float32),
-            "targets": np.zeros((*shape, forecast.width), np.float32),
-            "carry": np.zeros(shape, np.float32),
-            "weight": np.zeros(shape, np.float32),
-        }
-        self._rows = np.zeros((self.block + forecast.most, inputs), np.float32)
-        self._marks = Marks(split, self.block + forecast.most)
-        self._begin = self._end = 0
-
-    def seek(self, offset: int, steps: int) -> int:
-        """Make the steps offset .. offset + steps of every lane available; returns their column."""
-        if not self._begin <= offset or offset + steps > self._end:
-            g = self._geometry
-            self._begin = offset
-            self._end = min(offset + self.block, g.lane + (g.rest if g.tail else 0))
-            for lane in range(g.lanes):
-                self._read(lane, lane * g.lane + offset, self._end - self._begin)
-        return offset - self._begin
 
     def _read(self, lane: int, start: int, count: int) -> None:
         """The rows start .. start + count of the split into a lane."""
-        forecast, part = self._forecast, {name: array[lane, :count] for name, array in self.arrays.items()}
-        there = min(count + forecast.most, len(self._split) - start)
-        self._split.read_rows(start, self._rows[:there])
+        forecast, split = self._forecast, self._split
+        there = min(count + forecast.most, len(split) - start)
+        split.read_rows(start, self._rows[:there])
         self._rows[there : count + forecast.most] = np.nan
-        forecast.columns.scaled(self._rows[:count], part["reals"])
+        targets = self._targets[lane, :count]
+        forecast.columns.scaled(self._rows[:count], self._reals[lane, :count])
         self._marks.seek(start, there)
-        forecast.changes(self._rows, self._marks.left(count), part["targets"])
-        np.subtract(1, self._marks.first(count), out=part["carry"])
+        forecast.changes(self._rows, self._marks.left(count), targets)
+        np.subtract(1, self._marks.first(count), out=self._carry[lane, :count])
         old = self._marks.age(count) >= self._burn_in
-        old[: max(0, min(count, self._burn_in - self._begin))] = False
-        np.copyto(part["weight"], old & ~np.isnan(part["targets"]).all(axis=1))
+        begin = start - lane * self.geometry.lane
+        old[: max(0, min(count, self._burn_in - begin))] = False
+        np.copyto(self._weight[lane, :count], old & ~np.isnan(targets).all(axis=1))
 
 
 class Marks:

@@ -48,9 +48,10 @@ class WholeWindows(WindowMaker):
         packing: Lanes,
         seed: int,
         at_end: bool,
+        weights: NDArray[np.float32] | None = None,
     ) -> None:
         """geometry: whose windows are those of an epoch. columns: of rows. at_end: whether sequences have labels."""
-        super().__init__(geometry, fields, Restarts(0, seed, geometry.lanes))
+        super().__init__(geometry, fields, Restarts(0, seed, geometry.lanes), weights)
         lanes, steps = geometry.lanes, geometry.steps
         self._pieces, self._packing, self._seed = pieces, packing, seed
         self._layout = Layout(pieces, lanes, steps)

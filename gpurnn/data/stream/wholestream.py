@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.stream.layout import Place
@@ -23,7 +26,8 @@ class WholeStream(WindowStream):
     lanes: B. steps: T. seed: of the packing and of the order of each epoch. cut: whether longer sequences are cut into
     pieces, each a sequence of its own that begins from zero; of those with a label the last T steps are taken. context:
     a piece of a cut sequence has up to so many steps of what comes before it and after it, of weight 0.
-    columns: how rows are scaled; those of the corpus unless given. cursor, epochs, prefetch, plan: see `WindowStream`.
+    columns: how rows are scaled; those of the corpus unless given. weights: (K,), what the weight of a step is
+    multiplied by, by its target. cursor, epochs, prefetch, plan: see `WindowStream`.
     sequences: how many there are. useful: the part of an epoch's windows that holds sequences.
     Raises DataError for a corpus without labels, for a split without sequences, for a sequence that is longer than a
     window, and for a cursor of another geometry; UsageError for values of another type or out of range.
@@ -46,12 +50,13 @@ class WholeStream(WindowStream):
         epochs: int | None = None,
         prefetch: bool = True,
         plan: bool = True,
+        weights: NDArray[np.float32] | None = None,
     ) -> None:
         corpus = checked("corpus", Corpus, corpus)
         lanes, steps, seed = checked("lanes", Count, lanes), checked("steps", Count, steps), checked("seed", Seed, seed)
         cut, context = checked("cut", bool, cut), checked("context", Natural, context)
         epochs = checked("epochs", Natural | None, epochs)
-        at_end = _has_labels(corpus)
+        at_end = has_labels(corpus)
         part = corpus.split(split).independent()
         pieces = pieces_of(part, steps, at_end=at_end, cut=cut, context=context)
         packing = packed(pieces.count, steps, seed)
@@ -70,6 +75,7 @@ class WholeStream(WindowStream):
             packing=packing,
             seed=seed,
             at_end=at_end,
+            weights=weights,
         )
         self._begin(maker, next_window, epochs, prefetch)
 
@@ -88,7 +94,7 @@ class WholeStream(WindowStream):
         return self._maker.place(window.index)
 
 
-def _has_labels(corpus: Corpus) -> bool:
+def has_labels(corpus: Corpus) -> bool:
     """Whether each sequence has a label, not each step. Raises DataError where neither has."""
     shape = corpus.manifest.shape
     if shape.labels not in ("documents", "steps"):

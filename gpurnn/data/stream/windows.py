@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gpurnn.data.stream.plan import Planner
 from gpurnn.data.stream.restarts import Restarts
+from gpurnn.data.stream.weights import TargetWeights
 from gpurnn.exceptions import DataError
 from gpurnn.fields import Field
 from gpurnn.settings import check_fields
@@ -234,15 +235,25 @@ def planner_for(fields: Iterable[Field], size: int) -> Planner | None:
 
 
 class WindowMaker(ABC):
-    """Fills slots with windows of fields; owns the buffers, used by one thread at a time."""
+    """Fills slots with windows of fields; owns the buffers, used by one thread at a time.
 
-    def __init__(self, geometry: Geometry, fields: Iterable[Field], restarts: Restarts) -> None:
+    weights: (K,) what the weight of a step is multiplied by, by its target, a whole number; None: nothing.
+    """
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        fields: Iterable[Field],
+        restarts: Restarts,
+        weights: NDArray[np.float32] | None = None,
+    ) -> None:
         self.geometry = geometry
         self._restarts = restarts
         self.fields = tuple(fields)
         size = geometry.lanes * geometry.steps
         self._planner = planner_for(self.fields, size)
         self._slots = [Slot(self.fields, size) for _ in range(KEEP + 1 + AHEAD)]
+        self._weights = None if weights is None else TargetWeights(weights, size)
 
     @abstractmethod
     def fill(self, window: Mapping[str, NDArray[Any]], offset: int) -> bool:
@@ -267,14 +278,17 @@ class WindowMaker(ABC):
             begins = self._restarts.cut(index, carry[0])
         if tail:
             weight[:, :-1] = 0
-        total = int(np.count_nonzero(weight)) if boundary or tail else size
+        total: float = int(np.count_nonzero(weight)) if boundary or tail else size
+        uniform = total == size and self._weights is None
+        if self._weights is not None:
+            total = self._weights.apply(weight, arrays["targets"])
         return Window(
             index,
             epoch,
             carry=_closed(carry),
             weight=_closed(weight),
             has_boundary=begins or (boundary and int(np.count_nonzero(carry)) < size),
-            uniform=total == size,
+            uniform=uniform,
             weight_sum=float(total),
             cursor=Cursor(index + 1, g.lanes, g.steps, g.tokens),
             fields={name: _closed(array) for name, array in arrays.items()},

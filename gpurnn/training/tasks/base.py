@@ -8,12 +8,21 @@ from typing import Any, ClassVar, Protocol
 
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.series.columns import Columns
-from gpurnn.data.stream import Cursor, WindowStream
-from gpurnn.data.text.language import Language
+from gpurnn.data.stream import Cursor, Geometry, WindowStream
+from gpurnn.exceptions import DataError, UsageError
 from gpurnn.fields import Field
 from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.geometry import fitting_geometry
+from gpurnn.training.meaning import Meaning
+
+_SERIES, _LABELLED = "measured series", "labels and tags"
+OF_KINDS = {
+    **dict.fromkeys(("target", "ahead", "loss", "quantiles"), _SERIES),
+    **dict.fromkeys(("layout", "both_directions", "pool", "class_weights", "label_smoothing"), _LABELLED),
+    **dict.fromkeys(("cut", "context"), _LABELLED),
+}
+"""Settings that are for corpora of some kinds alone, and which these are."""
 
 
 class Validation(Protocol):
@@ -57,9 +66,14 @@ class Task(ABC):
         given: the settings by name. Raises UsageError for those that do not go with the corpus.
         """
 
+    @classmethod
+    def geometry(cls, corpus: Corpus, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
+        """lanes and bptt: what is given, else what suits the corpus. defaults: as they were found. Raises DataError."""
+        return fitting_geometry(corpus.splits["train"], given.get("lanes"), given.get("bptt"), defaults)
+
     @property
     @abstractmethod
-    def meaning(self) -> Language | Columns:
+    def meaning(self) -> Meaning:
         """What a checkpoint keeps of the corpus, so that its model can be used without it."""
 
     @abstractmethod
@@ -67,13 +81,34 @@ class Task(ABC):
         """What its windows have of each step."""
 
     @property
-    @abstractmethod
     def windows_per_epoch(self) -> int:
         """How many windows read the train split once. Raises DataError where it cannot hold the lanes and steps."""
+        return self.lanes_of(len(self.corpus.split("train"))).windows
+
+    def lanes_of(self, tokens: int) -> Geometry:
+        """How the train split is laid out in lanes. Raises DataError where it cannot hold them."""
+        try:
+            return Geometry(tokens, self.config.lanes, self.config.bptt)
+        except DataError as error:
+            raise DataError(f"{self.corpus.path}, split train: {error}") from None
 
     @abstractmethod
     def windows(self, be: Backend, cursor: Cursor | None) -> WindowStream:
         """The windows of training, from where the run stands, without an end."""
+
+    def stream(self, cursor: Cursor | None, **more: Any) -> WindowStream:
+        """Windows of the train split with the settings of the run. more: for `WindowStream`."""
+        config = self.config
+        return WindowStream(
+            self.corpus,
+            "train",
+            lanes=config.lanes,
+            steps=config.bptt,
+            cursor=cursor,
+            restart=config.restart,
+            seed=config.seed,
+            **more,
+        )
 
     @abstractmethod
     def validate(self, model: Model, stopping: Callable[[], bool]) -> Validation | None:
@@ -95,3 +130,17 @@ class Task(ABC):
     @abstractmethod
     def line(self, loss: float | None) -> dict[str, float | None]:
         """What a line of the log says of the mean loss since the last one; None: no target counted."""
+
+    def best_in_words(self, judged: float) -> str:
+        """What a person is told of the best validation, of which this was `Validation.judged`."""
+        return f"{judged:.4f}"
+
+
+def refuse_others(given: Mapping[str, Any], own: tuple[str, ...], corpus: Corpus) -> None:
+    """Raises UsageError where a setting is given that is for corpora of another kind.
+
+    own: those of the settings in `OF_KINDS` that are for this one.
+    """
+    for name, kinds in OF_KINDS.items():
+        if name in given and name not in own:
+            raise UsageError(f"train: `{name}` is for {kinds}; {corpus.path} holds {corpus.manifest.shape.called}")

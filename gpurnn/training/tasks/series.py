@@ -18,13 +18,12 @@ from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream import Cursor, WindowStream
 from gpurnn.data.stream.series import series_fields
 from gpurnn.data.stream.stretches import StretchStream
-from gpurnn.data.stream.windows import Geometry
-from gpurnn.exceptions import DataError, UsageError
+from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field
 from gpurnn.network import Model
 from gpurnn.settings import OneOf, checked
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.tasks.base import Task
+from gpurnn.training.tasks.base import Task, refuse_others
 from gpurnn.training.validation import ForwardPass
 
 LOSS = "huber"
@@ -87,6 +86,7 @@ class Series(Task):
     @classmethod
     def defaults(cls, corpus: Corpus, given: Mapping[str, Any]) -> dict[str, Any]:
         """See `Task`. They were chosen by the error of a valid split, that of a year of weather, an hour a row."""
+        refuse_others(given, ("target", "ahead", "loss", "quantiles"), corpus)
         for name in ("target", "ahead"):
             if name not in given:
                 names = ", ".join(corpus.columns.names[: corpus.columns.measured])
@@ -122,28 +122,12 @@ class Series(Task):
 
     @property
     def windows_per_epoch(self) -> int:
-        """See `Task`."""
-        rows = len(self.corpus.split("train"))
-        try:
-            return Geometry(rows + 1, self.config.lanes, self.config.bptt).windows
-        except DataError as error:
-            raise DataError(f"{self.corpus.path}, split train: {error}") from None
+        """See `Task`. There is a target of each row."""
+        return self.lanes_of(len(self.corpus.split("train")) + 1).windows
 
     def windows(self, be: Backend, cursor: Cursor | None) -> WindowStream:
         """See `Task`."""
-        config = self.config
-        return WindowStream(
-            self.corpus,
-            "train",
-            lanes=config.lanes,
-            steps=config.bptt,
-            cursor=cursor,
-            plan=False,
-            restart=config.restart,
-            seed=config.seed,
-            forecast=self.forecast,
-            burn_in=config.burn_in,
-        )
+        return self.stream(cursor, plan=False, forecast=self.forecast, burn_in=self.config.burn_in)
 
     @cached_property
     def _valid(self) -> StretchStream | None:

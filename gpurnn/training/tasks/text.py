@@ -12,17 +12,14 @@ import numpy as np
 
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.stream import Cursor, Geometry, WindowStream
+from gpurnn.data.stream import Cursor, WindowStream
 from gpurnn.data.stream.text import text_fields
 from gpurnn.data.text.language import Language
-from gpurnn.exceptions import DataError, UsageError
 from gpurnn.fields import Field
 from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.tasks.base import Task
+from gpurnn.training.tasks.base import Task, refuse_others
 from gpurnn.training.validation import ForwardPass, LaneLosses, lane_losses
-
-_OF_OTHERS = ("target", "ahead", "loss", "quantiles")
 
 
 class Text(Task):
@@ -38,9 +35,7 @@ class Text(Task):
     @classmethod
     def defaults(cls, corpus: Corpus, given: Mapping[str, Any]) -> dict[str, Any]:
         """See `Task`."""
-        for name in _OF_OTHERS:
-            if name in given:
-                raise UsageError(f"train: `{name}` is for measured series; {corpus.path} holds text")
+        refuse_others(given, (), corpus)
         return {"symbols": len(corpus.vocabulary)}
 
     @property
@@ -52,28 +47,9 @@ class Text(Task):
         """See `Task`."""
         return text_fields(len(self.corpus.vocabulary), planned=be.plans_rows)
 
-    @property
-    def windows_per_epoch(self) -> int:
-        """See `Task`."""
-        split = self.corpus.split("train")
-        try:
-            return Geometry(len(split), self.config.lanes, self.config.bptt).windows
-        except DataError as error:
-            raise DataError(f"{self.corpus.path}, split train: {error}") from None
-
     def windows(self, be: Backend, cursor: Cursor | None) -> WindowStream:
         """See `Task`."""
-        config = self.config
-        return WindowStream(
-            self.corpus,
-            "train",
-            lanes=config.lanes,
-            steps=config.bptt,
-            cursor=cursor,
-            plan=be.plans_rows,
-            restart=config.restart,
-            seed=config.seed,
-        )
+        return self.stream(cursor, plan=be.plans_rows)
 
     def validate(self, model: Model, stopping: Callable[[], bool]) -> LaneLosses | None:
         """See `Task`."""

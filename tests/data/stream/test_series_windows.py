@@ -12,7 +12,7 @@ import pytest
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus.tables import Tables
 from gpurnn.data.series.forecast import Forecast
-from gpurnn.data.stream import WindowStream, series
+from gpurnn.data.stream import WindowStream
 from gpurnn.data.stream.stretches import StretchStream, last_known, lead_of
 from gpurnn.exceptions import DataError, UsageError
 from tests.corpora import HOUR, Made, columns, rows
@@ -49,7 +49,7 @@ def naive_targets(rows: np.ndarray, begins: set[int], what: Forecast) -> np.ndar
 def test_each_number_of_a_window(
     corpus: Corpus, lanes: int, steps: int, block_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(series, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("gpurnn.data.stream.lanes._BLOCK_BYTES", block_bytes)
     what, split = forecast(corpus), corpus.split("train")
     raw = np.empty((len(split), corpus.columns.inputs), np.float32)
     split.read_rows(0, raw)

@@ -1,0 +1,272 @@
+"""Labels and tags: which label a sequence has, or each of its steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import takewhile
+from typing import Annotated, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpurnn.backend import Backend
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.data.stream import Cursor, WindowStream, whole_geometry
+from gpurnn.data.stream.labelled import LAYOUTS, labelled_stream
+from gpurnn.data.stream.pieces import sequence_starts
+from gpurnn.data.stream.sequences import sequences_of
+from gpurnn.data.stream.whole import whole_fields
+from gpurnn.exceptions import UsageError
+from gpurnn.fields import Field
+from gpurnn.network import Model
+from gpurnn.settings import BelowOne, OneOf, checked
+from gpurnn.training.config import TrainConfig
+from gpurnn.training.judged import LabelScores, Targets, said_of
+from gpurnn.training.labeller import Labeller
+from gpurnn.training.tasks.base import Task, refuse_others
+
+BOTH_DIRECTIONS = "both_directions"
+_OWN = ("layout", BOTH_DIRECTIONS, "pool", "class_weights", "label_smoothing", "cut", "context")
+DEFAULTS: Mapping[str, Any] = {
+    "cell": "gru",
+    "hidden": 96,
+    "dropout": 0.3,
+    "lanes": 32,
+    "bptt": 64,
+    "lr": 4e-3,
+    "schedule": "cosine",
+    "restart": 0.0,
+    "patience": 10,
+}
+_EMBEDDING = 64
+_LEAST_DECAY, _DECAY_EPOCHS = 400, 8
+"""The rate falls for so many windows, and for longer where they read the train split less often than that."""
+BALANCED = "balanced"
+
+
+@dataclass(frozen=True)
+class LabelLosses:
+    """How well the labels of the valid split are found.
+
+    mean: nats a label. accuracy, macro_f1: see `Confusion`. span_f1: of the spans of all types; None without a scheme.
+    """
+
+    mean: float
+    accuracy: float
+    macro_f1: float
+    span_f1: float | None
+    stuck = 0
+
+    @classmethod
+    def of(cls, scores: LabelScores) -> Self:
+        """From what was added up."""
+        spans = scores.spans
+        found = scores.confusion
+        return cls(scores.loss, found.accuracy, found.macro_f1, None if spans is None else spans.all.f1)
+
+    def judged(self, counted_lanes: str) -> float:
+        """What is wrong of the spans, or of the labels where there are none: there are no lanes to leave out."""
+        if not math.isfinite(self.mean):
+            return math.nan
+        return 1 - (self.accuracy if self.span_f1 is None else self.span_f1)
+
+    def in_words(self) -> str:
+        """What a person is told of it."""
+        spans = "" if self.span_f1 is None else f"span F1 {self.span_f1:.4f}, "
+        return f"{spans}accuracy {self.accuracy:.4f}, macro F1 {self.macro_f1:.4f}, loss {self.mean:.4f}"
+
+    def to_json(self) -> dict[str, float | int | None]:
+        """What the log says of it."""
+        found: dict[str, float | int | None] = {
+            "valid_loss": self.mean if math.isfinite(self.mean) else None,
+            "valid_accuracy": self.accuracy,
+            "valid_macro_f1": self.macro_f1,
+        }
+        return found if self.span_f1 is None else found | {"valid_span_f1": self.span_f1}
+
+
+class Labelled(Task):
+    """The target of each step is its tag, or that of the last step of a sequence its label."""
+
+    rate_key, loss_key, valid_key = "steps_per_second", "loss", "valid_loss"
+
+    def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
+        super().__init__(corpus, config)
+        model = config.model
+        if config.layout == "through":
+            _refuse_in_through(model.stack, model.pool, config)
+        self.labelling = Labelling.of(corpus)
+        self._weights = weights_of(config.class_weights, self.labelling)
+        self._labeller: Labeller | None = None
+
+    @classmethod
+    def defaults(cls, corpus: Corpus, given: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Task`."""
+        refuse_others(given, _OWN, corpus)
+        rows = corpus.manifest.columns is not None
+        if rows and given.get("embedding"):
+            raise UsageError("train: `embedding` is for symbols; rows of numbers have none")
+        if corpus.kind == "tags" and "pool" in given:
+            raise UsageError("train: `pool` is for labels of whole sequences; each step has a tag of its own")
+        smoothing = checked("`label_smoothing`", BelowOne, given.get("label_smoothing", 0.0))
+        if rows:
+            own: dict[str, Any] = {"symbols": 0, "inputs": corpus.columns.inputs, "input": "real"}
+        else:
+            own = {"symbols": len(corpus.vocabulary), "embedding": _EMBEDDING}
+        return (
+            dict(DEFAULTS)
+            | own
+            | {
+                "outputs": len(corpus.labels),
+                "head": "smoothed_softmax" if smoothing else "softmax",
+                "stack": (BOTH_DIRECTIONS if given.get(BOTH_DIRECTIONS) else "recurrent", "dropout"),
+                "pool": "last" if corpus.kind == "labels" else "",
+                "layout": LAYOUTS[0],
+            }
+        )
+
+    @classmethod
+    def geometry(cls, corpus: Corpus, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
+        """See `Task`. Windows of whole sequences are as long as the longest one, and have fewer lanes instead."""
+        layout = checked("`layout`", Annotated[str, OneOf(LAYOUTS)], given.get("layout", defaults["layout"]))
+        if layout == "through":
+            return super().geometry(corpus, given, defaults)
+        lanes, steps = given.get("lanes"), given.get("bptt")
+        usual_lanes, usual_steps = defaults["lanes"], defaults["bptt"]
+        if steps is None:
+            longest = int(np.diff(sequence_starts(corpus.split("train"))).max())
+            usual, steps = whole_geometry(longest, usual_lanes, usual_steps)
+            return usual if lanes is None else lanes, steps
+        return max(1, usual_lanes * usual_steps // max(1, steps)) if lanes is None else lanes, steps
+
+    @property
+    def meaning(self) -> Labelling:
+        """The labels, and what a step is."""
+        return self.labelling
+
+    def fields(self, be: Backend) -> tuple[Field, ...]:
+        """See `Task`."""
+        return whole_fields(self.corpus.split("train"), len(self.corpus.labels), planned=be.plans_rows)
+
+    @cached_property
+    def windows_per_epoch(self) -> int:
+        """See `Task`."""
+        with self._stream(epochs=0, prefetch=False, plan=False) as stream:
+            return stream.windows_per_epoch
+
+    def windows(self, be: Backend, cursor: Cursor | None) -> WindowStream:
+        """See `Task`."""
+        return self._stream(cursor=cursor, plan=be.plans_rows)
+
+    def _stream(self, **more: Any) -> WindowStream:
+        config = self.config
+        return labelled_stream(
+            self.corpus,
+            "train",
+            layout=config.layout,
+            lanes=config.lanes,
+            steps=config.bptt,
+            seed=config.seed,
+            cut=config.cut,
+            context=config.context,
+            weights=self._weights,
+            restart=config.restart,
+            **more,
+        )
+
+    def validate(self, model: Model, stopping: Callable[[], bool]) -> LabelLosses | None:
+        """See `Task`; `validate_windows` counts steps, as many as windows of training have."""
+        split, config = self.corpus.split("valid"), self.config
+        if not len(split):
+            return None
+        if self._labeller is None:
+            self._labeller = Labeller(model, config, self.labelling.what == "labels")
+        most, scores = config.validate_windows * config.lanes * config.bptt, LabelScores(self.labelling)
+        sequences = _at_least(most, sequences_of(split, self.labelling.columns))
+        for found, targets in said_of(self._labeller, takewhile(lambda each: not stopping(), sequences)):
+            scores.add(found, targets)
+        return LabelLosses.of(scores) if scores.confusion.count else None
+
+    def best_in_words(self, judged: float) -> str:
+        """See `Task`."""
+        return f"{'accuracy' if self.labelling.scheme is None else 'span F1'} {1 - judged:.4f}"
+
+    @property
+    def usual_geometry(self) -> dict[str, int]:
+        """See `Task`: nothing, since windows are made for the sequences."""
+        return {}
+
+    @property
+    def usual_decay(self) -> int:
+        """See `Task`."""
+        return max(_LEAST_DECAY, _DECAY_EPOCHS * self.windows_per_epoch)
+
+    def line(self, loss: float | None) -> dict[str, float | None]:
+        """The loss, in nats a label."""
+        return {self.loss_key: loss}
+
+
+def _at_least(steps: int, sequences: Iterable[tuple[NDArray[Any], Targets]]) -> Iterator[tuple[NDArray[Any], Targets]]:
+    """The first sequences, until they have so many steps."""
+    for inputs, targets in sequences:
+        yield inputs, targets
+        steps -= len(inputs)
+        if steps <= 0:
+            return
+
+
+def _refuse_in_through(stack: tuple[str, ...], pool: str, config: TrainConfig) -> None:
+    """Raises UsageError for what needs sequences that are whole in a window."""
+    for name, there in (
+        (BOTH_DIRECTIONS, BOTH_DIRECTIONS in stack),
+        ("pool", pool not in ("", "last")),
+        ("cut", config.cut),
+        ("context", config.context > 0),
+    ):
+        if there:
+            raise UsageError(
+                f"train: `{name}` needs whole sequences, and with `layout=through` they go on from window to window; "
+                f"leave one of them out"
+            )
+
+
+def weights_of(given: tuple[str, ...], labelling: Labelling) -> NDArray[np.float32] | None:
+    """(K,), what the loss of each label counts: as class weights say, and 0 for the space between words.
+
+    None where all count alike. Raises UsageError for weights that are none.
+    """
+    weights = np.ones(len(labelling.labels), np.float32)
+    if given == (BALANCED,):
+        counts = labelling.counts.astype(np.float64)
+        if labelling.space is not None:
+            counts[labelling.space] = 0
+        there = counts > 0
+        weights[there] = counts.sum() / (np.count_nonzero(there) * counts[there])
+    else:
+        for each in given:
+            label, equals, number = each.rpartition("=")
+            if not equals or label not in labelling.labels:
+                names = ", ".join(map(repr, labelling.labels[:10]))
+                raise UsageError(
+                    f"train: `class_weights`: expected {BALANCED}, or LABEL=W of the labels {names}; found {each!r:.60}"
+                )
+            weights[labelling.labels.index(label)] = _weight(label, number)
+    if labelling.space is not None:
+        weights[labelling.space] = 0
+    if not weights.any():
+        raise UsageError("train: `class_weights`: every weight is 0, so nothing would be learnt")
+    return None if (weights == 1).all() else weights
+
+
+def _weight(label: str, number: str) -> float:
+    try:
+        weight = float(number)
+    except ValueError:
+        weight = -1.0
+    if not 0 <= weight <= float(np.finfo(np.float32).max):
+        raise UsageError(f"train: `class_weights`: {label}={number:.40}: expected a number, 0 or more")
+    return weight
