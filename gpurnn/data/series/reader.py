@@ -1,8 +1,8 @@
-"""Reads a table row by row as it comes, or block by block and fast: times, keys and numbers of columns."""
+"""Reads a table row by row as it comes, or block by block and fast: times, keys, labels and numbers of columns."""
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from operator import itemgetter
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gpurnn.data.series.dates import NoTime
 from gpurnn.data.series.form import Form
+from gpurnn.data.series.header import first_line, goes_on
 from gpurnn.data.series.lines import find_column, find_delimiter, lines_of, rows_of, shown
 from gpurnn.data.series.numbers import NoNumber, Numbers
 from gpurnn.data.series.times import Times
@@ -28,25 +29,28 @@ _REMEDY = "correct the row or leave it out, or give `bad_rows=skip`"
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which columns of a table are read: one or two that hold the time, the key's ("" for none), those of numbers.
+    """Which columns of a table are read: up to two that hold the time, the key's ("" for none), those of numbers.
 
-    In a table without a header they are numbers, "1" for the first.
+    target: that of a label or a tag, "" for none; noun: which of both. In a table without a header they are numbers,
+    "1" for the first. Without a time rows are numbered from 0.
     """
 
     time: tuple[str, ...]
     key: str = ""
     columns: tuple[str, ...] = ()
+    target: str = ""
+    noun: str = "label"
 
     @property
     def names(self) -> tuple[str, ...]:
         """All of them."""
-        return (*self.time, *((self.key,) if self.key else ()), *self.columns)
+        return (*self.time, *(name for name in (self.key, self.target) if name), *self.columns)
 
 
 class Record(NamedTuple):
-    """One row. line: its number in the file, from 1. time: seconds since 1970. values: (F,) float64, NaN: missing.
+    """One row. line: its number in the file, from 1. time: seconds since 1970, or its number among rows without one.
 
-    cells: the row as it stood, with every column.
+    values: (F,) float64, NaN: missing. cells: the row as it stood, with every column. target: its label or tag.
     """
 
     line: int
@@ -54,14 +58,20 @@ class Record(NamedTuple):
     time: int
     values: NDArray[np.float64]
     cells: list[str]
+    target: str = ""
 
 
 class Block(NamedTuple):
-    """Many rows. keys: of each, empty without a key column. times: (n,) int64. values: (n, F) float32, NaN: missing."""
+    """Many rows. keys: of each, empty without a key column. times: (n,) int64. values: (n, F) float32, NaN: missing.
+
+    targets: the label or tag of each, empty where none is wanted; then lines has the number of each row's line.
+    """
 
     keys: tuple[str, ...]
     times: NDArray[np.int64]
     values: NDArray[np.float32]
+    targets: tuple[str, ...] = ()
+    lines: Sequence[int] = ()
 
 
 class BadRow(DataError):
@@ -88,14 +98,17 @@ class TableReader:
         self._skip = skip
         self._times = Times(form.order, form.digits, form.zone)
         lines = lines_of(blocks, label, form.encoding)
-        self._lines_before, first = _first_line(lines)
-        self.has_header = form.header and not (first is not None and _goes_on(first, form, wanted, self._times))
+        self._lines_before, first = first_line(lines)
+        self.has_header = form.header and not (
+            first is not None and goes_on(first, form, wanted.time, wanted.columns, self._times)
+        )
         if self.has_header and first is not None:
             form = replace(form, delimiter=find_delimiter([first], wanted.names, label))
         self._form = form
         self._numbers = Numbers(form.decimal, form.missing, commas_divide=form.delimiter == ",")
         self._csv = rows_of(chain(() if first is None else (first,), lines), form.delimiter)
         self._begun: list[list[str]] = []
+        self._count = 0
         self._raw_header: list[str] = []
         self.header = self._read_header()
         self._find_columns()
@@ -158,6 +171,9 @@ class TableReader:
         wanted, header = self._wanted, self.header
         self._time_at = [find_column(header, name, self.label, "time") for name in wanted.time]
         self._key_at = find_column(header, wanted.key, self.label, "key") if wanted.key else None
+        self._target_at = (
+            find_column(header, wanted.target, self.label, f"{wanted.noun}_column") if wanted.target else None
+        )
         self._columns_at = [find_column(header, name, self.label, "columns") for name in wanted.columns]
 
     def _block(self, line: int, rows: list[list[str]]) -> Block | None:
@@ -170,25 +186,40 @@ class TableReader:
             except (NoTime, NoNumber):
                 pass
             else:
-                if "" not in block.keys:
-                    return block
+                if "" not in block.keys and "" not in block.targets:
+                    self._count += len(kept)
+                    return block if self._target_at is None else block._replace(lines=self._lines(rows, line))
         records = [r for number, row in self._numbered(rows, line) if (r := self._record(number, row)) is not None]
         if not records:
             return None
         times = np.array([record.time for record in records], np.int64)
         values = np.array([record.values for record in records]).astype(np.float32)
-        return Block(tuple(record.key for record in records) if self._key_at is not None else (), times, values)
+        keys = tuple(record.key for record in records) if self._key_at is not None else ()
+        if self._target_at is None:
+            return Block(keys, times, values)
+        return Block(keys, times, values, tuple(record.target for record in records), [r.line for r in records])
+
+    def _lines(self, rows: list[list[str]], line: int) -> Sequence[int]:
+        """The numbers of the lines of the rows that are neither empty nor the header again."""
+        if self._line - line == len(rows) and all(rows) and self._raw_header not in rows:
+            return range(line, line + len(rows))
+        return [number for number, row in self._numbered(rows, line) if row and row != self._raw_header]
 
     def _convert(self, rows: list[list[str]]) -> Block:
-        times = self._times.column([list(map(itemgetter(index), rows)) for index in self._time_at])
+        times = np.arange(self._count, self._count + len(rows))
+        if self._time_at:
+            times = self._times.column([list(map(itemgetter(index), rows)) for index in self._time_at])
         at = self._columns_at
         if len(at) == 1:
             cells = list(map(itemgetter(*at), rows))
         else:
             cells = list(chain.from_iterable(map(itemgetter(*at), rows))) if at else []
         values = self._numbers.column(cells).astype(np.float32).reshape(len(rows), len(at))
-        keys = () if self._key_at is None else tuple(map(str.strip, map(itemgetter(self._key_at), rows)))
-        return Block(keys, times, values)
+        keys, targets = (
+            () if at is None else tuple(map(str.strip, map(itemgetter(at), rows)))
+            for at in (self._key_at, self._target_at)
+        )
+        return Block(keys, times, values, targets)
 
     def _numbered(self, rows: Iterable[list[str]], line: int) -> Iterator[tuple[int, list[str]]]:
         """The rows, each with the number of its first line."""
@@ -201,13 +232,15 @@ class TableReader:
         if row == self._raw_header or not any(map(str.strip, row)):
             return None
         try:
-            return self._read_record(line, row)
+            record = self._read_record(line, row)
         except BadRow as error:
             if not self._skip:
                 raise
             self.skipped += 1
             self.first_skipped = self.first_skipped or str(error).removesuffix(f"; {_REMEDY}")
             return None
+        self._count += 1
+        return record
 
     def _read_record(self, line: int, row: list[str]) -> Record:
         place = f"{self.label}, line {line:,}"
@@ -215,44 +248,27 @@ class TableReader:
         if len(row) < width or any(map(str.strip, row[width:])):
             raise BadRow(f"{place}: it has {_cells(len(row))}, expected {width}; {_REMEDY}")
         try:
-            time = self._times.read([row[index] for index in self._time_at])
+            cells = [row[index] for index in self._time_at]
+            time = self._times.read(cells) if cells else self._count
         except NoTime as error:
-            cells = " ".join(row[index] for index in self._time_at)
-            raise BadRow(self._told(place, self._time_at[0], cells, str(error))) from None
+            raise BadRow(self._told(place, self._time_at[0], " ".join(cells), str(error))) from None
         key = row[self._key_at].strip() if self._key_at is not None else ""
         if self._key_at is not None and not key:
             raise BadRow(self._told(place, self._key_at, "", "names no series"))
+        target = row[self._target_at].strip() if self._target_at is not None else ""
+        if self._target_at is not None and not target:
+            raise BadRow(self._told(place, self._target_at, "", f"is no {self._wanted.noun}"))
         values = np.empty(len(self._columns_at), np.float64)
         for number, index in enumerate(self._columns_at):
             try:
                 values[number] = self._numbers.one(row[index])
             except NoNumber as error:
                 raise BadRow(self._told(place, index, row[index], str(error))) from None
-        return Record(line, key, time, values, row)
+        return Record(line, key, time, values, row, target)
 
     def _told(self, place: str, index: int, value: str, reason: str) -> str:
         advice = "" if "give `" in reason else f"; {_REMEDY}"
         return f"{place}, column {shown(self.header[index])}: {value!r:.60} {reason}{advice}"
-
-
-def _goes_on(line: str, form: Form, wanted: Wanted, times: Times) -> bool:
-    """Whether the first line of a table is a row like those before it, not the header: it has a time, and no name."""
-    cells = [cell.strip() for cell in next(rows_of([line], form.delimiter), [])]
-    if not form.names or len(cells) != len(form.names) or set(cells) & set(form.names):
-        return False
-    try:
-        times.read([cells[form.names.index(name)] for name in wanted.time])
-    except (NoTime, ValueError):
-        return False
-    return True
-
-
-def _first_line(lines: Iterator[str]) -> tuple[int, str | None]:
-    """How many blank lines there are, and the first one after them; None where there is none."""
-    for count, line in enumerate(lines):
-        if line.strip():
-            return count, line
-    return 0, None
 
 
 def _cells(count: int) -> str:

@@ -99,12 +99,14 @@ class _Sniffer:
         self._header = header
         self._time_at = [find_column(header, name, label, "time") for name in self._wanted.time]
         self._key_at = find_column(header, self._wanted.key, label, "key") if self._wanted.key else None
+        wanted = self._wanted
+        self._target_at = find_column(header, wanted.target, label, f"{wanted.noun}_column") if wanted.target else None
         self._columns_at = [find_column(header, name, label, "columns") for name in self._columns]
 
     def sample(self, rows: list[list[str]]) -> None:
         """Looks at the first rows of all."""
-        last = max((*self._time_at, *self._columns_at))
-        rows = [row for row in rows if len(row) > last and any(map(str.isdigit, row[self._time_at[0]]))]
+        last = max((*self._time_at, *self._columns_at), default=0)
+        rows = [row for row in rows if len(row) > last and self._has_time(row)]
         if not self._columns:
             self._choose(rows)
         if self._form.digits is None and rows and len(self._time_at) == 1:
@@ -116,9 +118,9 @@ class _Sniffer:
 
     def feed(self, rows: Iterable[list[str]]) -> None:
         """Looks at rows for what is still open."""
-        last = max((*self._time_at, *self._columns_at))
+        last = max((*self._time_at, *self._columns_at), default=0)
         rows = [row for row in rows if len(row) > last]
-        if self._form.order is None:
+        if self._form.order is None and self._time_at:
             self._find_order(dict.fromkeys(date_text(row[self._time_at[0]]) for row in rows))
         for index in self._columns_at:
             if self._form.decimal is not None:
@@ -150,9 +152,13 @@ class _Sniffer:
             )
         return Found(self._form, self._columns, tuple(self._others))
 
+    def _has_time(self, row: list[str]) -> bool:
+        """Whether a row may be one, not a total or the like."""
+        return not self._time_at or any(map(str.isdigit, row[self._time_at[0]]))
+
     def _choose(self, rows: list[list[str]]) -> None:
         """Takes all columns that are numbers, as far as these rows show."""
-        taken = {*self._time_at, self._key_at}
+        taken = {*self._time_at, self._key_at, self._target_at}
         names = []
         for index, name in enumerate(self._header):
             if index in taken or not name:
@@ -166,7 +172,8 @@ class _Sniffer:
             else:
                 self._others.append((name, wrong))
         if not names:
-            raise DataError(f"{self._label}: no column but the time's is numbers; name some with `columns`")
+            others = " but the time's" if self._time_at else ""
+            raise DataError(f"{self._label}: no column{others} is numbers; name some with `columns`")
         self._columns = tuple(names)
         self.locate(self._label, self._header)
 
