@@ -18,14 +18,13 @@ from gpurnn.data.corpus.packing import Progress
 from gpurnn.data.corpus.sizes import SPLITS
 from gpurnn.data.labelled.given import Given, given_by
 from gpurnn.data.labelled.lines import Opener
-from gpurnn.data.labelled.names import Names
+from gpurnn.data.labelled.names import final_labels
 from gpurnn.data.labelled.options import LabelledOptions
 from gpurnn.data.labelled.order import split_orders
 from gpurnn.data.labelled.packing import LabelledWriter, count_by_split
 from gpurnn.data.labelled.reading import File, find_files, reader_of
 from gpurnn.data.labelled.report import LabelledReport
 from gpurnn.data.labelled.store import Store
-from gpurnn.data.labelled.words import SPACE
 from gpurnn.data.text.decoding import text_decoder
 from gpurnn.data.text.inputs import check_sources
 from gpurnn.data.vocabulary import find_vocabulary
@@ -96,7 +95,8 @@ class _Job:
         if not len(orders[0]):
             raise DataError(f"the train split has none of {edges[-1]}; give more, or a larger part in `split`")
         found = self._count_labels(orders, len(reader.names))
-        labels, numbers = self._labels(reader.names, found[0])
+        remedy = "leave it out there" if self.options.shares is None else "leave it out, or give another `seed`"
+        labels, numbers = final_labels(reader.names, found[0], remedy, self.given.labels)
         tokens = count_by_split(self.store, orders, self.store.ceiling)
         vocabulary, ids = find_vocabulary(
             self.options.kind,
@@ -161,33 +161,6 @@ class _Job:
             return count_by_split(self.store, orders, count, tags=True)
         labels = np.frombuffer(self.store.labels, np.uintc)
         return np.array([np.bincount(labels[order], minlength=count) for order in orders], np.int64)
-
-    def _labels(self, names: Names, train: NDArray[np.int64]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-        """The labels of the corpus, in order of their names, that of the space last; and the place of each number."""
-        found, noun = names.all(), self.options.what[:-1]
-        labels = self.given.labels
-        if labels is None:
-            self._check_labels(names, train)
-            labels = tuple(sorted(found, key=lambda name: (name == SPACE, name)))
-        places = {name: place for place, name in enumerate(labels)}
-        for number, name in enumerate(found):
-            if name not in places:
-                raise DataError(f"{names.place(number)}: the {noun} {name!r:.60} is not among those of `vocab_from`")
-        return labels, np.array([places[name] for name in found], np.int64)
-
-    def _check_labels(self, names: Names, train: NDArray[np.int64]) -> None:
-        """Refuses a label that train lacks, and a single one."""
-        found, noun = names.all(), self.options.what[:-1]
-        remedy = "leave it out there" if self.options.shares is None else "leave it out, or give another `seed`"
-        for number, name in enumerate(found):
-            if not train[number] and name != SPACE:
-                raise DataError(
-                    f"{names.place(number)}: the {noun} {name!r:.60} is in other splits alone, train has none of it; "
-                    f"{remedy}"
-                )
-        real = [name for name in found if name != SPACE]
-        if len(real) == 1:
-            raise DataError(f"there is one {noun} alone, {real[0]!r:.60}; is it the right `{self.options.setting}`?")
 
 
 def _mapped(counts: NDArray[np.int64], table: NDArray[np.int64], length: int) -> NDArray[np.int64]:

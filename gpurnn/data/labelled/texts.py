@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from gpurnn.data.labelled.lines import Place, without_end
+from gpurnn.data.labelled.names import expect_one_line
 from gpurnn.data.labelled.options import LabelledOptions, is_position, place_of
 from gpurnn.data.series.lines import find_column, shown
 from gpurnn.exceptions import DataError
@@ -189,8 +190,7 @@ def _label(given: str, place: Place) -> str:
     label = given.strip()
     if not label:
         raise DataError(f"{place}: the label is empty; give it one, or leave the line out")
-    if len(label.splitlines()) > 1 or "\t" in label:
-        raise DataError(f"{place}: the label {label!r:.60} has a tab or a line end; is it the right `label_column`?")
+    expect_one_line(label, place, "label_column")
     return label
 
 
