@@ -58,7 +58,7 @@ def prepare(
     seed: int = 0,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> PrepareReport | SeriesReport | LabelledReport:
-    """Turn text files into a corpus, with labels or without, or tables of measured series, as `gpurnn prepare` does.
+    """Turn text files or tables of measured series into a corpus, with labels or without, as `gpurnn prepare` does.
 
     Returns what was made: `train` and `evaluate` take it for the corpus, and printing it says what the corpus holds.
     Raises UsageError, DataError, OSError (of the disk); nothing half-written is left then.
@@ -80,29 +80,31 @@ def prepare(
     normalise: Unicode normal form; as it is unless given.
     lower: Make letters lower case.
     series: The files are tables of measured series, CSV or TSV, not texts.
-    time: Column with the time of a row, or two: the date's and the time of day's.
+    time: Column with the time of a row, or two: the date's and the time of day's. Of series with labels or tags it may
+        be left out: rows are then steps in their order.
     key: Column that says which series a row is of; without one there is one series.
     columns: Columns of numbers; all that are numbers unless given.
     clock: Add columns that say where a row stands in the day and in the year.
     fill: Longest gap, in rows, that is filled as missing; after a longer one begins a new stretch. 3 unless given.
     every: Keep only the rows on this grid, such as 10min.
-    columns_from: Take columns, scaling, interval, clock and fill of this corpus or run. Everything is test then,
-        unless there is a split.
+    columns_from: Take columns, scaling, interval, clock and fill of this corpus or run, and its labels or tags.
+        Everything is test then, unless there is a split.
     header: The first row names the columns, though they are given by number.
     date_order: What comes first in dates like 1/2/2013, where no date decides: day, month or year.
     decimal: How 1.5 is written, where no number decides: point or comma.
     missing: What stands for a missing number besides NA, empty and the like, such as -999.
     bad_rows: On rows that are none, such as a total: stop or skip; skipped ones are counted.
     labels: Each text has a label: tables with or without a header, JSON lines, lines of fastText, or a folder with a
-        folder for each label.
+        folder for each label. With series each key has one, which all its rows have; keys are shuffled and then split.
     label_column: Column of the label: a name, or first, last or a number, which mean that there is no header. It is
-        called label unless given.
+        called label unless given. Of series it is a column of their tables.
     text_column: Column of the text, likewise; several are joined by a newline. It is called text unless given; without
         a header it is the other one of two. Of tags the column of the word; the first unless given.
     tags: Each word has a tag: columns of a word a line, a blank line after each sentence. Tokens are words as they
-        stand there, unless tokens says chars.
-    tag_column: Column of the tag: first, last or a number; last unless given.
-    seed: Of the order in which labelled texts and tagged sentences are shuffled, before they are split.
+        stand there, unless tokens says chars. With series each row has one; a row that fills a gap has that of the row
+        before, and splits are by time, or by the order of the rows without one.
+    tag_column: Column of the tag: first, last or a number; last unless given. Of series its name; tag unless given.
+    seed: Of the order in which labelled texts, tagged sentences and keys with labels are shuffled, and then split.
     on_progress: Called with a phase, what is done of it, and the whole; 0 where that is not known.
     """
     given = dict(locals())

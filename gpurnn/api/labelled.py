@@ -11,8 +11,8 @@ from gpurnn.data.labelled.report import LabelledReport
 from gpurnn.data.prepare_labelled import prepare_labelled
 from gpurnn.exceptions import UsageError
 
-KINDS = ("series", "labels", "tags")
-"""The arguments that say what a corpus holds, where that is not text."""
+KINDS = ("labels", "tags")
+"""The arguments that say that a corpus has labels, or tags: of texts, or of series where they are given, too."""
 _OF: dict[str, tuple[Any, tuple[str, ...]]] = {
     "label_column": (None, ("labels",)),
     "tag_column": (None, ("tags",)),
@@ -29,13 +29,13 @@ def refuse_other_kinds(given: Mapping[str, Any]) -> None:
     """
     kinds = [name for name in KINDS if given[name]]
     if len(kinds) > 1:
-        raise UsageError(f"`{kinds[0]}` contradicts `{kinds[1]}`: a corpus is of one kind; leave one of them out")
+        raise UsageError("`labels` contradicts `tags`: a corpus is of one kind; leave one of them out")
     for name, (default, of) in _OF.items():
         value = given[name]
         if value != default and not (default == () and not value) and not set(kinds) & set(of):
             shown = " and ".join(f"`{each}`" for each in of)
             raise UsageError(f"`{name}` is for {shown}; give {'it' if len(of) == 1 else 'one of them'}, too")
-    if given["document_separator"] is not None and set(kinds) & {"labels", "tags"}:
+    if given["document_separator"] is not None and kinds and not given["series"]:
         raise UsageError(f"`document_separator` is for texts, not for `{kinds[0]}`; leave one of them out")
 
 

@@ -1,4 +1,4 @@
-"""What `gpurnn.prepare` and the command do with measured series."""
+"""What `gpurnn.prepare` and the command do with measured series, with labels or tags or without."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import IO, Any
 from gpurnn.api.arguments import AnyPath, path_of
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.data.labelled.options import What
 from gpurnn.data.prepare_series import prepare_series
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.series.options import series_options
@@ -28,6 +29,7 @@ SERIES = {
 TEXT = {
     **dict.fromkeys(("tokens", "vocab_from", "document_separator", "errors", "newline", "normalise", "lower")),
     "min_count": 1,
+    "text_column": (),
     "valid": (),
     "test": (),
 }
@@ -58,29 +60,37 @@ def prepare_tables(
     stdin: IO[bytes] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> SeriesReport:
-    """Makes a corpus of series. given: the arguments of `gpurnn.prepare`, those of texts left out or not.
+    """Makes a corpus of series, or of labels or tags of them.
+
+    given: the arguments of `gpurnn.prepare`, those of texts left out or not.
 
     Raises UsageError, DataError, OSError (of the disk).
     """
-    names = (*(name for name in SERIES if name != "columns_from"), "split", "encoding")
+    names = (*(name for name in SERIES if name != "columns_from"), "split", "encoding", "seed")
     source = given["columns_from"]
-    known = None if source is None else columns_of(path_of("columns_from", source))
-    options = series_options(**{name: given[name] for name in names}, columns_from=known)
+    what: What | None = "labels" if given["labels"] else "tags" if given["tags"] else None
+    known, labels = (None, {}) if source is None else _known_of(path_of("columns_from", source))
+    options = series_options(
+        **{name: given[name] for name in names},
+        columns_from=known,
+        what=what,
+        target=None if what is None else given["label_column" if what == "labels" else "tag_column"],
+        labels=None if what is None else labels.get(what),
+    )
     return prepare_series(tables, output, options, force=force, stdin=stdin, progress=progress)
 
 
-def columns_of(source: AnyPath) -> Columns:
-    """The columns of a corpus, or of a run or checkpoint that was trained on one.
+def _known_of(path: Path) -> tuple[Columns, dict[str, tuple[str, ...]]]:
+    """The columns of a corpus, or of a run or checkpoint that was trained on one; and its labels by kind, if any.
 
     Raises DataError for those of text, and RunError, CheckpointError, CorpusError for what is none.
     """
-    path = Path(source)
     if path.is_dir() or path.suffix == ".safetensors":
         loaded = load_checkpoint(path, "best", _logger.warning)
         meaning = load_meaning(loaded)
         columns = meaning.columns if isinstance(meaning, Labelling) else meaning
         if not isinstance(columns, Columns):
             raise DataError(f"{loaded.path}: a model of text has no columns; give a run on measured series")
-        return columns
+        return columns, {meaning.what: meaning.labels} if isinstance(meaning, Labelling) else {}
     with Corpus.open(path) as corpus:
-        return corpus.columns
+        return corpus.columns, {corpus.kind: corpus.labels} if corpus.kind in ("labels", "tags") else {}

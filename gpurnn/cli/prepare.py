@@ -1,4 +1,4 @@
-"""`gpurnn prepare`: turns text files, with labels or without, or tables of measured series, into a corpus."""
+"""`gpurnn prepare`: turns text files or tables of measured series into a corpus, with labels or without."""
 
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ _tags = options_of(prepare_texts, "Tags")
 @_tags("--tags", is_flag=True)
 @_tags("--tag-column", metavar="COLUMN")
 def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
-    """Turn text files, with labels or without, or tables of series, into a corpus.
+    """Turn text files or tables of series into a corpus, with labels or without.
 
     TEXT is a file, a folder (all files under it, in path order, except those
     whose name begins with a dot), or - for standard input. Each file is a
@@ -84,6 +84,7 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
       gpurnn prepare weather.csv -o weather.h5 --series --time date --key station
       gpurnn prepare posts.tsv -o posts.h5 --labels --label-column first
       gpurnn prepare train.conll -o names.h5 --tags --valid dev.conll
+      gpurnn prepare moves.csv -o moves.h5 --series --key recording --labels
     """
     refuse_other_kinds(options)
     refuse_mixture(options["series"], options)

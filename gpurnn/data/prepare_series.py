@@ -1,4 +1,4 @@
-"""Makes a corpus from tables of measured series in bounded memory.
+"""Makes a corpus from tables of measured series in bounded memory, with labels or tags or without.
 
 The tables are looked at for how they are written, then read once, into rows in a file; the rows are put in order, onto
 a grid and into splits, and then written as a corpus. Files on the way have no name: nothing of them is ever left.
@@ -8,33 +8,34 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus.packing import Progress
 from gpurnn.data.corpus.sizes import SPLITS
-from gpurnn.data.pack_series import SeriesWriter
+from gpurnn.data.labelled.names import final_labels
+from gpurnn.data.labelled.order import split_orders
+from gpurnn.data.pack_series import SeriesWriter, Stored
+from gpurnn.data.series.choice import choose_columns
 from gpurnn.data.series.columns import Columns, clock_of
 from gpurnn.data.series.durations import LONGEST, in_words
-from gpurnn.data.series.form import Form
+from gpurnn.data.series.gather import Gatherer, Read
 from gpurnn.data.series.grid import Grid, Scan, phase_of, season_of
-from gpurnn.data.series.options import SeriesOptions, known_form
-from gpurnn.data.series.reader import TableReader, Wanted
+from gpurnn.data.series.inorder import InOrder
+from gpurnn.data.series.options import SeriesOptions
 from gpurnn.data.series.report import Left, SeriesReport, SplitReport, shown_time
-from gpurnn.data.series.rows import RowFile, RowSorter
+from gpurnn.data.series.rows import RowFile
 from gpurnn.data.series.scaling import Statistics
-from gpurnn.data.series.sniff import find_form
 from gpurnn.data.series.splits import SplitRows, Splitter
-from gpurnn.data.series.tables import Tables
-from gpurnn.data.text.inputs import Source, check_sources, find_sources
+from gpurnn.data.series.targets import Continued, KeyLabels
+from gpurnn.data.text.inputs import check_sources, find_sources
 from gpurnn.exceptions import DataError
 from gpurnn.files.errors import named_if_nameless, reported_as
 from gpurnn.files.output import find_output
 from gpurnn.files.temporary import sweep_beside
 
-_MOST_KEYS = 1_000_000
 _OFF_GRID = 100
 """One row of so many may lie off the grid; it is left out."""
 _FEW, _DIFFERING = 10, 10
@@ -66,99 +67,74 @@ def prepare_series(
     check_sources(tables, empty, target, "table")
     sweep_beside(place)
     with named_if_nameless(target), ExitStack() as stack:
-        job = _Job(options, place.parent, stdin, progress or (lambda phase, done, whole: None), stack)
-        report = job.run(tables, target, force)
-    return replace(report, left=replace(report.left, names=passed_over, empty=len(empty)))
+        told = progress or (lambda phase, done, whole: None)
+        read = Gatherer(options, place.parent, told, stack).read(tables, stdin)
+        report = _Job(options, read, place.parent, told, stack).run(target, force)
+    return replace(report, sources=len(tables), left=replace(report.left, names=passed_over, empty=len(empty)))
 
 
-@dataclass
-class _Read:
-    """The rows of all tables, in order. names: of the keys, by number. form: of the last table."""
+@dataclass(frozen=True)
+class _Deal:
+    """Which keys go to which splits, by time where these are several. first: number of the first of them."""
 
-    rows: RowFile
-    names: list[str]
-    form: Form
+    first: int
+    splitter: Splitter
+    keys: Sequence[int]
 
 
 class _Job:
-    """One run of prepare. stack: closes in the end what is opened."""
+    """One run of prepare, once the rows are in order. stack: closes in the end what is opened."""
 
-    def __init__(
-        self, options: SeriesOptions, folder: Path, stdin: IO[bytes] | None, progress: Progress, stack: ExitStack
-    ) -> None:
+    def __init__(self, options: SeriesOptions, read: Read, folder: Path, progress: Progress, stack: ExitStack) -> None:
         self.options = options
-        self.folder = folder
-        self.stdin = stdin
+        self.rows_read = read
         self.progress = progress
-        self.stack = stack
-        self.columns: tuple[str, ...] = ()
-        self.left: list[tuple[str, str]] = []
-        self.skipped, self.first_skipped = 0, ""
+        width = len(read.columns) + read.targets.width
+        self.splits = [stack.enter_context(closing(SplitRows(folder, width))) for _ in SPLITS]
+        self.tags = np.zeros((len(SPLITS), len(read.targets.names)), np.int64)
+        self.kept: list[int] = []
+        """The numbers of the keys that have rows, in the order in which the corpus has them."""
 
-    def run(self, sources: list[Source], target: Path, force: bool) -> SeriesReport:
-        """Everything, from the tables to the corpus."""
-        read = self.read(sources)
+    def run(self, target: Path, force: bool) -> SeriesReport:
+        """Everything, from the rows to the corpus."""
+        read, splits = self.rows_read, self.splits
         scan = Scan(read.rows)
-        interval, phase = self._interval(scan, read.rows)
-        grid = Grid(interval, self.options.fill, phase)
-        splits = [self.stack.enter_context(closing(SplitRows(self.folder, len(self.columns)))) for _ in SPLITS]
-        statistics = Statistics(len(self.columns), season_of(interval))
-        order = sorted(scan.ranges, key=lambda number: read.names[number])
-        keys = self._fill_splits(grid, read, scan, [order, splits, statistics])
+        grid, season = self._grid(scan)
+        statistics = Statistics(len(read.columns), season)
+        self._fill_splits(grid, scan, statistics)
         train = splits[0].end - min(splits[0].starts) if len(splits[0]) else 0
-        form = replace(read.form, phase=phase)
-        kept, columns = self._columns(statistics, interval, form, clock_of(train) if self.options.clock else ())
-        writer = SeriesWriter(columns, kept, splits, self.progress)
-        manifest = writer.write(target, force, tuple(keys))
-        rows = max(1, sum(map(len, splits)))
-        lacking = np.sum([split.missing for split in splits], axis=0)[kept] / rows
+        form = replace(read.form, phase=grid.phase)
+        clock = clock_of(train) if self.options.clock else ()
+        found = choose_columns(self.options, read.columns, statistics, (grid.interval, season), form, clock)
+        kept, columns, useless = found
+        stored, counts = self._stored()
+        keys = [read.names[number] for number in self.kept]
+        manifest = SeriesWriter(columns, kept, splits, self.progress, stored).write(target, force, tuple(keys))
+        lacking = np.sum([split.missing for split in splits], axis=0)[kept] / max(1, sum(map(len, splits)))
+        begin, end = self._times(columns)
         return SeriesReport(
             output=target,
             columns=columns,
             keys=keys,
             splits={n: _reported(split) for n, split in zip(SPLITS, splits, strict=True)},
-            begin=min(min(split.starts) for split in splits if len(split)),
-            end=max(split.end for split in splits) - interval,
+            begin=begin,
+            end=end,
             counts=grid.counts,
             missing=dict(zip(columns.names, lacking.tolist(), strict=False)),
             form=form,
             fingerprint=manifest.fingerprint,
-            sources=len(sources),
-            left=Left(self.left, sorted(set(read.names) - set(keys)), self.skipped, self.first_skipped),
+            left=Left([*read.left, *useless], sorted(set(read.names) - set(keys)), read.skipped, read.first_skipped),
+            kind=self.options.what or "series",
+            labels=counts,
+            longest=max(split.longest for split in splits),
         )
 
-    def read(self, sources: list[Source]) -> _Read:
-        """Reads the tables, and puts their rows in order."""
-        options = self.options
-        tables = self.stack.enter_context(closing(Tables(sources, options.encoding, self.stdin, self.folder)))
-        wanted = Wanted(options.time, options.key, options.columns)
-        found = find_form(tables.looks(), wanted, options.form(), known_form(options.known))
-        self.columns = found.columns
-        self.left = [(name, f"{cell[:20]!r} is no number") for name, cell in found.others]
-        sorter = self.stack.enter_context(closing(RowSorter(self.folder, len(self.columns))))
-        numbers: dict[str, int] = {}
-        form = found.form
-        whole, done = sum(source.size for source in sources), 0
-
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            self.progress("reading", done, whole)
-
-        for source in sources:
-            blocks = tables.read(source, advance)
-            reader = TableReader(blocks, source.label, replace(wanted, columns=self.columns), form, skip=options.skip)
-            for block in reader.blocks():
-                sorter.append(_numbered(block.keys, len(block.times), numbers, options.key), block.times, block.values)
-            form = reader.form
-            self.skipped += reader.skipped
-            self.first_skipped = self.first_skipped or reader.first_skipped
-        if not len(sorter) and self.skipped:
-            raise DataError(f"all {self.skipped:,} rows are bad; the first: {self.first_skipped}")
-        if not len(sorter):
-            raise DataError(f"{sources[0].label}: the table has no rows but its header")
-        rows = self.stack.enter_context(closing(sorter.finish()))
-        return _Read(rows, list(numbers) or [""], form)
+    def _grid(self, scan: Scan) -> tuple[Grid | InOrder, int]:
+        """What turns rows into stretches, and how many rows make a season."""
+        if not self.options.time:
+            return InOrder([] if self.options.what == "labels" else self._borders(scan, 1)), 1
+        interval, phase = self._interval(scan, self.rows_read.rows)
+        return Grid(interval, self.options.fill, phase), season_of(interval)
 
     def _interval(self, scan: Scan, rows: RowFile) -> tuple[int, int | None]:
         """The seconds between rows, and where on their grid the rows lie that are kept; None where all are."""
@@ -177,34 +153,52 @@ class _Job:
             )
         return every, phase_of(rows, every)
 
-    def _fill_splits(self, grid: Grid, read: _Read, scan: Scan, into: list[Any]) -> list[str]:
-        """Hands all stretches to the splits; the names of the keys that have rows, in order."""
-        order, splits, statistics = into
-        interval = grid.interval
+    def _borders(self, scan: Scan, interval: int) -> list[int]:
+        """When the second and the third split begin, where splits are by time."""
         rows = (scan.end - scan.begin) // interval + 1
-        shares = self.options.shares
-        ends = np.cumsum(shares)[:-1]
-        borders = [scan.begin + int(share * rows + 1e-6) * interval for share in ends]
-        splitter = Splitter(splits, borders, interval)
-        keys: list[str] = []
-        done = 0
-        for number in order:
-            start, stop = scan.ranges[number]
-            before = sum(map(len, splits))
-            for piece in grid.pieces(read.rows, start, stop):
-                for split, begins, values in splitter.add(len(keys), piece):
-                    if split == 0:
-                        statistics.add(begins, values)
-                if grid.counts.off > len(read.rows) // _OFF_GRID:
-                    raise self._off_grid(grid, read)
-                if grid.counts.differing > max(_FEW, len(read.rows) // _DIFFERING) and not self.options.skip:
-                    raise self._several_series(len(read.rows))
-            if sum(map(len, splits)) > before:
-                keys.append(read.names[number])
-            done += stop - start
-            self.progress("ordering", done, len(read.rows))
+        return [scan.begin + int(share * rows + 1e-6) * interval for share in np.cumsum(self.options.shares)[:-1]]
+
+    def _deals(self, scan: Scan, interval: int) -> list[_Deal]:
+        """Which keys go to which splits: with labels shuffled and whole, otherwise by name and cut by time."""
+        if self.options.what != "labels":
+            order = sorted(scan.ranges, key=lambda number: self.rows_read.names[number])
+            return [_Deal(0, Splitter(self.splits, self._borders(scan, interval), interval), order)]
+        count = len(self.rows_read.names)
+        orders = split_orders([0, count, count, count], self.options.shares, self.options.seed)
+        return [
+            _Deal(number, Splitter([split], [], interval), order.tolist())
+            for number, (split, order) in enumerate(zip(self.splits, orders, strict=True))
+        ]
+
+    def _fill_splits(self, grid: Grid | InOrder, scan: Scan, statistics: Statistics) -> None:
+        """Hands all stretches to the splits."""
+        read, done = self.rows_read, 0
+        for deal in self._deals(scan, grid.interval):
+            for number in deal.keys:
+                start, stop = scan.ranges[number]
+                before = sum(map(len, self.splits))
+                self._fill_key(grid, deal, (start, stop), statistics)
+                if sum(map(len, self.splits)) > before:
+                    self.kept.append(number)
+                done += stop - start
+                self.progress("ordering", done, len(read.rows))
         statistics.finish()
-        return keys
+
+    def _fill_key(self, grid: Grid | InOrder, deal: _Deal, rows: tuple[int, int], statistics: Statistics) -> None:
+        read, width = self.rows_read, len(self.rows_read.columns)
+        tagged = Continued() if self.options.what == "tags" else None
+        for found in grid.pieces(read.rows, *rows):
+            piece = found if tagged is None else tagged.piece(found)
+            for number, begins, values in deal.splitter.add(len(self.kept), piece):
+                split = deal.first + number
+                if split == 0:
+                    statistics.add(begins, values[:, :width])
+                if tagged is not None:
+                    self.tags[split] += np.bincount(values[:, -1].astype(np.int64), minlength=self.tags.shape[1])
+            if grid.counts.off > len(read.rows) // _OFF_GRID:
+                raise self._off_grid(grid)
+            if grid.counts.differing > max(_FEW, len(read.rows) // _DIFFERING) and not self.options.skip:
+                raise self._several_series(len(read.rows))
 
     def _several_series(self, rows: int) -> DataError:
         more = f"{self.options.key} does not tell all series apart" if self.options.key else "there is no `key`"
@@ -214,78 +208,37 @@ class _Job:
             "`bad_rows=skip`"
         )
 
-    def _off_grid(self, grid: Grid, read: _Read) -> DataError:
+    def _off_grid(self, grid: Grid | InOrder) -> DataError:
         number, time = grid.counts.first_off or (0, 0)
-        of = f" of {read.names[number]!r}" if read.names[number] else ""
+        of = f" of {self.rows_read.names[number]!r}" if self.rows_read.names[number] else ""
         return DataError(
             f"rows are not at a constant interval: most are {in_words(grid.interval)} apart, the one{of} at "
             f"{shown_time(time)} and others are off that grid; resample them, or give `every` to keep those on one"
         )
 
-    def _columns(
-        self, statistics: Statistics, interval: int, form: Form, clock: tuple[str, ...]
-    ) -> tuple[list[int], Columns]:
-        """Which of the columns are kept, and what the corpus says of them."""
-        options = self.options
-        if options.known is not None:
-            known = replace(options.known, form=form.to_json(), time=options.time, key=options.key)
-            return list(range(len(self.columns))), known
-        kept = []
-        if not statistics.count.any():
-            raise DataError("the train split has no numbers; give more rows, or another `split`")
-        for index, name in enumerate(self.columns):
-            reason = _useless(statistics, index)
-            if reason is None:
-                kept.append(index)
-            elif options.columns:
-                raise DataError(
-                    f"column {name!r}: {reason} in the train split; leave it out of `columns`, or give another `split`"
-                )
-            else:
-                self.left.append((name, reason))
-        if not kept:
-            raise DataError(f"no column says anything: {self.left[-1][0]!r} {self.left[-1][1]}; give more rows")
+    def _stored(self) -> tuple[Stored | None, dict[str, dict[str, int]]]:
+        """The labels or tags as they are stored, and how many there are by name and split."""
+        options, targets = self.options, self.rows_read.targets
+        if options.what is None:
+            return None, {}
+        of_key, counts, remedy = None, self.tags, "leave it out, or give another `split`"
+        if isinstance(targets, KeyLabels):
+            of_key = np.array(targets.of_keys, np.int64)[self.kept]
+            mine = [of_key[np.array(split.keys, np.int64)] for split in self.splits]
+            counts = np.array([np.bincount(each, minlength=len(targets.names)) for each in mine])
+            remedy = "leave it out, or give another `seed`"
+        names, numbers = final_labels(targets.names, counts[0], remedy, options.labels, "columns_from")
+        by_name: NDArray[np.int64] = np.zeros((len(names), len(SPLITS)), np.int64)
+        by_name[numbers] = counts.T
+        told = {name: dict(zip(SPLITS, each, strict=True)) for name, each in zip(names, by_name.tolist(), strict=True)}
+        return Stored(options.what, names, by_name[:, 0], numbers, of_key), told
 
-        def array(values: NDArray[np.float64], of_clock: float) -> NDArray[np.float64]:
-            return np.concatenate((values[kept], np.full(len(clock), of_clock)))
-
-        names = (*(self.columns[index] for index in kept), *clock)
-        return kept, Columns(
-            names=names,
-            mean=array(statistics.mean, 0),
-            scale=array(statistics.scale, 1),
-            season_error=array(statistics.season_error, np.nan),
-            interval=interval,
-            season=season_of(interval),
-            time=options.time,
-            key=options.key,
-            clock=options.clock,
-            fill=options.fill,
-            form=form.to_json(),
-        )
-
-
-def _numbered(keys: tuple[str, ...], count: int, numbers: dict[str, int], column: str) -> NDArray[np.uint32]:
-    """The number of each row's key; new ones get the next."""
-    if not keys:
-        return np.zeros(count, np.uint32)
-    for key in dict.fromkeys(keys):
-        if key not in numbers:
-            if any("\ud800" <= character <= "\udfff" for character in key):
-                raise DataError(f"column {column!r}: {key!a:.60} has half a character; give the right `encoding`")
-            numbers[key] = len(numbers)
-    if len(numbers) > _MOST_KEYS:
-        raise DataError(f"column {column!r} names more than {_MOST_KEYS:,} series; is it the right one for `key`?")
-    return np.fromiter(map(numbers.__getitem__, keys), np.uint32, count)
-
-
-def _useless(statistics: Statistics, index: int) -> str | None:
-    """Why a column cannot be scaled; None where it can."""
-    if not statistics.count[index]:
-        return "it has no number"
-    if statistics.low[index] == statistics.high[index]:
-        return f"it is always {statistics.low[index]:g}"
-    return None
+    def _times(self, columns: Columns) -> tuple[int | None, int | None]:
+        """Of the first row and the last one."""
+        if not columns.time:
+            return None, None
+        begin = min(min(split.starts) for split in self.splits if len(split))
+        return begin, max(split.end for split in self.splits) - columns.interval
 
 
 def _reported(split: SplitRows) -> SplitReport:

@@ -115,7 +115,7 @@ class Grid:
     def __init__(self, interval: int, fill: int, phase: int | None) -> None:
         self.interval = interval
         self._fill = fill
-        self._phase = phase
+        self.phase = phase
         self.counts = Counts()
 
     def pieces(self, rows: RowFile, start: int, stop: int) -> Iterator[Piece]:
@@ -123,8 +123,8 @@ class Grid:
         last: NDArray[Any] | None = None
         for _, found in blocks_of(rows, start, stop):
             block = found
-            if self._phase is not None:
-                block = block[block["time"] % self.interval == self._phase]
+            if self.phase is not None:
+                block = block[block["time"] % self.interval == self.phase]
                 self.counts.between += len(found) - len(block)
             block = self._unrepeated(block, last)
             block = self._on_grid(block, None if last is None else int(last["time"]))

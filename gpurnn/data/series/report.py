@@ -47,18 +47,20 @@ class Left:
 class SeriesReport:
     """What prepare made of measured series.
 
-    keys: names of the series. begin, end: times of the first and the last row, seconds since 1970. counts: what became
-    of rows. missing: the part of each measured column's numbers that is missing, gaps that were filled among them.
-    form: how the tables were read. It stands for the corpus wherever a path of one is asked for; as a text it says all
-    this to people.
+    keys: names of the series. begin, end: times of the first and the last row, seconds since 1970; None where rows have
+    no time. counts: what became of rows. missing: the part of each measured column's numbers that is missing, gaps
+    that were filled among them. form: how the tables were read. kind: "series", "labels" or "tags". labels: how many
+    stretches, or rows, of each split have each label or tag, by its name: {"walks": {"train": 9, ...}}. longest: rows
+    of the longest stretch. It stands for the corpus wherever a path of one is asked for; as a text it says all this to
+    people.
     """
 
     output: Path
     columns: Columns
     keys: Sequence[str]
     splits: Mapping[str, SplitReport]
-    begin: int
-    end: int
+    begin: int | None
+    end: int | None
     counts: Counts
     missing: Mapping[str, float]
     form: Form
@@ -66,17 +68,25 @@ class SeriesReport:
     sources: int = 1
     left: Left = field(default_factory=Left)
     kind: str = "series"
+    labels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    longest: int = 0
 
     def __fspath__(self) -> str:
         return str(self.output)
 
     def __str__(self) -> str:
         lines = [f"{shell_word(self.output)}: {self._columns()}, {self._series()}, {self._times()}"]
+        if self.labels:
+            lines.append(f"  {self.kind:<10}{self._labels()}")
         for name, split in self.splits.items():
-            until = "" if split.end is None else f", to {shown_time(split.end - self.columns.interval)}"
+            until = f", to {shown_time(split.end - self.columns.interval)}" if self._by_time and split.end else ""
             lines.append(f"  {name:<6}{split.rows:>15,} rows in {_count(split.documents, 'stretch', 'es')}{until}")
+        if self.labels:
+            lines.append(f"  longest   stretch has {_count(self.longest, 'row')}")
+            lines.append(f"  columns   {_listed([shown(name) for name in self.columns.names], ', ')}")
         lines.append(f"  read      {self.form}")
-        lines.append(f"  gaps      {self._gaps()}")
+        if self.columns.time:
+            lines.append(f"  gaps      {self._gaps()}")
         lacking = [f"{shown(name)} {share:.1%}" for name, share in self.missing.items() if share >= _TOLD]
         if lacking:
             lines.append(f"  missing   {_listed(lacking, ', ')}")
@@ -87,7 +97,18 @@ class SeriesReport:
     def _columns(self) -> str:
         of_clock = self.columns.inputs - self.columns.measured
         clock = f" + {of_clock} of the clock" if of_clock else ""
-        return f"{_count(self.columns.measured, 'column')}{clock}, every {in_words(self.columns.interval)}"
+        every = f", every {in_words(self.columns.interval)}" if self.columns.time else ""
+        return f"{_count(self.columns.measured, 'column')}{clock}{every}"
+
+    @property
+    def _by_time(self) -> bool:
+        return bool(self.columns.time) and self.kind != "labels"
+
+    def _labels(self) -> str:
+        """The labels or tags with their numbers in all splits, the commonest first."""
+        totals = {name: sum(counts.values()) for name, counts in self.labels.items()}
+        told = [f"{shown(name)} {totals[name]:,}" for name in sorted(totals, key=lambda name: -totals[name])]
+        return f"{len(told):,}: {_listed(told, ', ')}"
 
     def _series(self) -> str:
         if not self.columns.key:
@@ -95,6 +116,8 @@ class SeriesReport:
         return f"{len(self.keys):,} series ({_listed([shown(key) for key in self.keys], ' ')})"
 
     def _times(self) -> str:
+        if self.begin is None or self.end is None:
+            return "in the order of the rows"
         return f"{shown_time(self.begin)} to {shown_time(self.end)}{' UTC' if self.form.zone is not False else ''}"
 
     def _gaps(self) -> str:
@@ -102,6 +125,7 @@ class SeriesReport:
         if not counts.gaps and not counts.breaks:
             return "none"
         filled = f"{counts.gaps:,} of up to {_count(counts.longest, 'row')} filled" if counts.gaps else "none filled"
+        filled += ", with the tag of the row before" if counts.gaps and self.kind == "tags" else ""
         longest = f"more than {_count(self.columns.fill, 'row')}, {in_words(self.columns.fill * interval)}"
         breaks = f"; {counts.breaks:,} of {longest}, begin a new stretch" if counts.breaks else ""
         return filled + breaks

@@ -39,6 +39,12 @@ class SplitRows:
         self.missing += np.isnan(values).sum(axis=0)
         self.end = max(self.end, end)
 
+    @property
+    def longest(self) -> int:
+        """Rows of the longest document, 0 without any."""
+        edges = np.append(np.array(self.documents, np.int64), self._count)
+        return int(np.diff(edges).max(initial=0))
+
     def begin(self, key: int, time: int) -> None:
         """A document begins with the next row."""
         self.documents.append(self._count)
