@@ -199,10 +199,38 @@ def test_of_labels_and_tags_it_makes_the_corpus_that_the_command_makes(folder: P
     assert Path("one.h5").read_bytes() == Path("two.h5").read_bytes()
 
 
+def test_of_series_with_labels_and_tags_it_makes_the_corpus_that_the_command_makes(folder: Path):
+    rows = [f"{i // 4},{i % 4},{'xy'[i // 4 % 2]},{'on' if i % 3 else 'off'}" for i in range(80)]
+    Path("m.csv").write_text("\n".join(["id,v,kind,tag", *rows, ""]))
+    for keywords, options in (
+        (
+            {"labels": True, "label_column": "kind", "key": "id", "seed": 2, "columns": "v"},
+            ["--labels", "--label-column", "kind", "--key", "id", "--seed", "2", "--columns", "v"],
+        ),
+        ({"tags": True, "columns": ["v"]}, ["--tags", "--columns", "v"]),
+        ({"tags": True, "columns_from": "first.h5"}, ["--tags", "--columns-from", "first.h5"]),
+    ):
+        done = CliRunner().invoke(main, ["prepare", "m.csv", "-o", "one.h5", "--force", "--series", *options])
+        made = gpurnn.prepare("m.csv", "two.h5", force=True, series=True, **keywords)
+        assert done.exit_code == 0, done.output
+        assert Path("one.h5").read_bytes() == Path("two.h5").read_bytes()
+        assert done.stdout == f"{made}\n".replace("two.h5", "one.h5")
+        with Corpus.open(made) as corpus:
+            assert made.kind == corpus.kind == ("labels" if "labels" in keywords else "tags")
+            assert {name: split.rows for name, split in made.splits.items()} == corpus.splits
+            assert corpus.labels == (("x", "y") if "labels" in keywords else ("off", "on"))
+        Path("two.h5").rename("first.h5")
+
+
 def test_arguments_of_other_kinds_do_not_mix_with_those_of_labels_and_tags(folder: Path):
     for keywords, message in (
         ({"labels": True, "tags": True}, "`labels` contradicts `tags`: a corpus is of one kind; leave one of them out"),
-        ({"series": True, "time": "t", "labels": True}, "`series` contradicts `labels`"),
+        ({"series": True, "time": "t", "labels": True}, "`labels` of `series` are of keys; give `key`, the column"),
+        ({"series": True, "labels": True, "text_column": "x"}, "`text_column` is for texts, not for `series`"),
+        (
+            {"series": True, "tags": True, "document_separator": "x"},
+            "`document_separator` is for texts, not for `series`",
+        ),
         ({"label_column": "first"}, "`label_column` is for `labels`; give it, too"),
         ({"tags": True, "label_column": "first"}, "`label_column` is for `labels`; give it, too"),
         ({"labels": True, "tag_column": 1}, "`tag_column` is for `tags`; give it, too"),

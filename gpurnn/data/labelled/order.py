@@ -12,6 +12,9 @@ from gpurnn.data.shares import Shares
 _PURPOSE = 2
 """The third word of the counter: dropout masks have 0 there and restarts of lanes 1."""
 
+_ROUNDED = 1e-6
+"""A part of so little less than a whole document is one: 0.7 and 0.1 are 0.7999999999999999."""
+
 
 def permutation(count: int, seed: int) -> NDArray[Any]:
     """The numbers below `count` in an order that follows from the seed alone, (count,) uint32 or int64.
@@ -35,6 +38,6 @@ def split_orders(edges: Sequence[int], shares: Shares | None, seed: int) -> list
         return [permutation(edges[1], seed), *(np.arange(a, b) for a, b in itertools.pairwise(edges[1:]))]
     count = edges[-1]
     order = permutation(count, seed)
-    train = int(shares[0] * count)
-    valid = count if shares[2] == 0 else max(train, int((shares[0] + shares[1]) * count))
+    train = int(shares[0] * count + _ROUNDED)
+    valid = count if shares[2] == 0 else max(train, int((shares[0] + shares[1]) * count + _ROUNDED))
     return [order[:train], order[train:valid], order[valid:]]

@@ -32,6 +32,9 @@ def read(text: str | bytes, wanted: Wanted, form: Form = FORM, *, size: int = 1 
     assert [record.time for record in records] == [int(time) for block in blocks for time in block.times]
     if wanted.key:
         assert [record.key for record in records] == [key for block in blocks for key in block.keys]
+    if wanted.target:
+        told = [each for block in blocks for each in zip(block.targets, block.lines, strict=True)]
+        assert [(record.target, record.line) for record in records] == told
     values = [row for block in blocks for row in block.values]
     for record, row in zip(records, values, strict=True):
         np.testing.assert_array_equal(record.values.astype(np.float32), row)
@@ -276,6 +279,38 @@ def test_a_table_that_goes_on_without_its_header():
 def test_what_is_no_row_like_those_before_is_a_header(first: str):
     with pytest.raises(DataError, match="there is no column"):
         TableReader([f"{first}\n".encode()], "pipe", OF_KNOWN, KNOWN)
+
+
+TAGGED = Wanted((), "", ("a",), "state", "tag")
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_a_label_or_tag_is_read_and_rows_without_a_time_are_counted(size: int):
+    text = 'a,state,x\n1, on ,\n\n2,off,"two\nlines"\na,state,x\n,5,\n4,é,\n'
+    assert read(text, TAGGED, size=size) == [
+        (2, "", 0, [1]),
+        (4, "", 1, [2]),
+        (7, "", 2, [pytest.approx(NAN, nan_ok=True)]),
+        (8, "", 3, [4]),
+    ]
+    records = list(TableReader([text.encode()], "t.csv", TAGGED, FORM).records())
+    assert [record.target for record in records] == ["on", "off", "5", "é"]
+    few = text.replace("off", " ").replace("4,", "?,")
+    assert [row[::2] for row in read(few, TAGGED, size=size, skip=True)] == [(2, 0), (7, 1), (8, 2)]
+    with pytest.raises(BadRow, match=r"^t\.csv, line 4, column state: '' is no tag; correct the row or leave it out"):
+        read(few, TAGGED)
+    with pytest.raises(DataError, match=r"there is no column 'state' for `tag_column`; did you mean stat\?"):
+        read("a,stat\n", TAGGED)
+
+
+def test_a_table_without_a_time_goes_on_without_its_header():
+    known, wanted = Form(names=("a", "state")), Wanted((), "", ("a",))
+    for first, has_header in (("1,on", False), ("NA,on", False), ("a,state", True), ("a,more", True)):
+        reader = TableReader([f"{first}\n2,off\n".encode()], "pipe", wanted, known)
+        assert reader.has_header is has_header
+        assert [record.time for record in reader.records()] == list(range(2 - has_header))
+    with pytest.raises(DataError, match="there is no column 'a'"):
+        TableReader([b"x,on\n2,off\n"], "pipe", wanted, known)
 
 
 def test_the_names_are_kept_where_they_are_few():
