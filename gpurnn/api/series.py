@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from gpurnn.api.arguments import AnyPath, path_of
+from gpurnn.api.arguments import path_of
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.labelled.options import What
