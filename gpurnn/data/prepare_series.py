@@ -17,11 +17,12 @@ from gpurnn.data.corpus.packing import Progress
 from gpurnn.data.corpus.sizes import SPLITS
 from gpurnn.data.labelled.names import final_labels
 from gpurnn.data.labelled.order import split_orders
+from gpurnn.data.measured.gather import Gatherer, Read
+from gpurnn.data.measured.targets import Continued, KeyLabels
 from gpurnn.data.pack_series import SeriesWriter, Stored
 from gpurnn.data.series.choice import choose_columns
 from gpurnn.data.series.columns import Columns, clock_of
 from gpurnn.data.series.durations import LONGEST, in_words
-from gpurnn.data.series.gather import Gatherer, Read
 from gpurnn.data.series.grid import Grid, Scan, phase_of, season_of
 from gpurnn.data.series.inorder import InOrder
 from gpurnn.data.series.options import SeriesOptions
@@ -29,7 +30,6 @@ from gpurnn.data.series.report import Left, SeriesReport, SplitReport, shown_tim
 from gpurnn.data.series.rows import RowFile
 from gpurnn.data.series.scaling import Statistics
 from gpurnn.data.series.splits import SplitRows, Splitter
-from gpurnn.data.series.targets import Continued, KeyLabels
 from gpurnn.data.text.inputs import check_sources, find_sources
 from gpurnn.exceptions import DataError
 from gpurnn.files.errors import named_if_nameless, reported_as

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from gpurnn.data.labelled.options import What
 from gpurnn.data.series.columns import CLOCK, Columns
 from gpurnn.data.series.dates import ORDERS
 from gpurnn.data.series.durations import seconds_of
@@ -18,6 +17,8 @@ from gpurnn.settings import Seed, checked
 FILL = 3
 SHARES: Shares = (0.7, 0.1, 0.2)
 BAD_ROWS = ("stop", "skip")
+Targets = Literal["labels", "tags"]
+"""A label a key, or a tag a row."""
 _MOST_FILLED = 10_000
 
 
@@ -44,7 +45,7 @@ class SeriesOptions:
     skip: bool
     encoding: str
     known: Columns | None
-    what: What | None = None
+    what: Targets | None = None
     target: str = ""
     labels: tuple[str, ...] | None = None
     seed: int = 0
@@ -81,7 +82,7 @@ def series_options(
     bad_rows: str = "stop",
     encoding: str | None = None,
     columns_from: Columns | None = None,
-    what: What | None = None,
+    what: Targets | None = None,
     target: str | int | None = None,
     labels: tuple[str, ...] | None = None,
     seed: int = 0,
@@ -143,7 +144,7 @@ def known_form(known: Columns | None) -> Form | None:
     return None if known is None or not known.form else Form.from_json(dict(known.form))
 
 
-def _target(what: What | None, given: str | int | None) -> str:
+def _target(what: Targets | None, given: str | int | None) -> str:
     """The column of the label or tag; empty where there is none."""
     if what is None:
         return ""
@@ -156,7 +157,7 @@ def _target(what: What | None, given: str | int | None) -> str:
     return name
 
 
-def _check_what(what: What | None, key: str, seed: int, bare: bool) -> None:
+def _check_what(what: Targets | None, key: str, seed: int, bare: bool) -> None:
     """bare: whether scaling comes from another corpus that has no labels, so that nothing is in train."""
     if what == "labels" and not key:
         raise UsageError(

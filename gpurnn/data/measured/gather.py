@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus.packing import Progress
+from gpurnn.data.measured.targets import KeyLabels, NoTargets, RowTags, Targets
 from gpurnn.data.series.form import Form
 from gpurnn.data.series.options import SeriesOptions, known_form
 from gpurnn.data.series.reader import Block, TableReader
 from gpurnn.data.series.rows import RowFile, RowSorter
 from gpurnn.data.series.sniff import find_form
 from gpurnn.data.series.tables import Tables
-from gpurnn.data.series.targets import KeyLabels, NoTargets, RowTags, Targets
 from gpurnn.data.text.inputs import Source
 from gpurnn.exceptions import DataError
 

@@ -1,0 +1,1 @@
+"""Tables of measured series, with labels or tags or without, as rows in order."""
