@@ -21,8 +21,8 @@ from gpurnn.runs.checkpoint import Checkpoint, read_checkpoint
 from gpurnn.runs.log import read_log
 from gpurnn.training.config import Limits
 from gpurnn.training.learner import Learner
+from gpurnn.training.meaning import load_language
 from gpurnn.training.session import new_run, resumed_run
-from gpurnn.training.snapshot import load_language
 from gpurnn.training.trainer import Trainer
 
 SKIPPED = (13, 46, 813)

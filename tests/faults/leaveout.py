@@ -29,10 +29,11 @@ from gpurnn.runs.checkpoint import VERSION, Checkpoint, parse_checkpoint, read_c
 from gpurnn.runs.log import read_log
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.learner import Learner
+from gpurnn.training.meaning import load_language
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
-from gpurnn.training.snapshot import Progress, load_language, load_model
+from gpurnn.training.snapshot import Progress, load_model
 from gpurnn.training.trainer import Trainer
 
 CUT, END = 61, 100
