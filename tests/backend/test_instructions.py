@@ -123,6 +123,7 @@ COMPILED = [cell for cell in CELLS.values() if cell is not outside_cell.CELL]
 ELEMENTWISE = [op.name for cell in COMPILED for op in (cell.forward, cell.backward)]
 ELEMENTWISE += [SOFTMAX_XENT.name, XENT.name, *(op.name for op in optimizer.OPTIMIZERS.values())]
 ELEMENTWISE += ["absolute_with_error", "huber_with_error", "squared_with_error"]
+IN_TURN = [op.name for op in fused.OPERATIONS.values() if op.in_turn]
 
 
 def along(op: FusedOp, size: int, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
@@ -160,10 +161,10 @@ def test_where_an_element_stands_changes_no_bit(operation: str, dtype: str) -> N
 
 
 @pytest.mark.parametrize("dtype", fused.TOLERANCE)
-@pytest.mark.parametrize("operation", [name for name in ELEMENTWISE if "ward" not in name])
+@pytest.mark.parametrize("operation", [name for name in ELEMENTWISE if "ward" not in name] + IN_TURN)
 def test_how_many_threads_share_an_operation_changes_no_bit(operation: str, dtype: str) -> None:
     op = fused.OPERATIONS[operation]
-    dims = fused.dims_of(op, {"K": 301, "N": 300, "P": 90_001})
+    dims = fused.dims_of(op, {"B": 5, "H": 61, "K": 301, "N": 300, "P": 90_001})
     host = fused.arguments_of(op, dims, dtype, np.random.default_rng(5))
     for each in SETS:
         alone = fused.outcome(cpu(each.name), op, dims, dtype, host)

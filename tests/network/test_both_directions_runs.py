@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,11 +108,11 @@ def test_one_direction_above_would_have_its_names(be: Backend):
 
 
 class Run:
-    """A model of two such layers in training, on windows that are drawn."""
+    """A model of two such layers, but for what changes, in training on windows that are drawn."""
 
-    def __init__(self, be: Backend, cell: str, *, first: int = 0) -> None:
+    def __init__(self, be: Backend, cell: str, *, first: int = 0, **changes: Any) -> None:
         stack = ("both_directions", "dropout")
-        model = ModelConfig(9, cell, 6, 2, 4, dropout=0.2, start="learned", stack=stack)
+        model = replace(ModelConfig(9, cell, 6, 2, 4, dropout=0.2, start="learned", stack=stack), **changes)
         self.config = TrainConfig(model, OptimizerConfig("adam"), lanes=LANES, bptt=STEPS)
         self.be, self.model = be, Model(be, model)
         self.model.params.initialise(be, 0)
