@@ -1,150 +1,103 @@
-"""`gpurnn predict`: forecasts from each row of a table, as it comes."""
+"""`gpurnn predict`: what a trained model says of each row of a file, or of standard input, as it comes."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import click
 
 from gpurnn import backend
-from gpurnn.cli.console import Output, ReaderGoneError, standard_input, warn
+from gpurnn.cli.console import warn
 from gpurnn.cli.model_options import checkpoint_option, device_option, run_argument
-from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, Command
-from gpurnn.data.text.inputs import Source, read_blocks
-from gpurnn.exceptions import DataError
-from gpurnn.files.output import find_output
-from gpurnn.generation.forecaster import Forecaster
-from gpurnn.generation.predict import Predictions, open_table
-from gpurnn.signals import Notice, noticing
-from gpurnn.training.load import load_trained
+from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, Command, given_to
+from gpurnn.cli.predict_labels import predict_labels
+from gpurnn.cli.predict_series import predict_series
+from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.exceptions import UsageError
+from gpurnn.training.load import Trained, load_trained
 
-_BLOCK = 1 << 16
-_LONGEST = 1 << 24  # bytes of a line that is waited for
-_PATIENCE = 1.0  # seconds that a reader has for the last row after a signal to stop
+_OF_SERIES = ("state",)
+_OF_LABELS = ("text_column", "plain", "probabilities")
 
 
 @click.command(cls=Command)
 @run_argument
 @click.argument("file", type=FILE_NAME, metavar="FILE|-")
-@click.option(
-    "--state",
-    type=OUTPUT_FILE,
-    metavar="FILE",
-    help="Go on from what was kept of each series in FILE, if it is there; keep it there at the end and after a stop.",
-)
-@click.option("--jsonl", is_flag=True, help="Print a JSON object a row instead of a table.")
+@click.option("--jsonl", is_flag=True, help="Print a JSON object a row, or a sentence, instead.")
 @click.option(
     "--bad-rows",
     type=click.Choice(("stop", "skip")),
     default="stop",
-    help="What to do at a row that is none, or that is not later than the one before it: stop, or leave it out.",
+    help="What to do at a row that is none, or of a series not later than the one before it: stop, or leave it out.",
+)
+@click.option(
+    "--probabilities",
+    is_flag=True,
+    help="Labels and tags: add the probability of each; in JSON of all that there are.",
+)
+@click.option(
+    "--text-column",
+    metavar="COLUMN",
+    multiple=True,
+    help="Labels: column of the text, text unless given; may be repeated; first, last and numbers from 1 mean that "
+    "there is no header. Tags: column of the word, first unless given.",
+)
+@click.option("--plain", is_flag=True, help="Labels and tags: each line is a text, or a sentence of words.")
+@click.option(
+    "--state",
+    type=OUTPUT_FILE,
+    metavar="FILE",
+    help="Series: go on from what was kept of each in FILE, if it is there; keep it there at the end and after a stop.",
 )
 @checkpoint_option
 @device_option
-def predict(run: Path, file: str, state: Path | None, jsonl: bool, bad_rows: str, checkpoint: str, device: str) -> None:
-    """Forecast with RUN from each row of FILE, or of standard input, as it comes.
+@click.pass_context
+def predict(ctx: click.Context, /, run: Path, file: str, checkpoint: str, device: str, **options: Any) -> None:
+    """Forecast, label or tag with RUN what stands in FILE, or comes from standard input.
 
-    A row comes back at once with all its cells, then with a column for each
-    forecast, such as temp+24h, then with the time that it is for. FILE is a
-    table with the columns that RUN was trained on, each series in the order of
-    its times; a missing number is left empty. Of a series its state is kept,
-    so that a row costs one step, and it may come for ever.
+    A row comes back at once with all its cells and what RUN says of it.
+
+    Of measured series: a column for each forecast, such as temp+24h, then the
+    time that it is for. FILE is a table with the columns that RUN was trained
+    on, each series in the order of its times; a missing number is left empty.
+    Of a series its state is kept, so that a row costs one step, and it may come
+    for ever.
+
+    Of labels: FILE has JSON objects, if it begins with a brace, or is a table,
+    if its first row names the column of the text; otherwise each line is a
+    text, and comes back behind its label and a tab. A text that is empty gets
+    no label.
+
+    Of tags: FILE has a word a line, a blank line behind each sentence, and any
+    columns; it comes back with one more column.
 
     \b
       gpurnn predict runs/temp new.csv > forecast.csv
       tail -F station.csv | gpurnn predict runs/temp - --state station.state
+      gpurnn predict runs/mood posts.txt --probabilities
+      gpurnn predict runs/names text.conll
     """
-    if state is not None:
-        find_output(state)
     trained = load_trained(run, backend.get(device), checkpoint=checkpoint, on_warning=warn)
-    forecaster = Forecaster(trained.model, trained.forecast)
-    if state is not None and state.exists():
-        forecaster.load(state)
-    kept = "nothing is lost" if state is None else f"{state} keeps the state"
-    with noticing(kept) as notice:
-        _predict(forecaster, file, state, notice, jsonl=jsonl, skip=bad_rows == "skip")
-
-
-def _predict(forecaster: Forecaster, file: str, state: Path | None, notice: Notice, *, jsonl: bool, skip: bool) -> None:
-    source = Source(None if file == "-" else Path(file), named=True)
-    blocks = _blocks(source, notice)
-    predictions = Predictions(
-        forecaster,
-        open_table(blocks, source.label, forecaster.forecast.columns, skip=skip),
-        jsonl=jsonl,
-        skip=skip,
-    )
-    try:
-        with Output() as out:
-            _write(out, predictions.lines(), notice)
-    except ReaderGoneError:
-        if notice.came is None:
-            raise
-    finally:
-        if state is not None:
-            forecaster.save(state)
-        if predictions.left_out:
-            rows = "1 row" if predictions.left_out == 1 else f"{predictions.left_out:,} rows"
-            warn(f"left out {rows}; the first: {predictions.first}")
-
-
-def _write(out: Output, lines: Iterator[str], notice: Notice) -> None:
-    """Each line when it is there. After a signal, those of the rows that were read by then."""
-    try:
-        for line in lines:
-            if out.descriptor is not None and not notice.writable(out.descriptor, _PATIENCE):
-                return
-            out.write(line)
-    except DataError:
-        if notice.came is None:  # otherwise it is the row that the signal has cut
-            raise
-
-
-def _blocks(source: Source, notice: Notice) -> Iterator[bytes]:
-    """Whole lines of a table, those of a pipe as they come; none are taken after a signal."""
-    stdin = standard_input() if source.path is None else None
-    descriptor = None if stdin is None else _descriptor(stdin)
-    if descriptor is None:
-        pieces = _pieces(read_blocks(source, stdin, advance=lambda read: None))
+    _refuse_others(trained, set(given_to(ctx)))
+    skip, jsonl = options["bad_rows"] == "skip", options["jsonl"]
+    if isinstance(trained.meaning, Labelling):
+        predict_labels(
+            trained,
+            file,
+            columns=options["text_column"],
+            plain=options["plain"],
+            probabilities=options["probabilities"],
+            jsonl=jsonl,
+            skip=skip,
+        )
     else:
-        pieces = _as_they_come(descriptor, notice)
-    held = b""
-    for piece in pieces:
-        held += piece
-        edge = held.rfind(b"\n") + 1 or held.rfind(b"\r", 0, -1) + 1 or len(held) // _LONGEST * len(held)
-        if edge:
-            yield held[:edge]
-            held = held[edge:]
-        if notice.came is not None:
-            return
-    if held and notice.came is None:
-        yield held
+        predict_series(trained, file, options["state"], jsonl=jsonl, skip=skip)
 
 
-def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Blocks cut into smaller ones, so that a signal need not wait for long."""
-    for block in blocks:
-        for start in range(0, len(block), _BLOCK):
-            yield block[start : start + _BLOCK]
-
-
-def _as_they_come(descriptor: int, notice: Notice) -> Iterator[bytes]:
-    while notice.readable(descriptor):
-        try:
-            piece = os.read(descriptor, _BLOCK)
-        except BlockingIOError:  # another program has taken it
-            continue
-        if not piece:
-            return
-        yield piece
-
-
-def _descriptor(file: IO[bytes]) -> int | None:
-    """None where a file is in memory."""
-    try:
-        return file.fileno()
-    except (OSError, ValueError):
-        return None
+def _refuse_others(trained: Trained, given: set[str]) -> None:
+    labelled = isinstance(trained.meaning, Labelling)
+    for name in _OF_SERIES if labelled else _OF_LABELS:
+        if name in given:
+            what = "measured series" if labelled else "labels and tags"
+            raise UsageError(f"`{name}` is for models of {what}; {trained.checkpoint.path} is none; leave it out")

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import select
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from forecasting import HOUR, measured
-from signalled import default_signals
+from predicting import CPU, answer, process
 
 import gpurnn
 from gpurnn import backend
@@ -29,8 +24,6 @@ from gpurnn.evaluation.series import evaluate_series
 from gpurnn.runs.checkpoint import read_checkpoint
 from gpurnn.training.load import load_trained
 
-ROOT = Path(__file__).resolve().parents[2]
-CPU = ("--device", "cpu")
 BEGIN = 1_356_998_400
 HEADER = "when,temp,wind,where,note\n"
 
@@ -64,34 +57,6 @@ def lines_of(folder: Path) -> list[str]:
 
 def run(command: str, *arguments: object, **options: object) -> Result:
     return CliRunner().invoke(main, [command, *map(str, arguments), *CPU], **options)  # type: ignore[arg-type]
-
-
-@contextmanager
-def process(*arguments: object) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "gpurnn", "predict", *map(str, arguments), *CPU]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, preexec_fn=default_signals
-    ) as child:
-        try:
-            yield child
-        finally:
-            child.kill()
-
-
-def answer(child: subprocess.Popen[bytes], line: str, lines: int = 1) -> str:
-    """What comes back at once for a line, while the pipe stays open."""
-    assert child.stdin is not None and child.stdout is not None
-    child.stdin.write(line.encode())
-    child.stdin.flush()
-    found = b""
-    while found.count(b"\n") < lines:
-        assert select.select([child.stdout], [], [], 60)[0], f"nothing came for {line!r}"
-        piece = os.read(child.stdout.fileno(), 1 << 16)
-        assert piece, "the process has ended"
-        found += piece
-    return found.decode()
 
 
 @pytest.mark.parametrize(("name", "bound"), [("run", 1e-5), ("double", 1e-10)])

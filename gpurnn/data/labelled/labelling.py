@@ -54,8 +54,9 @@ class Labelling:
 
     @property
     def spelt(self) -> bool:
-        """Whether words have tags and tokens are their characters."""
-        return self.what == "tags" and self.vocabulary is not None and self.vocabulary.kind == "chars"
+        """Whether words have tags and tokens are their characters, with spaces between words."""
+        chars = self.vocabulary is not None and self.vocabulary.kind == "chars"
+        return self.what == "tags" and chars and self.space is not None
 
     @property
     def inputs(self) -> int:

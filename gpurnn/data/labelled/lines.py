@@ -1,7 +1,7 @@
 """From the bytes of a file to its lines, with their numbers."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO, NamedTuple
@@ -45,17 +45,32 @@ class Opener:
         check = partial(refuse_other_formats, source.label, self.policy, "", ADVICE)
         blocks = read_blocks(source, self.stdin, self.advance, check)
         kept = replace(self.policy, newline="keep")
-        held = ""
+        cutter = LineCutter(source.label)
         for text in decode_blocks(blocks, source.label, kept, ADVICE, self.losses):
-            whole = held + text
-            edge = whole.rfind("\n") + 1 or whole.rfind("\r", 0, -1) + 1
-            held = whole[edge:]
-            if len(held) > LONGEST_LINE:
-                raise DataError(f"{source.label}: a line is longer than {LONGEST_LINE:,} characters; is it a table?")
-            if edge:
-                yield from io.StringIO(whole[:edge], newline="")
-        if held:
-            yield from io.StringIO(held, newline="")
+            yield from cutter.feed(text)
+        yield from cutter.finish()
+
+
+class LineCutter:
+    """Cuts a text, as it comes, into its lines with their ends: LF, CR LF, or CR where there is no LF."""
+
+    def __init__(self, label: str) -> None:
+        """label: what messages call the text."""
+        self._label = label
+        self._held = ""
+
+    def feed(self, text: str) -> Iterable[str]:
+        """The lines that are whole now. Raises DataError for one that is too long."""
+        whole = self._held + text
+        edge = whole.rfind("\n") + 1 or whole.rfind("\r", 0, -1) + 1
+        self._held = whole[edge:]
+        if len(self._held) > LONGEST_LINE:
+            raise DataError(f"{self._label}: a line is longer than {LONGEST_LINE:,} characters; is it a table?")
+        return io.StringIO(whole[:edge], newline="")
+
+    def finish(self) -> Iterable[str]:
+        """What is left at the end."""
+        return io.StringIO(self._held, newline="")
 
 
 def without_end(line: str) -> str:

@@ -10,7 +10,7 @@ from gpurnn.exceptions import DataError
 
 LONGEST_SENTENCE = 1 << 20
 """Words of the longest sentence."""
-_LOOKED_AT = 100
+LOOKED_AT = 100
 """So many lines say whether tabs part the columns."""
 
 
@@ -31,12 +31,12 @@ def read_sentences(lines: Iterable[str], file: str, options: LabelledOptions) ->
     cells that are empty.
     """
     stream = iter(lines)
-    head = list(islice(stream, _LOOKED_AT))
+    head = list(islice(stream, LOOKED_AT))
     tabs = any("\t" in line for line in head)
     words, tags, numbers = Sentence([], [], [])
     width, word_at, tag_at = 0, 0, 0
     for number, line in enumerate(chain(head, stream), 1):
-        cells = _cells(line, tabs)
+        cells = cells_of(line, tabs)
         if not cells:
             if words and cells is not None:
                 yield Sentence(words, tags, numbers)
@@ -61,7 +61,7 @@ def read_sentences(lines: Iterable[str], file: str, options: LabelledOptions) ->
         yield Sentence(words, tags, numbers)
 
 
-def _cells(line: str, tabs: bool) -> list[str] | None:
+def cells_of(line: str, tabs: bool) -> list[str] | None:
     """The cells of a line; none of a blank one, None of a comment."""
     if not tabs:
         return line.split()

@@ -59,9 +59,14 @@ def read_texts(lines: Iterable[str], file: str, options: LabelledOptions) -> Ite
         yield text
 
 
-def _form(file: str, first: str) -> str:
+def form_by_name(file: str) -> str | None:
+    """What the name of a file says that it is: "tsv", "csv" or "jsonl"; None where it says nothing."""
     name = PurePath(file)
-    known = _SUFFIXES.get((PurePath(name.stem) if name.suffix == ".gz" else name).suffix.lower())
+    return _SUFFIXES.get((PurePath(name.stem) if name.suffix == ".gz" else name).suffix.lower())
+
+
+def _form(file: str, first: str) -> str:
+    known = form_by_name(file)
     if known is not None:
         return known
     if first.startswith(PREFIX):
@@ -101,17 +106,24 @@ def _jsonl(lines: Iterable[tuple[int, str]], file: str, options: LabelledOptions
         if not line.strip():
             continue
         place = Place(file, number)
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{place}: no JSON: {str(error).splitlines()[0]:.80}; correct the line") from None
-        if not isinstance(fields, dict):
-            raise DataError(f"{place}: expected an object in braces, found {line.strip()!r:.40}")
-        texts = [_field(fields, name, "text_column", place) for name in names]
-        yield Text(_label(_field(fields, target, "label_column", place), place), "\n".join(texts), place)
+        fields = json_object(line, place)
+        texts = [json_text(fields, name, "text_column", place) for name in names]
+        yield Text(_label(json_text(fields, target, "label_column", place), place), "\n".join(texts), place)
 
 
-def _field(fields: dict[str, Any], name: str, setting: str, place: Place) -> str:
+def json_object(line: str, place: Place) -> dict[str, Any]:
+    """The fields of a JSON object in a line. Raises DataError for other lines."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: no JSON: {str(error).splitlines()[0]:.80}; correct the line") from None
+    if not isinstance(fields, dict):
+        raise DataError(f"{place}: expected an object in braces, found {line.strip()!r:.40}")
+    return fields
+
+
+def json_text(fields: dict[str, Any], name: str, setting: str, place: Place) -> str:
+    """The text of a field; of a label also a whole number or a truth value. Raises DataError."""
     if name not in fields:
         there = ", ".join(shown(each) for each in list(fields)[:_SHOWN])
         raise DataError(f"{place}: there is no {name!r:.60} for `{setting}`; it has {there or 'nothing'}")
@@ -150,7 +162,7 @@ def _table(rows: Iterator[Row], file: str, options: LabelledOptions) -> Iterator
     for line, row in rows:
         place = Place(file, line)
         if len(row) != width:
-            raise DataError(f"{place}: {_cells(len(row))}, expected {width} as in the first row; correct it")
+            raise DataError(f"{place}: {cells_told(len(row))}, expected {width} as in the first row; correct it")
         parts = [row[index] for index in texts]
         yield Text(_label(row[target], place), "\n".join(parts), place)
 
@@ -176,13 +188,13 @@ def _places(options: LabelledOptions, width: int, place: Place) -> tuple[int, li
         assert is_position(column)
         index = place_of(column, width)
         if index is None:
-            raise DataError(f"{place}: it has {_cells(width)}, so none for `{setting}={column}`")
+            raise DataError(f"{place}: it has {cells_told(width)}, so none for `{setting}={column}`")
         found.append(index)
     target, *texts = found
     if not texts:
         texts = [index for index in range(width) if index != target]
         if len(texts) != 1:
-            raise DataError(f"{place}: it has {_cells(width)}; give `text_column`, too")
+            raise DataError(f"{place}: it has {cells_told(width)}; give `text_column`, too")
     return target, texts
 
 
@@ -194,5 +206,6 @@ def _label(given: str, place: Place) -> str:
     return label
 
 
-def _cells(count: int) -> str:
+def cells_told(count: int) -> str:
+    """In words."""
     return f"{count} column{'' if count == 1 else 's'}"

@@ -1,0 +1,82 @@
+"""`gpurnn predict` with a model of labels or tags: each line as it was, and its label or tag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from gpurnn.cli.console import warn
+from gpurnn.cli.live import source_of, whole_lines, write_all
+from gpurnn.data.text.decoding import Losses
+from gpurnn.exceptions import UsageError
+from gpurnn.generation.forms import open_texts
+from gpurnn.generation.incoming import incoming_lines, refuse_no_text
+from gpurnn.generation.label import LabelModel
+from gpurnn.generation.labelled_texts import TextPredictions
+from gpurnn.generation.leftout import LeftOut
+from gpurnn.generation.tagged_words import TagPredictions
+from gpurnn.generation.texts import Lines
+from gpurnn.generation.words import Columns, Spaced
+from gpurnn.signals import NOTHING_LOST, noticing
+from gpurnn.training.load import Trained
+
+
+def predict_labels(
+    trained: Trained,
+    file: str,
+    *,
+    columns: Sequence[str],
+    plain: bool,
+    probabilities: bool,
+    jsonl: bool,
+    skip: bool,
+) -> None:
+    """Writes the file with its labels or tags. columns: those of the text, or the one of the word."""
+    model, source, left_out, losses = LabelModel.of(trained), source_of(file), LeftOut(skip=skip), Losses()
+    policy = model.policy
+    predictions: TextPredictions | TagPredictions
+    with noticing(NOTHING_LOST) as notice:
+        blocks = whole_lines(source, notice, partial(refuse_no_text, source.label, policy))
+        lines = incoming_lines(blocks, source.label, policy, losses)
+        if trained.labelling.what == "labels":
+            texts = open_texts(lines, source.label, left_out, columns, plain=plain, on_warning=warn)
+            predictions = TextPredictions(model, texts, probabilities=probabilities, jsonl=jsonl)
+        else:
+            words = _words(lines, source.label, left_out, columns, plain=plain, characters=model.characters)
+            predictions = TagPredictions(model, words, source.label, left_out, probabilities=probabilities, jsonl=jsonl)
+        try:
+            write_all(predictions.lines(), notice)
+        finally:
+            for line in _told(model, left_out, losses, predictions):
+                warn(line)
+
+
+def _words(
+    lines: Lines, file: str, left_out: LeftOut, columns: Sequence[str], *, plain: bool, characters: bool
+) -> Columns | Spaced:
+    if plain and columns:
+        raise UsageError("`plain` contradicts `text_column`: lines of plain text have no columns")
+    if len(columns) > 1:
+        raise UsageError("`text_column`: a word stands in one column; give one")
+    return Spaced(lines, characters=characters) if plain else Columns(lines, file, left_out, *columns)
+
+
+def _told(
+    model: LabelModel, left_out: LeftOut, losses: Losses, predictions: TextPredictions | TagPredictions
+) -> Iterator[str]:
+    """What a person is told at the end."""
+    encoder = model.encoder
+    if left_out.count:
+        yield f"left out {_count(left_out.count, 'row')}; the first: {left_out.first}"
+    if isinstance(predictions, TextPredictions) and predictions.empty:
+        texts = _count(predictions.empty, "text")
+        yield f"{texts} without a symbol got no label; the first: {predictions.first_empty}"
+    if encoder.lacking and encoder.stand_in:
+        symbols = _count(encoder.lacking, "symbol")
+        yield f"{symbols} that the model has not met, such as {encoder.first:.60}, became {encoder.stand_in}"
+    if losses.wrong_bytes:
+        yield f"{_count(losses.wrong_bytes, 'byte')} not in the encoding became {losses.replacements:,} U+FFFD"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
