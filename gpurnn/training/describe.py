@@ -20,6 +20,7 @@ from gpurnn.training.config import TrainConfig
 from gpurnn.training.model_file import is_model_file
 from gpurnn.training.snapshot import load_config
 from gpurnn.training.tasks import TASKS
+from gpurnn.training.tasks.labelled import BOTH_DIRECTIONS
 
 
 def describe_run(path: Path, on_warning: Callable[[str], None]) -> dict[str, Any]:
@@ -84,8 +85,12 @@ def _section(header: dict[str, Any], name: str) -> dict[str, Any]:
 def _model(config: TrainConfig) -> dict[str, Any]:
     model = config.model
     names = ("cell", "hidden", "layers", "embedding", "symbols", "dropout", "dtype")
+    more = {"both_directions": True} if BOTH_DIRECTIONS in model.stack else {}
+    more |= {"pool": model.pool} if model.pool else {}
     one, two = (_parameters(replace(model, layers=layers)) for layers in (1, 2))
-    return {name: getattr(model, name) for name in names} | {"parameters": one + (model.layers - 1) * (two - one)}
+    return (
+        {name: getattr(model, name) for name in names} | more | {"parameters": one + (model.layers - 1) * (two - one)}
+    )
 
 
 def _parameters(model: ModelConfig) -> int:
@@ -101,11 +106,19 @@ def _training(config: TrainConfig) -> dict[str, Any]:
         "lanes": config.lanes,
         "steps": config.bptt,
         "seed": config.seed,
-    } | (_forecast(config) if config.target else {})
+    } | (_forecast(config) if config.target else _reading(config))
 
 
 def _forecast(config: TrainConfig) -> dict[str, Any]:
     return {"target": list(config.target), "ahead": list(config.ahead), "loss": config.model.head}
+
+
+def _reading(config: TrainConfig) -> dict[str, Any]:
+    """How labelled sequences are read and what their labels cost, where that is not as of text."""
+    usual = {"layout": "through", "cut": False, "context": 0, "class_weights": ()}
+    found = {name: getattr(config, name) for name, value in usual.items() if getattr(config, name) != value}
+    found |= {"class_weights": list(config.class_weights)} if config.class_weights else {}
+    return found | ({"label_smoothing": config.model.label_smoothing} if config.model.label_smoothing else {})
 
 
 def _done(checkpoint: Checkpoint | None) -> dict[str, Any]:
@@ -132,13 +145,22 @@ def _epochs(cursor: Any) -> float | None:
 
 
 def _losses(run: RunDirectory, checkpoint: Checkpoint | None, on_warning: Callable[[str], None]) -> dict[str, Any]:
-    """The last losses that were logged, and the best validation."""
+    """The last losses that were logged, and the best validation; of labels and tags also how many were found."""
     losses: dict[str, Any] = {"train": None, "valid": None, "best_valid": None, "best_window": None}
     for line in read_log(run.log, on_warning) if run.log.exists() else ():
         for task in set(TASKS.values()):
             losses["train"] = line.get(task.loss_key, losses["train"])
             losses["valid"] = line.get(task.valid_key, losses["valid"])
+        losses |= {name: line[name] for name in _FOUND if name in line}
     progress = {} if checkpoint is None else _section(checkpoint.header, "progress")
-    if progress.get("best") is not None:
-        losses |= {"best_valid": progress["best"], "best_window": progress.get("best_window")}
-    return losses
+    best, found = progress.get("best"), [name for name in _FOUND if name in losses]
+    if found:
+        del losses["best_valid"]
+        losses[f"best_{found[0].removeprefix('valid_')}"] = None if best is None else 1 - best  # `LabelLosses.judged`
+    elif best is not None:
+        losses["best_valid"] = best
+    return losses | ({} if best is None else {"best_window": progress.get("best_window")})
+
+
+_FOUND = ("valid_span_f1", "valid_accuracy", "valid_macro_f1")
+"""What the log says of labels and tags that were found; the first that is there decides which is the best."""

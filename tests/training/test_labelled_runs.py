@@ -20,6 +20,7 @@ from gpurnn.exceptions import CheckpointError, DataError, UsageError
 from gpurnn.network import ModelConfig
 from gpurnn.training.begin import trainer_of
 from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.describe import describe_run
 from gpurnn.training.load import load_trained
 from gpurnn.training.model_file import write_model
 from gpurnn.training.optimizer import OptimizerConfig
@@ -286,3 +287,17 @@ def test_the_scheme_of_tags_is_that_of_the_train_split(
     made.write(tmp_path / "a.h5")
     found = Labelling.of(Corpus.open(tmp_path / "a.h5"))
     assert found.scheme == scheme and found.spelt and found.space == len(labels) - 1
+
+
+def test_info_tells_how_sequences_are_read_and_what_was_found(be: Backend, tmp_path: Path) -> None:
+    corpus = learnable(tmp_path / "a.h5", "tags", "symbols")
+    config = settings("tags", "symbols", class_weights=("balanced",), validate_every=7)
+    new_run(be, corpus, config, tmp_path / "run", refuse_warnings).run(Limits(windows=14))
+    told = describe_run(tmp_path / "run", refuse_warnings)
+    assert told["model"]["both_directions"] is True and "pool" not in told["model"]
+    assert told["training"]["layout"] == "whole" and told["training"]["class_weights"] == ["balanced"]
+    assert told["corpus"]["labelled"] == "tags"
+    lines = log(tmp_path / "run")
+    best = max(line["valid_span_f1"] for line in lines)
+    assert told["loss"]["best_span_f1"] == pytest.approx(best) and "best_valid" not in told["loss"]
+    assert told["loss"]["valid_accuracy"] == lines[-1]["valid_accuracy"]
