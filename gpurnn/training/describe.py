@@ -85,7 +85,7 @@ def _section(header: dict[str, Any], name: str) -> dict[str, Any]:
 def _model(config: TrainConfig) -> dict[str, Any]:
     model = config.model
     names = ("cell", "hidden", "layers", "embedding", "symbols", "dropout", "dtype")
-    more = {"both_directions": True} if BOTH_DIRECTIONS in model.stack else {}
+    more: dict[str, Any] = {"both_directions": True} if BOTH_DIRECTIONS in model.stack else {}
     more |= {"pool": model.pool} if model.pool else {}
     one, two = (_parameters(replace(model, layers=layers)) for layers in (1, 2))
     return (
