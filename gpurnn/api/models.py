@@ -16,6 +16,7 @@ from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream import Cursor, Window
 from gpurnn.data.text.language import Language
+from gpurnn.evaluation.labels import LabelsEvaluation
 from gpurnn.evaluation.language_model import Evaluation
 from gpurnn.evaluation.series import SeriesEvaluation
 from gpurnn.evaluation.trained import evaluate_trained
@@ -118,7 +119,7 @@ class TrainedModel:
     @known_keywords
     def evaluate(
         self, corpus: AnyPath | None = None, split: str = "valid", *, lanes: int = 1, plot: AnyPath | None = None
-    ) -> Evaluation | SeriesEvaluation:
+    ) -> Evaluation | SeriesEvaluation | LabelsEvaluation:
         """See `gpurnn.evaluate`. corpus: None: the one that it was trained on, where a run says which that is."""
         trained, picture = self._trained, None if plot is None else path_of("plot", plot, file=True)
         opened = open_corpus(trained.checkpoint) if corpus is None else Corpus.open(path_of("corpus", corpus))
@@ -220,13 +221,13 @@ def evaluate(
     plot: AnyPath | None = None,
     checkpoint: AnyPath = "best",
     device: str = "auto",
-) -> Evaluation | SeriesEvaluation:
+) -> Evaluation | SeriesEvaluation | LabelsEvaluation:
     """How well a run predicts a split of a corpus: what `gpurnn evaluate --json` says, as attributes.
 
     Of text, every token of the split but its first and those that begin a document is predicted once, from all of the
     text before it. Of measured series, every known number that is to be forecast counts, beside what simple forecasts
-    make of it. Raises RunError, CheckpointError, DataError, BackendError, UsageError; GpurnnError: a loss that is not
-    finite, or a picture without matplotlib.
+    make of it. Of labels and tags, each one counts, beside what simple guesses find. Raises RunError, CheckpointError,
+    DataError, BackendError, UsageError; GpurnnError: a loss that is not finite, or a picture without matplotlib.
 
     run: The folder of a run, or what `gpurnn.train` returned; or a checkpoint, or what a model's `save` wrote.
     corpus: The one it was trained on unless given.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -10,12 +11,14 @@ import click
 from gpurnn import backend
 from gpurnn.api.models import evaluate as evaluate_run
 from gpurnn.cli.console import Output, warn
+from gpurnn.cli.labels_table import table_of as labels_table
 from gpurnn.cli.model_options import checkpoint_option, device_option, run_argument
 from gpurnn.cli.options import OUTPUT_FILE, PATH, Command, options_of
 from gpurnn.cli.progress import Bar
-from gpurnn.cli.series_table import table_of
+from gpurnn.cli.series_table import table_of as series_table
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus.sizes import SPLITS
+from gpurnn.evaluation.labels import LabelsEvaluation
 from gpurnn.evaluation.language_model import Evaluation
 from gpurnn.evaluation.series import SeriesEvaluation
 from gpurnn.evaluation.trained import evaluate_trained
@@ -50,12 +53,15 @@ def evaluate(
     Of text, every token of the split but its first and those that begin a
     document is predicted once, from all of the text before it. Of measured
     series, every known number that is to be forecast counts; beside the model
-    stand simple forecasts of the same numbers.
+    stand simple forecasts of the same numbers. Of labels and tags, each one
+    counts; beside the model stand simple guesses, and spans of words count as
+    they are, strictly.
 
     \b
       gpurnn evaluate runs/book
       gpurnn evaluate runs/book other.h5 --split test --json
       gpurnn evaluate runs/temp --split test --plot temp.svg
+      gpurnn evaluate runs/mood --split test
     """
     with Output() as out:
         trained = load_trained(run, backend.get(device), checkpoint=checkpoint, on_warning=warn)
@@ -73,11 +79,16 @@ def evaluate(
             return
         measured = shell_word(trained.checkpoint.path or run)
         out.write(f"{measured} on split {split} of {shell_word(opened.path)}\n")
-        if isinstance(result, SeriesEvaluation):
-            out.write("".join(f"{line}\n" for line in table_of(result)))
-            return
-        for name, value in _shown(result).items():
-            out.write(f"  {name:<11}{value:>15}\n")
+        out.write("".join(f"{line}\n" for line in _lines(result)))
+
+
+def _lines(result: Evaluation | SeriesEvaluation | LabelsEvaluation) -> Iterator[str]:
+    if isinstance(result, SeriesEvaluation):
+        yield from series_table(result)
+    elif isinstance(result, LabelsEvaluation):
+        yield from labels_table(result)
+    else:
+        yield from (f"  {name:<11}{value:>15}" for name, value in _shown(result).items())
 
 
 def _shown(result: Evaluation) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from gpurnn.cli import console
+from gpurnn.cli.cells import printable
 from gpurnn.cli.options import PATH, Command
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus.describe import describe_corpus
@@ -48,7 +49,7 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
     """One line a fact, those of a dictionary below its name."""
     lines = []
     for name, value in facts.items():
-        label = f"{indent}{_printable(name if indent else name.replace('_', ' ')):<14}"
+        label = f"{indent}{printable(name if indent else name.replace('_', ' ')):<14}"
         if isinstance(value, list) and value and isinstance(value[0], dict):
             value = _by_name(value)
         if isinstance(value, dict) and not indent:
@@ -75,9 +76,4 @@ def _shown(value: Any) -> str:
         return {True: "yes", False: "no", None: "none"}[value]
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4f}" if isinstance(value, float) else _printable(str(value))
-
-
-def _printable(text: str) -> str:
-    """A name as it is, or quoted where a terminal would not show it so, or nothing but a space."""
-    return text if text.isprintable() and not text.isspace() else repr(text)
+    return f"{value:.4f}" if isinstance(value, float) else printable(str(value))

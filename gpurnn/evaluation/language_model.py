@@ -68,7 +68,10 @@ def evaluate(
     for name, kind, value in (("model", Model, model), ("language", Language, language), ("corpus", Corpus, corpus)):
         expect_kind(name, kind, value)
     lanes = checked("lanes", Count, lanes)
-    _check(language.vocabulary, corpus, split)
+    expect_vocabulary(language.vocabulary, corpus)
+    if not len(corpus.split(split)):
+        others = ", ".join(f"{name} {tokens:,}" for name, tokens in corpus.splits.items() if tokens)
+        raise DataError(f"{corpus.path}: split {split} is empty; it has these tokens: {others}")
     targets = max(1, len(corpus.split(split)) - 1)
     steps = min(_STEPS, max(1, _LOGITS // (lanes * model.config.output_width)), max(1, targets // lanes))
     total, done = 0.0, 0
@@ -90,15 +93,13 @@ def evaluate(
     return _evaluation(total, seen, language.vocabulary, lanes, sums.losses(model.head))
 
 
-def _check(vocabulary: Vocabulary, corpus: Corpus, split: str) -> None:
+def expect_vocabulary(vocabulary: Vocabulary, corpus: Corpus) -> None:
+    """Raises DataError where the symbols of a corpus are not those of a model."""
     if corpus.vocabulary.fingerprint != vocabulary.fingerprint:
         raise DataError(
             f"{corpus.path}: its vocabulary ({len(corpus.vocabulary)} {corpus.vocabulary.kind}) is not the one that "
             f"the model was trained with ({len(vocabulary)} {vocabulary.kind}); prepare the text with `vocab_from`"
         )
-    if not len(corpus.split(split)):
-        others = ", ".join(f"{name} {tokens:,}" for name, tokens in corpus.splits.items() if tokens)
-        raise DataError(f"{corpus.path}: split {split} is empty; it has these tokens: {others}")
 
 
 def _evaluation(total: float, seen: np.ndarray, vocabulary: Vocabulary, lanes: int, by_lane: LaneLosses) -> Evaluation:

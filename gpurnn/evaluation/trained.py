@@ -1,4 +1,4 @@
-"""Measures a trained model as its kind asks for: of text, or of measured series."""
+"""Measures a trained model as its kind asks for: of text, of measured series, or of labels and tags."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.series.columns import Columns
+from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.data.text.language import Language
 from gpurnn.evaluation import language_model
+from gpurnn.evaluation.labels import LabelsEvaluation, evaluate_labels
 from gpurnn.evaluation.language_model import Evaluation
 from gpurnn.evaluation.plot import Plot
 from gpurnn.evaluation.series import SeriesEvaluation, evaluate_series
@@ -23,21 +25,30 @@ def evaluate_trained(
     lanes: int = 1,
     plot: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda done, targets: None,
-) -> Evaluation | SeriesEvaluation:
-    """What `gpurnn.evaluation.language_model.evaluate` or `gpurnn.evaluation.series.evaluate_series` finds.
+) -> Evaluation | SeriesEvaluation | LabelsEvaluation:
+    """What `language_model.evaluate`, `evaluate_series` or `evaluate_labels` of this folder finds.
 
     lanes: of text only. plot: of series only; see `Plot`. on_progress: called with what is done and the whole.
-    Raises UsageError for either of the other kind, and as those do.
+    Raises UsageError for either of another kind, and as those do.
     """
-    if not isinstance(trained.meaning, Columns):
-        if plot is not None:
-            raise UsageError("`plot`: there is nothing to draw of a model of text; leave it out")
+    meaning = trained.meaning
+    if isinstance(meaning, Language):
+        _refuse(plot is not None, "`plot`: there is nothing to draw of a model of text")
         found: Evaluation = language_model.evaluate(
-            trained.model, trained.language, corpus, split, lanes=lanes, on_progress=on_progress
+            trained.model, meaning, corpus, split, lanes=lanes, on_progress=on_progress
         )
         return found
-    if lanes != 1:
-        raise UsageError("`lanes`: series are read side by side as they are; leave it out")
+    if isinstance(meaning, Labelling):
+        _refuse(plot is not None, f"`plot`: there is nothing to draw of a model of {meaning.what}")
+        _refuse(lanes != 1, "`lanes`: sequences are read side by side as they are")
+        return evaluate_labels(trained.model, meaning, trained.config, corpus, split, on_progress=on_progress)
+    _refuse(lanes != 1, "`lanes`: series are read side by side as they are")
+    return _of_series(trained, corpus, split, plot, on_progress)
+
+
+def _of_series(
+    trained: Trained, corpus: Corpus, split: str, plot: Path | None, on_progress: Callable[[int, int], None]
+) -> SeriesEvaluation:
     forecast = trained.forecast
     picture = None if plot is None else Plot(plot, forecast)
     result = evaluate_series(
@@ -51,3 +62,9 @@ def evaluate_trained(
     if picture is not None:
         picture.draw(corpus.key_names, trained.config.model.quantiles)
     return result
+
+
+def _refuse(given: bool, why: str) -> None:
+    """Raises UsageError where a setting is given that means nothing."""
+    if given:
+        raise UsageError(f"{why}; leave it out")

@@ -51,16 +51,30 @@ class _Pairs:
         return taken
 
 
+class Tally:
+    """How often each number was added. Memory grows with the different ones."""
+
+    def __init__(self) -> None:
+        self.numbers, self.counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
+
+    def add(self, numbers: NDArray[np.int64]) -> None:
+        """numbers: (n,). What was added is in `numbers`, sorted, and how often in `counts`."""
+        new, counts = np.unique(numbers, return_counts=True)
+        self.numbers, places = np.unique(np.concatenate([self.numbers, new]), return_inverse=True)
+        total = np.zeros(len(self.numbers), np.int64)
+        np.add.at(total, places, np.concatenate([self.counts, counts]))
+        self.counts = total
+
+
 class Confusion:
     """How often each label was found for each.
 
-    labels: by number; a number that is not to be counted must not be added. Memory grows with the different pairs.
+    labels: by number; what is not to be counted must not be added. Memory grows with the different pairs.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
-        self._pairs = _Pairs()
-        self._codes, self._counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._pairs, self._tally = _Pairs(), Tally()
 
     def add(self, truth: NDArray[Any], found: NDArray[Any]) -> None:
         """truth, found: (n,), numbers of labels; not to be changed later."""
@@ -69,22 +83,14 @@ class Confusion:
 
     def _count(self) -> None:
         truth, found = self._pairs.taken()
-        if not truth:
-            return
-        codes, counts = np.unique(
-            np.concatenate(truth).astype(np.int64) * len(self.labels) + np.concatenate(found), return_counts=True
-        )
-        both = np.concatenate([self._codes, codes])
-        self._codes, places = np.unique(both, return_inverse=True)
-        total = np.zeros(len(self._codes), np.int64)
-        np.add.at(total, places, np.concatenate([self._counts, counts]))
-        self._counts = total
+        if truth:
+            self._tally.add(np.concatenate(truth).astype(np.int64) * len(self.labels) + np.concatenate(found))
 
     def entries(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """truth, found and how often, three (m,), of the pairs that there are, in order of both numbers."""
         self._count()
-        truth, found = np.divmod(self._codes, len(self.labels))
-        return truth, found, self._counts
+        truth, found = np.divmod(self._tally.numbers, len(self.labels))
+        return truth, found, self._tally.counts
 
     @property
     def count(self) -> int:

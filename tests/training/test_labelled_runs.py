@@ -253,7 +253,7 @@ def test_weights_of_labels(tmp_path: Path) -> None:
     np.testing.assert_allclose(weights_of(("balanced",), labelling), n.sum() / (3 * n), rtol=1e-6)  # type: ignore[arg-type]
     np.testing.assert_array_equal(weights_of(("O=0.25",), labelling), [0.25, 1, 1])  # type: ignore[arg-type]
     assert weights_of((), labelling) is None
-    spelt = replace(labelling, labels=("O", "B-X", SPACE))
+    spelt = replace(labelling, labels=("O", "B-X", SPACE), vocabulary=Vocabulary("chars", ["x", "y", " "]))
     assert spelt.space == 2
     np.testing.assert_array_equal(weights_of((), spelt), [1, 1, 0])  # type: ignore[arg-type]
     found = weights_of(("balanced",), spelt)

@@ -50,13 +50,13 @@ class Labelling:
     @property
     def space(self) -> int | None:
         """The number of what marks the space between words where tokens are characters of words; it is no tag."""
-        return self.labels.index(SPACE) if SPACE in self.labels else None
+        characters = self.vocabulary is not None and self.vocabulary.kind == "chars"
+        return self.labels.index(SPACE) if self.what == "tags" and characters and SPACE in self.labels else None
 
     @property
     def spelt(self) -> bool:
-        """Whether words have tags and tokens are their characters, with spaces between words."""
-        chars = self.vocabulary is not None and self.vocabulary.kind == "chars"
-        return self.what == "tags" and chars and self.space is not None
+        """Whether words have tags and tokens are their characters, with a space between words."""
+        return self.space is not None
 
     @property
     def inputs(self) -> int:

@@ -1,0 +1,219 @@
+"""What a model finds of labels and tags, and what simple guesses find, against loops over single sequences."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import astuple
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gpurnn.backend import Backend
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.corpus.tables import Tables
+from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.data.labelled.spans import spans_of
+from gpurnn.data.text.tokens import TextPolicy, Vocabulary
+from gpurnn.evaluation.label_baselines import Baseline
+from gpurnn.evaluation.labels import LabelsEvaluation, evaluate_labels
+from gpurnn.network import Model, ModelConfig
+from gpurnn.training.config import TrainConfig
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.corpora import Made, columns
+from tests.training.test_labeller import alone
+
+BIO = ("B-X", "B-Y", "I-X", "I-Y", "O")
+SPELT = (*BIO, " ")
+Sentence = tuple[np.ndarray, Any]
+
+
+def write(path: Path, kind: str, splits: dict[str, list[Sentence]], labels: tuple[str, ...], symbols: Any) -> Path:
+    """symbols: the vocabulary; None where steps are rows of two numbers."""
+    arrays: dict[str, Any] = {}
+    for name, sentences in splits.items():
+        if sentences:
+            values = np.concatenate([values for values, _ in sentences])
+            steps = {"reals": values.astype("<f4")} if symbols is None else {"tokens": values.astype("u1")}
+            begins = np.cumsum([0, *(len(values) for values, _ in sentences)])[:-1].astype("<u8")
+            targets = np.concatenate([np.atleast_1d(targets) for _, targets in sentences]).astype("u1")
+            arrays[name] = steps | {"documents": begins, "targets": targets}
+    counts = {"labels": np.bincount(arrays["train"]["targets"], minlength=len(labels)).tolist()}
+    if symbols is None:
+        Made(kind, arrays, Tables(columns=columns("a", "b", interval=1, season=1), labels=labels), counts=counts).write(
+            path
+        )
+        return path
+    counts["vocabulary"] = np.bincount(arrays["train"]["tokens"], minlength=len(symbols)).tolist()
+    Made(kind, arrays, Tables(vocabulary=symbols, labels=labels), TextPolicy(), counts).write(path)
+    return path
+
+
+def model_of(be: Backend, labelling: Labelling, seed: int = 3) -> tuple[Model, TrainConfig]:
+    symbols = labelling.vocabulary is not None
+    config = ModelConfig(
+        labelling.inputs if symbols else 0,
+        "gru",
+        5,
+        inputs=0 if symbols else labelling.inputs,
+        outputs=len(labelling.labels),
+        input="" if symbols else "real",
+        stack=("both_directions", "dropout"),
+        pool="last" if labelling.what == "labels" else "",
+        dtype="float64",
+    )
+    model = Model(be, config)
+    model.params.initialise(be, seed)
+    return model, TrainConfig(model=config, layout="whole", bptt=64)
+
+
+def tagged(rng: np.random.Generator, count: int, symbols: int, spelt: bool = False) -> list[Sentence]:
+    """Sentences whose tags hang together with their words, and now and then do not."""
+    found = []
+    for _ in range(count):
+        if not spelt:
+            values = rng.integers(0, symbols, rng.integers(1, 12))
+            tags = np.where(rng.random(len(values)) < 0.8, values % 5, rng.integers(0, 5, len(values)))
+            found.append((values, tags))
+            continue
+        words = [rng.integers(1, symbols, rng.integers(1, 4)) for _ in range(rng.integers(1, 6))]
+        tags = [int(word[0]) % 5 if rng.random() < 0.8 else int(rng.integers(0, 5)) for word in words]
+        values = np.concatenate([np.append(word, 0) for word in words])[:-1]
+        numbers = np.concatenate([[tag] * len(word) + [5] for word, tag in zip(words, tags, strict=True)])[:-1]
+        found.append((values, numbers))
+    return found
+
+
+def expected_of(model: Model, labelling: Labelling, sentences: list[Sentence]) -> tuple[list, list, float]:
+    """Truth and found of each sentence, by name, and the mean loss."""
+    truths, founds, nats = [], [], []
+    for values, targets in sentences:
+        if labelling.columns is not None:
+            values = ((values - labelling.columns.mean) / labelling.columns.scale).astype(np.float32)
+        said = alone(model, values)
+        if labelling.what == "labels":
+            nats.append(-said[-1, targets])
+            truths.append([labelling.labels[targets]])
+            founds.append([labelling.labels[said[-1].argmax()]])
+            continue
+        steps = [n for n, tag in enumerate(targets) if tag != labelling.space]
+        nats += [-said[n, targets[n]] for n in steps]
+        words = np.split(steps, [n for n, (a, b) in enumerate(pairwise(steps), 1) if labelling.spelt and b > a + 1])
+        if not labelling.spelt:
+            words = [[n] for n in steps]
+        kept = [k for k in range(len(labelling.labels)) if k != labelling.space]
+        shares = np.exp(said[:, kept]) / np.exp(said[:, kept]).sum(axis=1, keepdims=True)
+        founds.append([labelling.labels[kept[shares[word].mean(axis=0).argmax()]] for word in words])
+        truths.append([labelling.labels[targets[word[0]]] for word in words])
+    return truths, founds, float(np.mean(nats))
+
+
+def check_scores(result: LabelsEvaluation, truths: list, founds: list, nats: float, labelling: Labelling) -> None:
+    pairs = Counter(
+        (t, f) for truth, found in zip(truths, founds, strict=True) for t, f in zip(truth, found, strict=True)
+    )
+    right = sum(count for (t, f), count in pairs.items() if t == f)
+    assert result.count == sum(pairs.values())
+    assert result.accuracy == right / result.count
+    assert result.loss == pytest.approx(nats, abs=1e-9)
+    assert {(t, f): n for t, row in result.confusion.items() for f, n in row.items()} == pairs
+    assert list(result.classes) == [label for label in labelling.labels if label != " "]
+    f1 = []
+    for label, score in result.classes.items():
+        there, found = (sum(n for pair, n in pairs.items() if pair[side] == label) for side in (0, 1))
+        both = pairs[label, label]
+        values = (both / max(1, found), both / max(1, there), 2 * both / max(1, found + there), there)
+        assert astuple(score) == pytest.approx(values)
+        f1 += [values[2]] if there + found else []
+    assert result.macro_f1 == pytest.approx(np.mean(f1))
+    if labelling.scheme is None:
+        assert result.spans == {}
+        return
+    sets = [
+        {(n, *span) for n, tags in enumerate(sentences) for span in spans_of(tags, labelling.scheme)}
+        for sentences in (truths, founds)
+    ]
+    for name, score in result.spans.items():
+        there, found = ({span for span in each if name in ("all", span[1])} for each in sets)
+        both = len(there & found)
+        values = (both / max(1, len(found)), both / max(1, len(there)), len(there))
+        assert (score.precision, score.recall, score.count) == pytest.approx(values)
+    assert list(result.spans) == ["all", "X", "Y"]
+
+
+@pytest.mark.parametrize("case", ["labels", "labels of rows", "tags", "tags of rows", "spelt"])
+def test_scores_are_those_of_single_sequences(be: Backend, tmp_path: Path, case: str) -> None:
+    rng = np.random.default_rng(5)
+    kind, symbols = case.split()[0].replace("spelt", "tags"), 8
+    splits = {name: tagged(rng, n, symbols, case == "spelt") for name, n in (("train", 60), ("valid", 9), ("test", 40))}
+    if kind == "labels":
+        splits = {name: [(v, int(t[0]) % 3) for v, t in sentences] for name, sentences in splits.items()}
+    if "rows" in case:
+        splits = {name: [(np.stack([v, v * v], 1) + 9.0, t) for v, t in each] for name, each in splits.items()}
+    labels = ("good", "bad", "so so") if kind == "labels" else SPELT if case == "spelt" else BIO
+    vocabulary = Vocabulary(
+        "chars" if case == "spelt" else "words", list(" abcdefg" if case == "spelt" else "abcdefgh")
+    )
+    path = write(tmp_path / "made.h5", kind, splits, labels, None if "rows" in case else vocabulary)
+    seen = []
+    with Corpus.open(path) as corpus:
+        labelling = Labelling.of(corpus)
+        if kind == "tags":
+            labelling = Labelling(**{**vars(labelling), "scheme": "IOB2"})
+        model, config = model_of(be, labelling)
+        result = evaluate_labels(model, labelling, config, corpus, "test", on_progress=lambda *each: seen.append(each))
+    check_scores(result, *expected_of(model, labelling, splits["test"]), labelling)
+    assert seen[-1] == (40, 40)
+    plain = result.to_json()
+    assert next(iter(plain)) == ("sequences" if kind == "labels" else "tokens")
+    assert plain["classes"][labels[0]]["count"] == result.classes[labels[0]].count
+    names = {"labels": ["commonest label", "bag of words"], "tags": ["all O", "commonest tag a token"]}[kind]
+    assert list(result.baselines) == (names[:1] if "rows" in case else names)
+    check_commonest(result.baselines, splits, labelling)
+
+
+def check_commonest(baselines: dict[str, Baseline], splits: dict[str, list[Sentence]], labelling: Labelling) -> None:
+    """The baselines that only count, against dictionaries."""
+    if labelling.what == "labels":
+        always = Counter(label for _, label in splits["train"]).most_common(1)[0][0]
+        truth = [label for _, label in splits["test"]]
+        assert baselines["commonest label"].accuracy == sum(label == always for label in truth) / len(truth)
+        assert baselines["commonest label"].span_f1 is None
+        return
+    train, test = (
+        [(word, tag) for values, tags in splits[name] for word, tag in tokens_of(values, tags, labelling.space)]
+        for name in ("train", "test")
+    )
+    outside = labelling.labels.index("O")
+    assert baselines["all O"].accuracy == sum(tag == outside for _, tag in test) / len(test)
+    assert baselines["all O"].span_f1 == 0
+    if labelling.vocabulary is None:
+        return
+    counts: dict[Any, Counter] = {}
+    for word, tag in train:
+        counts.setdefault(word, Counter())[tag] += 1
+    of_all = max(
+        (n, -tag)
+        for tag, n in Counter(t for v, tags in splits["train"] for t in tags.tolist()).items()
+        if tag != labelling.space
+    )
+    best = {word: min(tag for tag in each if each[tag] == max(each.values())) for word, each in counts.items()}
+    right = sum(best.get(word, -of_all[1]) == tag for word, tag in test)
+    assert baselines["commonest tag a token"].accuracy == right / len(test)
+    assert 0 < baselines["commonest tag a token"].span_f1 < 1
+
+
+def tokens_of(values: np.ndarray, tags: np.ndarray, space: int | None) -> list[tuple[Any, int]]:
+    if space is None:
+        return list(zip((tuple(np.atleast_1d(v).tolist()) for v in values), tags.tolist(), strict=True))
+    found: list[tuple[list[int], int]] = [([], -1)]
+    for value, tag in zip(values.tolist(), tags.tolist(), strict=True):
+        if tag == space:
+            found.append(([], -1))
+        else:
+            found[-1] = ([*found[-1][0], value], tag)
+    return [(tuple(word), tag) for word, tag in found]
