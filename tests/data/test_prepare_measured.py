@@ -8,6 +8,7 @@ import math
 import random
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from gpurnn.data.labelled.order import permutation
 from gpurnn.data.prepare_series import prepare_series
 from gpurnn.data.series import rows as rows_of_tables
 from gpurnn.data.series.options import series_options
-from gpurnn.data.stream.wholestream import WholeStream
+from gpurnn.data.stream.labelled import labelled_stream
 from gpurnn.exceptions import DataError, UsageError
 
 NAN = math.nan
@@ -314,38 +315,53 @@ def test_wrong_calls(what, options: dict, message: str):
         series_options(what=what, **options)
 
 
+@pytest.mark.parametrize("layout", ["whole", "through"])
 @pytest.mark.parametrize("what", ["labels", "tags"])
-def test_windows_have_what_the_table_says(made, tmp_path: Path, what):
+def test_windows_have_what_the_table_says(made, tmp_path: Path, what, layout: str):
     text = recordings(40, seed=3)
-    split = (1, 0, 0)
     documents = by_recording(text)
     if what == "tags":
-        text = text.replace("gesture", "tag")
-        found = made("tags", text, key="recording", split=split)
+        found = made("tags", text, key="recording", target="gesture", **ALL)
         documents = [(rows, [label] * len(rows)) for rows, label in documents]
     else:
-        found = made("labels", text, key="recording", target="gesture", split=split)
-    rows = np.array([row for part, _ in documents for row in part], np.float32).astype(np.float64)
-    mean, scale = np.nanmean(rows, 0), np.nanstd(rows, 0)
-    left = Counter(_shown(part, target, mean, scale) for part, target in documents)
-    with Corpus.open(tmp_path / "made.h5") as corpus, WholeStream(corpus, lanes=3, steps=16, epochs=1) as stream:
-        for window in stream:
-            for lane in range(3):
-                begins = [t for t in range(16) if window.carry[t, lane] == 0]
-                for begin, end in itertools.pairwise([*begins, 16]):
-                    weights = window.weight[begin:end, lane].tolist()
-                    if not any(weights):
-                        continue
-                    assert weights == ([0] * (end - begin - 1) + [1] if what == "labels" else [1] * (end - begin))
-                    names = [found.labels[i] for i in window.targets[begin:end, lane].tolist()]
-                    inputs = np.round(window.reals[begin:end, lane].astype(np.float64), 3) + 0.0
-                    left[(str(inputs.tolist()), names[-1] if what == "labels" else str(names))] -= 1
+        found = made("labels", text, key="recording", target="gesture", **ALL)
+    every = np.array([row for rows, _ in documents for row in rows], np.float32).astype(np.float64)
+    left = Counter(_shown(rows, target, np.nanmean(every, 0), np.nanstd(every, 0)) for rows, target in documents)
+    lanes = 3 if layout == "whole" else 1
+    with Corpus.open(tmp_path / "made.h5") as corpus:
+        windows = list(labelled_stream(corpus, layout=layout, lanes=lanes, steps=16, epochs=1))
+    if layout == "through":  # in one lane the windows follow each other
+        windows = [_joined(windows)]
+    for window in windows:
+        for lane in range(lanes):
+            ends = [*np.flatnonzero(window.carry[:, lane] == 0).tolist(), len(window.carry)]
+            for begin, end in itertools.pairwise(ends):
+                weights = window.weight[begin:end, lane].tolist()
+                if not any(weights):
+                    continue  # what is left over
+                assert weights == ([0] * (end - begin - 1) + [1] if what == "labels" else [1] * (end - begin))
+                names = [found.labels[i] for i in window.targets[begin:end, lane].tolist()]
+                rows = window.reals[begin:end, lane].astype(np.float64)
+                left[_rounded(rows), names[-1] if what == "labels" else str(names)] -= 1
     assert set(left.values()) == {0}
 
 
+class _Joined(NamedTuple):
+    carry: np.ndarray
+    weight: np.ndarray
+    targets: np.ndarray
+    reals: np.ndarray
+
+
+def _joined(windows: list) -> _Joined:
+    return _Joined(*(np.concatenate([getattr(window, name) for window in windows]) for name in _Joined._fields))
+
+
 def _shown(rows, target, mean, scale) -> tuple[str, str]:
-    """A document as a window has it: scaled, and 0 where a number is missing."""
+    """A document as windows have it: scaled, and 0 where a number is missing."""
     scaled = np.nan_to_num((np.array(rows, np.float32).astype(np.float64) - mean) / scale)
-    return str((np.round(scaled.astype(np.float32).astype(np.float64), 3) + 0.0).tolist()), (
-        target if isinstance(target, str) else str(target)
-    )
+    return _rounded(scaled), str(target)
+
+
+def _rounded(rows: np.ndarray) -> str:
+    return str((np.round(rows, 2) + 0.0).tolist())
