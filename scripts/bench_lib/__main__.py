@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from bench_lib.cases import Case
 from bench_lib.check import check
 from bench_lib.measure import as_json, measure
 from bench_lib.outputs import output_file
+from bench_lib.packed import check_packed
 from bench_lib.process import THREADS, Process, ProgramError
 from bench_lib.processor import processor
 from bench_lib.products import Products
@@ -156,7 +158,7 @@ def _check() -> int:
         processes = _start_all(stack, _offered())
         if len(processes) == 1:
             raise ProgramError("no peer to compare with")
-        for ok, line in check(processes):
+        for ok, line in chain(check(processes), check_packed(processes)):
             agrees &= ok
             print(f"{line}{'' if ok else ': NOT THE SAME'}", flush=True)
     return 0 if agrees else 1

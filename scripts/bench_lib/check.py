@@ -12,7 +12,7 @@ from bench_lib.process import Process
 from bench_lib.programs import ROUNDED
 
 _WINDOWS = 6
-_TOLERANCE = 1e-5
+TOLERANCE = 1e-5
 """Float32 sums in another order differ by about 3e-7, one update left out by 1e-3."""
 _ROUNDED_TOLERANCE = 3e-2
 """With factors rounded to bf16 (by at most 2^-9) up to 1e-2 is seen: a wrong gradient shows, a lost update does not."""
@@ -25,7 +25,7 @@ def check(processes: Mapping[str, Process]) -> Iterator[tuple[bool, str]]:
             case = Case(cell, 4, 7, 12, 9, layers)
             wanted = _trace(processes["gpurnn"], case, "")
             for name, process in processes.items():
-                tolerance = _ROUNDED_TOLERANCE if name in ROUNDED else _TOLERANCE
+                tolerance = _ROUNDED_TOLERANCE if name in ROUNDED else TOLERANCE
                 for way in process.ways if name != "gpurnn" else ():
                     worst = difference(wanted, _trace(process, case, way))
                     told = f"{name} {way}".strip()

@@ -19,6 +19,7 @@ from typing import Any
 
 from bench_lib import programs
 from bench_lib.cases import LOG_EVERY, Case
+from bench_lib.packed import Packed
 from bench_lib.products import square_product
 from bench_lib.programs import Program
 
@@ -122,12 +123,20 @@ class Worker:
 
         return quality(self._module.__name__.rpartition(".")[2], corpus, minutes)
 
+    def packed(self, case: dict[str, Any]) -> dict[str, Any]:
+        """Gradients and loss of whole sequences."""
+        found: dict[str, Any] = self._beside("packed_ours", "torch_packed").trace(Packed(**case))
+        return found
+
     def series(self, corpus: str) -> dict[str, Any]:
         """Make the forecasts of a corpus of series ready; the outputs of its first windows, before any training."""
-        ours = self._module.__name__.rpartition(".")[2] == "ours"
-        module = importlib.import_module(f"bench_lib.{'series' if ours else 'torch_series'}")
-        self._series = module.Program(Path(corpus))
+        self._series = self._beside("series", "torch_series").Program(Path(corpus))
         return {"outputs": self._series.outputs()}
+
+    def _beside(self, ours: str, torch: str) -> ModuleType:
+        """The module of this program's own library."""
+        own = self._module.__name__.rpartition(".")[2] == "ours"
+        return importlib.import_module(f"bench_lib.{ours if own else torch}")
 
     def series_run(self, seconds: float) -> dict[str, Any]:
         """Train for about so long; how many targets counted."""
