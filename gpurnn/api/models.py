@@ -10,6 +10,7 @@ import numpy as np
 
 from gpurnn import backend
 from gpurnn.api.arguments import AnyPath, known_keywords, path_of
+from gpurnn.api.labels import labels_of
 from gpurnn.api.table import table_of_parts
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.labelling import Labelling
@@ -76,6 +77,20 @@ class TrainedModel:
         Raises DataError for a model of text.
         """
         return Forecaster(self.model, self.forecast)
+
+    @known_keywords
+    def label(self, inputs: Iterable[Any], probabilities: bool = False) -> list[Any]:
+        """Of a model of labels the label of each input; of tags, for each input a list of the tags of its steps.
+
+        With their probabilities it is a pair instead of a name: ("positive", {"positive": 0.9, "negative": 0.1}).
+        Raises DataError for other models, for an input that is empty and for one that is longer than the model reads;
+        UsageError.
+
+        inputs: Texts; of tags, sentences, each a list of words; of rows of numbers arrays (n, F), as they were
+            measured, NaN where a number is missing.
+        probabilities: Whether the probability of each label is said, too.
+        """
+        return labels_of(self._trained, inputs, probabilities)
 
     @known_keywords
     def generate(

@@ -11,7 +11,7 @@ from gpurnn.data.text.decoding import Losses
 from gpurnn.exceptions import UsageError
 from gpurnn.generation.forms import open_texts
 from gpurnn.generation.incoming import incoming_lines, refuse_no_text
-from gpurnn.generation.label import LabelModel
+from gpurnn.generation.label import TextModel
 from gpurnn.generation.labelled_texts import TextPredictions
 from gpurnn.generation.leftout import LeftOut
 from gpurnn.generation.tagged_words import TagPredictions
@@ -32,7 +32,7 @@ def predict_labels(
     skip: bool,
 ) -> None:
     """Writes the file with its labels or tags. columns: those of the text, or the one of the word."""
-    model, source, left_out, losses = LabelModel.of(trained), source_of(file), LeftOut(skip=skip), Losses()
+    model, source, left_out, losses = TextModel.of(trained), source_of(file), LeftOut(skip=skip), Losses()
     policy = model.policy
     predictions: TextPredictions | TagPredictions
     with noticing(NOTHING_LOST) as notice:
@@ -62,7 +62,7 @@ def _words(
 
 
 def _told(
-    model: LabelModel, left_out: LeftOut, losses: Losses, predictions: TextPredictions | TagPredictions
+    model: TextModel, left_out: LeftOut, losses: Losses, predictions: TextPredictions | TagPredictions
 ) -> Iterator[str]:
     """What a person is told at the end."""
     encoder = model.encoder

@@ -1,17 +1,17 @@
-"""Labels of texts and tags of words, from a trained model: many at a time, in their order."""
+"""Labels of sequences and tags of their steps, from a trained model: many at a time, in their order."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.labelled.encoding import Encoder
 from gpurnn.data.labelled.labelling import Labelling
-from gpurnn.exceptions import GpurnnError, UsageError
+from gpurnn.exceptions import DataError, GpurnnError
 from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.labeller import Labeller
@@ -20,7 +20,7 @@ from gpurnn.training.words import by_word
 
 
 class Found(NamedTuple):
-    """What a model says of a text or a word: the likeliest label, its probability, and those of all, (K,) float64."""
+    """What a model says: the likeliest label, its probability, and those of all, (K,) float64."""
 
     label: str
     probability: float
@@ -28,18 +28,13 @@ class Found(NamedTuple):
 
 
 class LabelModel:
-    """A model that labels texts, or tags words.
+    """A model of labels or tags.
 
-    labelling: what its labels and symbols are. policy: how it reads texts. encoder: makes its symbols. longest: how
-    many of these a text or a sentence may have; None: any number.
-    Raises UsageError for a model whose steps are rows of numbers.
+    labelling: what these are. longest: how many steps a sequence may have; None: any number.
     """
 
     def __init__(self, model: Model, labelling: Labelling, config: TrainConfig) -> None:
-        if labelling.vocabulary is None or labelling.policy is None:
-            raise UsageError("model: its steps are rows of numbers, no symbols of a text")
-        self.labelling, self.policy = labelling, labelling.policy
-        self.encoder = Encoder(labelling.vocabulary, labelling.policy, spelt=labelling.spelt)
+        self.model, self.labelling = model, labelling
         self._labeller = Labeller(model, config, labelling.what == "labels")
         self.longest = self._labeller.longest
         self._names, self._space = labelling.labels, labelling.space
@@ -47,40 +42,21 @@ class LabelModel:
 
     @classmethod
     def of(cls, trained: Trained) -> Self:
-        """That of a checkpoint. Raises DataError for a model of other things, UsageError."""
+        """That of a checkpoint. Raises DataError for a model of other things."""
         return cls(trained.model, trained.labelling, trained.config)
 
-    @property
-    def characters(self) -> bool:
-        """Whether each character has a tag of its own."""
-        return self.encoder.kind == "chars" and self.labelling.what == "tags" and not self.labelling.spelt
+    def labels(self, sequences: Iterable[NDArray[Any]]) -> Iterator[Found]:
+        """The label of each sequence, given as the model reads it. Raises GpurnnError for what is not finite."""
+        for logs in self._labeller.log_probabilities(sequences):
+            yield self.found(np.exp(logs.astype(np.float64)))
 
-    def labels(self, symbols: Iterable[NDArray[np.int32]]) -> Iterator[Found]:
-        """The label of each text, given in its symbols. Raises GpurnnError where a probability is not finite."""
-        for logs in self._labeller.log_probabilities(symbols):
-            yield self._found(np.exp(logs.astype(np.float64)))
+    def steps(self, sequences: Iterable[NDArray[Any]]) -> Iterator[list[Found]]:
+        """The tags of the steps of each sequence, likewise."""
+        for logs in self._labeller.log_probabilities(sequences):
+            yield [self.found(each) for each in np.exp(logs.astype(np.float64))]
 
-    def tags(self, sentences: Sequence[Sequence[str]], symbols: Iterable[NDArray[np.int32]]) -> Iterator[list[Found]]:
-        """The tags of the words of each sentence. symbols: of each. Raises GpurnnError likewise."""
-        found = self._labeller.log_probabilities(symbols)
-        for words, logs in zip(sentences, found, strict=True):
-            if self._space is not None:
-                shares = by_word(logs, self._spaces(words, len(logs)), self._space)
-            else:
-                shares = np.exp(logs.astype(np.float64))
-            if self.characters:
-                lengths = np.array([len(word) for word in self.encoder.applied(words)])
-                shares = np.add.reduceat(shares, lengths.cumsum() - lengths) / lengths[:, None]
-            yield [self._found(each) for each in shares]
-
-    def _spaces(self, words: Sequence[str], count: int) -> NDArray[np.bool_]:
-        """(count,), which of the characters of a sentence part its words."""
-        spaces = np.zeros(count, np.bool_)
-        lengths = np.array([len(word) for word in self.encoder.applied(words)]) + 1
-        spaces[lengths.cumsum()[:-1] - 1] = True
-        return spaces
-
-    def _found(self, shares: NDArray[np.float64]) -> Found:
+    def found(self, shares: NDArray[np.float64]) -> Found:
+        """shares: (K,), the probabilities. Raises GpurnnError where they are not finite."""
         number = int(shares.argmax())
         probability = float(shares[number])
         if not math.isfinite(probability):
@@ -90,3 +66,45 @@ class LabelModel:
     def by_label(self, found: Found) -> dict[str, float]:
         """The probability of each label."""
         return {self._names[number]: float(found.probabilities[number]) for number in self._shown}
+
+
+class TextModel(LabelModel):
+    """A model that labels texts, or tags words.
+
+    policy: how it reads texts. encoder: makes its symbols. Raises DataError for a model of rows of numbers.
+    """
+
+    def __init__(self, model: Model, labelling: Labelling, config: TrainConfig) -> None:
+        if labelling.vocabulary is None or labelling.policy is None:
+            raise DataError(f"the {labelling.what} of the model are of rows of numbers, not of texts")
+        super().__init__(model, labelling, config)
+        self.policy = labelling.policy
+        self.encoder = Encoder(labelling.vocabulary, labelling.policy, spelt=labelling.spelt)
+
+    @property
+    def characters(self) -> bool:
+        """Whether each character has a tag of its own."""
+        return self.encoder.kind == "chars" and self.labelling.what == "tags" and not self.labelling.spelt
+
+    def words(self, sentences: Sequence[Sequence[str]], symbols: Iterable[NDArray[Any]]) -> Iterator[list[Found]]:
+        """The tags of the words of each sentence, where tokens are characters by the mean of a word's.
+
+        symbols: of each sentence. Raises GpurnnError for what is not finite.
+        """
+        found = self._labeller.log_probabilities(symbols)
+        for words, logs in zip(sentences, found, strict=True):
+            yield [self.found(each) for each in self._by_word(words, logs)]
+
+    def _by_word(self, words: Sequence[str], logs: NDArray[Any]) -> NDArray[np.float64]:
+        """The probabilities of each word's tags, (words, K). logs: of the tokens."""
+        shares: NDArray[np.float64] = np.exp(logs.astype(np.float64))
+        if self.encoder.kind == "words":
+            return shares
+        lengths = np.array([len(word) for word in self.encoder.applied(words)])
+        if self._space is None:
+            shares = np.add.reduceat(shares, lengths.cumsum() - lengths)
+            shares /= lengths[:, None]
+            return shares
+        spaces = np.zeros(len(logs), np.bool_)
+        spaces[(lengths + 1).cumsum()[:-1] - 1] = True
+        return by_word(logs, spaces, self._space)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gpurnn.data.labelled.lines import Place
 from gpurnn.generation.inorder import batches, chunks
-from gpurnn.generation.label import Found, LabelModel
+from gpurnn.generation.label import Found, TextModel
 from gpurnn.generation.texts import Row, Texts
 
 AT_ONCE = {"chars": 1 << 17, "bytes": 1 << 17, "words": 1 << 19}
@@ -26,7 +26,7 @@ class TextPredictions:
     empty: how many were. first_empty: where the first of them is.
     """
 
-    def __init__(self, model: LabelModel, texts: Texts, *, probabilities: bool = False, jsonl: bool = False) -> None:
+    def __init__(self, model: TextModel, texts: Texts, *, probabilities: bool = False, jsonl: bool = False) -> None:
         self._model, self._texts, self._probabilities = model, texts, probabilities
         self._json = jsonl or texts.json
         self.empty, self.first_empty = 0, ""
@@ -60,7 +60,7 @@ class TextPredictions:
             return True
         self._texts.left_out.add(
             f"{Place(self._texts.file, row.line)}: the text has {symbols:,} symbols, the model reads at most {most:,}; "
-            "shorten it, or train with what is longer cut"
+            "shorten it, or train with `cut`"
         )
         return False
 

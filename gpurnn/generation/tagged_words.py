@@ -8,7 +8,7 @@ from typing import Any
 
 from gpurnn.data.labelled.lines import Place
 from gpurnn.generation.inorder import batches, chunks
-from gpurnn.generation.label import Found, LabelModel
+from gpurnn.generation.label import Found, TextModel
 from gpurnn.generation.labelled_texts import DIGITS
 from gpurnn.generation.leftout import LeftOut
 from gpurnn.generation.words import Columns, Sentence, Spaced
@@ -27,7 +27,7 @@ class TagPredictions:
 
     def __init__(
         self,
-        model: LabelModel,
+        model: TextModel,
         words: Columns | Spaced,
         file: str,
         left_out: LeftOut,
@@ -49,7 +49,7 @@ class TagPredictions:
         given = [(each, next(symbols) if each.words else None) for each in sentences]
         kept = [(each, ids) for each, ids in given if ids is None or self._fits(each, len(ids))]
         read = [(each.words, ids) for each, ids in kept if ids is not None]
-        found = self._model.tags([words for words, _ in read], (ids for _, ids in read))
+        found = self._model.words([words for words, _ in read], (ids for _, ids in read))
         for each, ids in kept:
             tags = [] if ids is None else next(found)
             yield self._object(each, tags) if self._json else "".join(self._lines(each, tags))
@@ -61,7 +61,7 @@ class TagPredictions:
             return True
         self._left_out.add(
             f"{Place(self._file, sentence.line)}: the sentence has {symbols:,} symbols, the model reads at most "
-            f"{most:,}; part it with a blank line, or train with what is longer cut"
+            f"{most:,}; part it with a blank line, or train with `cut`"
         )
         return False
 

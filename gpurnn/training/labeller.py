@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from gpurnn.data.stream.pieces import cut_pieces
 from gpurnn.exceptions import DataError, UsageError
 from gpurnn.network import Model
 from gpurnn.settings import Count, checked, expect_kind
+from gpurnn.training.config import TrainConfig
 from gpurnn.training.sidebyside import Laid, SideBySide
 from gpurnn.training.validation import ForwardPass
 
@@ -34,31 +35,16 @@ _AT_HAND = 1 << 24
 """Numbers that all that is taken at once has at most, where it is more than one sequence."""
 
 
-class Reading(Protocol):
-    """What a `TrainConfig` says of how sequences are read."""
-
-    @property
-    def layout(self) -> str: ...
-
-    @property
-    def bptt(self) -> int: ...
-
-    @property
-    def cut(self) -> bool: ...
-
-    @property
-    def context(self) -> int: ...
-
-
 class Labeller:
-    """Runs a model over sequences of any lengths, as its windows were in training: whole, cut, or `through`.
+    """Runs a model over sequences of any lengths, as the windows of training have them: whole, cut, or `through`.
 
-    model: reads one field a step. at_end: whether a sequence has one label, and not each step a tag. cells: about how
-    many steps, of all lanes together, a window has. Its buffers are used again, by one caller at a time.
+    model: reads one field a step. config: what it was trained with. at_end: whether a sequence has one label, and not
+    each step a tag. cells: about how many steps, of all lanes together, a window has. Its buffers are used again, by
+    one caller at a time.
     longest: steps that a sequence may have; None: any number.
     """
 
-    def __init__(self, model: Model, config: Reading, at_end: bool, *, cells: int = 1 << 14) -> None:
+    def __init__(self, model: Model, config: TrainConfig, at_end: bool, *, cells: int = 1 << 14) -> None:
         expect_kind("model", Model, model)
         cells = checked("cells", Count, cells)
         self._model, self._config, self._at_end = model, config, at_end
@@ -164,7 +150,7 @@ class Labeller:
             which, most = before + int(lengths.argmax()), int(lengths.max())
             raise DataError(
                 f"sequence {which} (the first is 0) has {most:,} steps, a window at most {self.longest:,}; train with "
-                "what is longer cut, or shorten it"
+                "`cut`, or shorten it"
             )
 
     def _expect_values(self, held: list[NDArray[Any]]) -> NDArray[Any]:

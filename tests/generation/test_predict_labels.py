@@ -7,7 +7,6 @@ import io
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,26 +19,24 @@ from gpurnn.data.text.tokens import TextPolicy, Vocabulary
 from gpurnn.exceptions import DataError, GpurnnError, UsageError
 from gpurnn.generation import labelled_texts
 from gpurnn.generation.forms import open_texts
-from gpurnn.generation.label import LabelModel
+from gpurnn.generation.label import TextModel
 from gpurnn.generation.labelled_texts import TextPredictions
 from gpurnn.generation.leftout import LeftOut
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training import labeller
+from gpurnn.training.config import TrainConfig
 from gpurnn.training.labeller import Labeller
 
 LABELS = ("bad", 'so, "so"', "très bien")
 SYMBOLS = [*" abcdefghijklmnopqrstuvwxyz'", ""]
 
 
-@dataclass(frozen=True)
-class Reading:
-    layout: str = "whole"
-    bptt: int = 64
-    cut: bool = False
-    context: int = 0
+def reading(layout: str = "whole", **more: Any) -> TrainConfig:
+    """A configuration of which only the layout, bptt, cut and context are looked at."""
+    return TrainConfig(ModelConfig(2), layout=layout, **more)
 
 
-def model_of(**more: Any) -> LabelModel:
+def model_of(**more: Any) -> TextModel:
     config = ModelConfig(
         len(SYMBOLS), "gru", 8, 1, outputs=3, dtype="float64", stack=("both_directions",), init="normal"
     )
@@ -49,7 +46,7 @@ def model_of(**more: Any) -> LabelModel:
         array *= 3
     vocabulary = Vocabulary("chars", SYMBOLS, len(SYMBOLS) - 1)
     labelling = Labelling("labels", LABELS, np.array([3, 2, 1]), vocabulary=vocabulary, policy=TextPolicy(lower=True))
-    return LabelModel(model, labelling, Reading(**more))  # type: ignore[arg-type]
+    return TextModel(model, labelling, reading(**more))
 
 
 MODEL = model_of()
@@ -70,7 +67,7 @@ TEXTS = [
 def shares(text: str) -> np.ndarray:
     """The probabilities of the labels of a text, worked out alone."""
     ids = np.array([SYMBOLS.index(c) if c in SYMBOLS else len(SYMBOLS) - 1 for c in text.lower()])
-    (logs,) = Labeller(MODEL._labeller._model, Reading(), True).log_probabilities([ids])
+    (logs,) = Labeller(MODEL._labeller._model, reading(), True).log_probabilities([ids])
     return np.exp(logs)
 
 
@@ -285,10 +282,7 @@ def test_a_text_that_no_window_holds_is_named(monkeypatch: pytest.MonkeyPatch) -
     for skip in (False, True):
         left_out = LeftOut(skip=skip)
         texts = open_texts(lines_of("x\n" + "y" * 65 + "\nhm"), "posts", left_out, on_warning=pytest.fail)
-        told = (
-            "posts, line 2: the text has 65 symbols, the model reads at most 64; shorten it, or train with what is "
-            "longer cut"
-        )
+        told = "posts, line 2: the text has 65 symbols, the model reads at most 64; shorten it, or train with `cut`"
         if skip:
             assert "".join(TextPredictions(model, texts).lines()) == f"{label('x')}\tx\n{label('hm')}\thm\n"
             assert left_out.first == told

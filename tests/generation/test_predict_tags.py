@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -18,12 +17,13 @@ from gpurnn.data.series.reader import BadRow
 from gpurnn.data.text.tokens import TextPolicy, Vocabulary
 from gpurnn.exceptions import DataError, UsageError
 from gpurnn.generation import tagged_words
-from gpurnn.generation.label import LabelModel
+from gpurnn.generation.label import TextModel
 from gpurnn.generation.leftout import LeftOut
 from gpurnn.generation.tagged_words import TagPredictions
 from gpurnn.generation.words import Columns, Spaced
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training import labeller
+from gpurnn.training.config import TrainConfig
 from gpurnn.training.labeller import Labeller
 
 CHARS = [*" abcdefghijklmnopqrstuvwxyz.", ""]
@@ -31,15 +31,12 @@ WORDS = ["the", "cat", "saw", "a", "dog", ".", ""]
 SENTENCES = [["the", "cat", "saw", "a", "dog", "."], ["dog"], ["Yes", ".", "a", "cow"], [".", ".", "cat"]]
 
 
-@dataclass(frozen=True)
-class Reading:
-    layout: str = "whole"
-    bptt: int = 64
-    cut: bool = False
-    context: int = 0
+def reading(layout: str = "whole", **more: Any) -> TrainConfig:
+    """A configuration of which only the layout, bptt, cut and context are looked at."""
+    return TrainConfig(ModelConfig(2), layout=layout, **more)
 
 
-def model_of(kind: str, labels: tuple[str, ...]) -> LabelModel:
+def model_of(kind: str, labels: tuple[str, ...]) -> TextModel:
     symbols = CHARS if kind == "chars" else WORDS
     config = ModelConfig(
         len(symbols), "gru", 8, 1, outputs=len(labels), dtype="float64", stack=("both_directions",), init="normal"
@@ -51,7 +48,7 @@ def model_of(kind: str, labels: tuple[str, ...]) -> LabelModel:
     vocabulary = Vocabulary(kind, symbols, len(symbols) - 1)  # type: ignore[arg-type]
     counts = np.arange(len(labels))
     labelling = Labelling("tags", labels, counts, None, vocabulary, TextPolicy(lower=True))
-    return LabelModel(model, labelling, Reading())  # type: ignore[arg-type]
+    return TextModel(model, labelling, reading())
 
 
 MODELS = {
@@ -71,7 +68,7 @@ def shares(kind: str, words: list[str]) -> list[np.ndarray]:
         tokens += [(number if part != " " else -1, part) for part in parts]
     tokens = tokens[: len(tokens) - len(between)]
     ids = np.array([symbols.index(t) if t in symbols else len(symbols) - 1 for _, t in tokens])
-    (logs,) = Labeller(model._labeller._model, Reading(), False).log_probabilities([ids])
+    (logs,) = Labeller(model._labeller._model, reading(), False).log_probabilities([ids])
     found = np.exp(logs)[:, :3]
     found /= found.sum(axis=1, keepdims=True)
     numbered = list(zip([number for number, _ in tokens], found, strict=True))
@@ -145,7 +142,7 @@ def test_plain_text_has_a_sentence_a_line() -> None:
 
 def tags_of_characters(chars: list[str]) -> list[str]:
     ids = np.array([CHARS.index(c) for c in chars])
-    (logs,) = Labeller(MODELS["characters"]._labeller._model, Reading(), False).log_probabilities([ids])
+    (logs,) = Labeller(MODELS["characters"]._labeller._model, reading(), False).log_probabilities([ids])
     return ["ABO"[n] for n in logs.argmax(axis=1).tolist()]
 
 
@@ -224,5 +221,5 @@ def test_a_sentence_that_no_window_holds_is_named(monkeypatch: pytest.MonkeyPatc
     assert [line[:3] for line in found.splitlines()] == ["a\tA", "", "dog"] or found.count("\n") == 3
     assert left_out.first == (
         "a.txt, line 3: the sentence has 65 symbols, the model reads at most 64; part it with a blank line, or train "
-        "with what is longer cut"
+        "with `cut`"
     )

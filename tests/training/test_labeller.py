@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from gpurnn.data.stream.sequences import sequences_of
 from gpurnn.exceptions import DataError, UsageError
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training import labeller as labellers
+from gpurnn.training.config import TrainConfig
 from gpurnn.training.labeller import Labeller
 from gpurnn.training.validation import ForwardPass
 
@@ -27,14 +27,9 @@ from tests.sequences import LABELS, SYMBOLS, WIDTH, some_lengths, told
 BOTH = ("both_directions", "dropout")
 
 
-@dataclass(frozen=True)
-class Reading:
-    """As a configuration of training says it."""
-
-    layout: str = "whole"
-    bptt: int = 64
-    cut: bool = False
-    context: int = 0
+def reading(layout: str = "whole", **more: Any) -> TrainConfig:
+    """A configuration of which only the layout, bptt, cut and context are looked at."""
+    return TrainConfig(ModelConfig(2), layout=layout, **more)
 
 
 def model_of(be: Backend, of: str = "symbols", stack: tuple[str, ...] = BOTH, **more: Any) -> Model:
@@ -87,7 +82,7 @@ def test_each_is_as_if_it_were_alone(
     lengths = [*some_lengths(25, 9), 100, 1, 64, 65, 300, *some_lengths(6, 40)]
     given = sequences(of, lengths)
     expected = [alone(model, each)[-1 if at_end else slice(None)] for each in given]
-    labeller = Labeller(model, Reading(layout), at_end, cells=cells)
+    labeller = Labeller(model, reading(layout), at_end, cells=cells)
     same(list(labeller.log_probabilities(given)), expected)
     same(list(labeller.log_probabilities(iter(given[:3]))), expected[:3])
 
@@ -108,15 +103,15 @@ def test_what_is_cut_is_as_in_the_windows_of_training(
                 expected[place.sequence[t, lane]][place.step[t, lane]] = log[t, lane]
     columns = what.corpus.columns if of == "reals" else None
     given = (values for values, _ in sequences_of(what.corpus.split("train"), columns))
-    labeller = Labeller(model, Reading(bptt=bptt, cut=True, context=context), False, cells=100)
+    labeller = Labeller(model, reading(bptt=bptt, cut=True, context=context), False, cells=100)
     same(list(labeller.log_probabilities(given)), expected)
 
 
 def test_of_a_labelled_sequence_that_is_cut_the_end_is_read(be: Backend) -> None:
     model, given = model_of(be), sequences("symbols", [3, 20, 8, 9])
-    labeller = Labeller(model, Reading(bptt=8, cut=True), True)
+    labeller = Labeller(model, reading(bptt=8, cut=True), True)
     same(list(labeller.log_probabilities(given)), [alone(model, each[-8:])[-1] for each in given])
-    through = Labeller(model_of(be, stack=("recurrent",)), Reading("through", bptt=8, cut=True), True)
+    through = Labeller(model_of(be, stack=("recurrent",)), reading("through", bptt=8, cut=True), True)
     found = list(through.log_probabilities(given))
     same(found, [alone(model_of(be, stack=("recurrent",)), each)[-1] for each in given])
 
@@ -136,7 +131,7 @@ def test_none_has_all_that_came_before_handed_on(be: Backend) -> None:
         yield None
 
     found, seen = [], []
-    for each in Labeller(model, Reading(), False).log_probabilities(live()):
+    for each in Labeller(model, reading(), False).log_probabilities(live()):
         found.append(each)
         seen.append(len(taken))
     same(found, [alone(model, each) for each in given])
@@ -146,7 +141,7 @@ def test_none_has_all_that_came_before_handed_on(be: Backend) -> None:
 @pytest.mark.parametrize("layout", ["whole", "through"])
 def test_memory_does_not_grow_with_the_number_of_sequences(be: Backend, layout: str) -> None:
     model = model_of(be, stack=("recurrent",), layers=1, dtype="float32")
-    labeller = Labeller(model, Reading(layout), False, cells=256)
+    labeller = Labeller(model, reading(layout), False, cells=256)
     one = np.zeros(16, np.int32)
     peaks = []
     for count in (400, 400, 8000):
@@ -167,7 +162,7 @@ def test_a_long_sequence_takes_no_more_cells_than_a_window_has(be: Backend, monk
     )
     model = model_of(be, stack=("recurrent",), layers=1)
     given = sequences("symbols", [5000, 30, 400, 2])
-    found = list(Labeller(model, Reading("through"), True, cells=512).log_probabilities(given))
+    found = list(Labeller(model, reading("through"), True, cells=512).log_probabilities(given))
     same(found, [alone(model, each)[-1] for each in given])
     assert made and max(made) <= 512
 
@@ -175,14 +170,14 @@ def test_a_long_sequence_takes_no_more_cells_than_a_window_has(be: Backend, monk
 def test_one_that_no_window_holds_is_named(be: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labellers, "LONGEST", 100)
     model = model_of(be)
-    labeller = Labeller(model, Reading(), True)
-    assert labeller.longest == 100 and Labeller(model, Reading(bptt=128), True).longest == 128
-    assert Labeller(model, Reading(cut=True), True).longest is None is Labeller(model, Reading("through"), True).longest
+    labeller = Labeller(model, reading(), True)
+    assert labeller.longest == 100 and Labeller(model, reading(bptt=128), True).longest == 128
+    assert Labeller(model, reading(cut=True), True).longest is None is Labeller(model, reading("through"), True).longest
     assert len(list(labeller.log_probabilities(sequences("symbols", [100])))) == 1
     with pytest.raises(DataError) as error:
         list(labeller.log_probabilities([*sequences("symbols", [4, 100]), None, *sequences("symbols", [3, 101])]))
     assert str(error.value) == (
-        "sequence 3 (the first is 0) has 101 steps, a window at most 100; train with what is longer cut, or shorten it"
+        "sequence 3 (the first is 0) has 101 steps, a window at most 100; train with `cut`, or shorten it"
     )
 
 
@@ -199,6 +194,6 @@ def test_one_that_no_window_holds_is_named(be: Backend, monkeypatch: pytest.Monk
     ],
 )
 def test_what_a_model_cannot_read_is_refused(be: Backend, of: str, wrong: np.ndarray, told_so: str) -> None:
-    labeller = Labeller(model_of(be, of), Reading(), True)
+    labeller = Labeller(model_of(be, of), reading(), True)
     with pytest.raises(UsageError, match=told_so):
         list(labeller.log_probabilities([*sequences(of, [4]), wrong]))
