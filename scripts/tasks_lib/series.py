@@ -34,6 +34,11 @@ class Task:
     ahead: str
     unit: float = 1.0
 
+    @property
+    def members(self) -> tuple[str]:
+        """The files that are fetched."""
+        return (self.member,)
+
 
 TASKS = {
     "nyc": Task(

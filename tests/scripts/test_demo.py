@@ -33,7 +33,7 @@ def test_the_table_becomes_the_corpus_that_is_forecast_from(tmp_path: Path):
 
 def test_the_demo_says_what_there_is():
     asked = subprocess.run([SCRIPTS / "demo", "-h"], capture_output=True, text=True)
-    assert asked.returncode == 0 and "usage: scripts/demo [text|series]" in asked.stdout
+    assert asked.returncode == 0 and "usage: scripts/demo [text|series|tags]" in asked.stdout
     for wrong in (["pictures"], ["series", "2"]):
         refused = subprocess.run([SCRIPTS / "demo", *wrong], capture_output=True, text=True)
         assert refused.returncode == 2 and "usage: scripts/demo" in refused.stderr
