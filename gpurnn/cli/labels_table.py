@@ -11,6 +11,8 @@ from gpurnn.training.scores import Score
 
 _NAME = 28
 """Columns of the longest name."""
+_HEAD = 14
+"""And of what stands above a column."""
 _MOST_NAMES = 40
 _MOST_COLUMNS = 8
 """Of a table of confusions; the commonest confusions are listed where there are more classes."""
@@ -20,24 +22,24 @@ _MOST_CONFUSIONS = 12
 def table_of(result: LabelsEvaluation) -> Iterator[str]:
     """The lines of the table."""
     noun = "sequences" if result.what == "labels" else "tokens"
-    yield f"  {noun} {result.count:,}, loss {result.loss:.4f} nats"
-    yield ""
-    yield from _models(result)
-    if result.spans:
-        yield ""
-        yield from _scores(f"spans ({result.scheme}, strict)", "spans", result.spans)
     there = {name: each for name, each in result.classes.items() if each.count or _was_found(result, name)}
-    yield ""
-    yield from _scores(result.what, noun, dict(sorted(there.items(), key=lambda each: -each[1].count)))
-    yield ""
-    yield from _matrix(result, list(there)) if len(there) <= _MOST_COLUMNS else _commonest(result)
+    there = dict(sorted(there.items(), key=lambda each: -each[1].count))
+    yield f"  {noun} {result.count:,}, loss {result.loss:.4f} nats"
+    for section in (
+        _models(result),
+        _scores(f"spans ({result.scheme}, strict)", "spans", result.spans) if result.spans else (),
+        _scores(result.what, noun, there),
+        _matrix(result, list(there)) if len(there) <= _MOST_COLUMNS else _commonest(result),
+    ):
+        lines = list(section)
+        yield from ("", *lines) if lines else ()
 
 
 def _models(result: LabelsEvaluation) -> Iterator[str]:
     """The model and the baselines."""
     span_f1 = next(iter(result.spans.values())).f1 if result.spans else None
     rows = {"this model": Baseline(result.accuracy, result.macro_f1, span_f1)}
-    rows |= dict(sorted(result.baselines.items(), key=lambda each: -(each[1].span_f1 or each[1].accuracy)))
+    rows |= dict(sorted(result.baselines.items(), key=_better, reverse=True))
     heads = (*(("span F1",) if result.spans else ()), "accuracy", "macro F1")
     first = max(map(len, rows))
     yield f"  {'':<{first}}" + "".join(f"{head:>11}" for head in heads)
@@ -45,6 +47,11 @@ def _models(result: LabelsEvaluation) -> Iterator[str]:
         figures = (*(() if each.span_f1 is None else (each.span_f1,)), each.accuracy, each.macro_f1)
         more = f"  from {each.learnt_from:,} texts" if each.learnt_from else ""
         yield f"  {name:<{first}}" + "".join(f"{figure:>11.4f}" for figure in figures) + more
+
+
+def _better(named: tuple[str, Baseline]) -> tuple[float, float]:
+    """What baselines are in order of."""
+    return named[1].span_f1 or 0.0, named[1].accuracy
 
 
 def _scores(title: str, noun: str, rows: Mapping[str, Score]) -> Iterator[str]:
@@ -62,14 +69,14 @@ def _scores(title: str, noun: str, rows: Mapping[str, Score]) -> Iterator[str]:
 def _matrix(result: LabelsEvaluation, labels: list[str]) -> Iterator[str]:
     """How often each label was found for each."""
     names = _names(labels)
+    heads = [cut(label, _HEAD) for label in labels]
     corner = "truth \\ found"
     first = max(len(corner), *map(width, names.values()))
     counts = {truth: [result.confusion.get(truth, {}).get(found, 0) for found in labels] for truth in labels}
     columns = [
-        2 + max(width(names[found]), *(len(f"{row[place]:,}") for row in counts.values()))
-        for place, found in enumerate(labels)
+        2 + max(width(head), *(len(f"{row[place]:,}") for row in counts.values())) for place, head in enumerate(heads)
     ]
-    yield f"  {left(corner, first)}" + "".join(map(right, names.values(), columns))
+    yield f"  {left(corner, first)}" + "".join(map(right, heads, columns))
     for truth, row in counts.items():
         yield f"  {left(names[truth], first)}" + "".join(map(right, (f"{count:,}" for count in row), columns))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from dataclasses import astuple
@@ -20,6 +21,7 @@ from gpurnn.data.labelled.spans import spans_of
 from gpurnn.data.text.tokens import TextPolicy, Vocabulary
 from gpurnn.evaluation.label_baselines import Baseline
 from gpurnn.evaluation.labels import LabelsEvaluation, evaluate_labels
+from gpurnn.exceptions import DataError, GpurnnError, UsageError
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training.config import TrainConfig
 
@@ -53,7 +55,7 @@ def write(path: Path, kind: str, splits: dict[str, list[Sentence]], labels: tupl
     return path
 
 
-def model_of(be: Backend, labelling: Labelling, seed: int = 3) -> tuple[Model, TrainConfig]:
+def model_of(be: Backend, labelling: Labelling, seed: int = 3) -> tuple[Model, Labelling, TrainConfig]:
     symbols = labelling.vocabulary is not None
     config = ModelConfig(
         labelling.inputs if symbols else 0,
@@ -68,7 +70,7 @@ def model_of(be: Backend, labelling: Labelling, seed: int = 3) -> tuple[Model, T
     )
     model = Model(be, config)
     model.params.initialise(be, seed)
-    return model, TrainConfig(model=config, layout="whole", bptt=64)
+    return model, labelling, TrainConfig(model=config, layout="whole", bptt=64)
 
 
 def tagged(rng: np.random.Generator, count: int, symbols: int, spelt: bool = False) -> list[Sentence]:
@@ -164,7 +166,7 @@ def test_scores_are_those_of_single_sequences(be: Backend, tmp_path: Path, case:
         labelling = Labelling.of(corpus)
         if kind == "tags":
             labelling = Labelling(**{**vars(labelling), "scheme": "IOB2"})
-        model, config = model_of(be, labelling)
+        model, _, config = model_of(be, labelling)
         result = evaluate_labels(model, labelling, config, corpus, "test", on_progress=lambda *each: seen.append(each))
     check_scores(result, *expected_of(model, labelling, splits["test"]), labelling)
     assert seen[-1] == (40, 40)
@@ -217,3 +219,73 @@ def tokens_of(values: np.ndarray, tags: np.ndarray, space: int | None) -> list[t
         else:
             found[-1] = ([*found[-1][0], value], tag)
     return [(tuple(word), tag) for word, tag in found]
+
+
+@pytest.fixture
+def small(be: Backend, tmp_path: Path) -> tuple[Model, Labelling, TrainConfig, Path]:
+    """A model and the corpus that it is of, whose valid split is empty."""
+    rng = np.random.default_rng(5)
+    splits = {"train": tagged(rng, 20, 8), "test": tagged(rng, 5, 8)}
+    path = write(tmp_path / "made.h5", "tags", splits, BIO, Vocabulary("words", list("abcdefgh")))
+    with Corpus.open(path) as corpus:
+        labelling = Labelling.of(corpus)
+    return *model_of(be, labelling), path
+
+
+def evaluated(
+    model: Model, labelling: Labelling, config: TrainConfig, path: Path, split: str = "test"
+) -> LabelsEvaluation:
+    with Corpus.open(path) as corpus:
+        return evaluate_labels(model, labelling, config, corpus, split)
+
+
+def test_what_does_not_go_with_the_model_is_refused_in_one_line(small: Any, tmp_path: Path) -> None:
+    model, labelling, config, path = small
+    rng = np.random.default_rng(6)
+    splits = {"train": tagged(rng, 20, 8)}
+    other = write(tmp_path / "a.h5", "tags", splits, BIO, Vocabulary("words", list("abcdefgx")))
+    named = write(tmp_path / "b.h5", "tags", splits, ("A", "B", "C", "D", "E"), Vocabulary("words", list("abcdefgh")))
+    labels = write(
+        tmp_path / "c.h5", "labels", {"train": [(v, int(t[0])) for v, t in splits["train"]]}, BIO, labelling.vocabulary
+    )
+    rows = {"train": [(np.stack([v, v], 1), t) for v, t in splits["train"]]}
+    of_rows = write(tmp_path / "d.h5", "tags", rows, BIO, None)
+    for wrong, told in (
+        (other, "a.h5: its vocabulary (8 words) is not the one that the model was trained with (8 words); prepare the"),
+        (
+            named,
+            "b.h5: its tags (5: A, B, C, D, ...) are not those that the model was trained with (5: B-X, B-Y, ",
+        ),
+        (labels, "c.h5: it holds labelled sequences, the model was trained on tags"),
+        (of_rows, "d.h5: it holds sequences with a tag a step, no vocabulary"),
+    ):
+        with pytest.raises(DataError) as caught:
+            evaluated(model, labelling, config, wrong, "train")
+        assert told in str(caught.value)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(DataError, match=r"made.h5: split valid is empty; it has these steps: train \d+, test \d+$"):
+        evaluated(model, labelling, config, path, "valid")
+    with pytest.raises(DataError, match="no split 'all'"):
+        evaluated(model, labelling, config, path, "all")
+    with pytest.raises(UsageError, match="config"):
+        evaluated(model, labelling, "whole", path)  # type: ignore[arg-type]
+
+
+def test_a_model_that_has_diverged_is_an_error(small: Any) -> None:
+    model, labelling, config, path = small
+    model.params.value["output.c"].fill(math.nan)
+    with pytest.raises(GpurnnError, match="the loss over split test is not finite, the model has diverged"):
+        evaluated(model, labelling, config, path)
+
+
+def test_an_empty_valid_split_and_tags_without_outside_have_baselines(be: Backend, tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    splits = {"train": tagged(rng, 20, 8), "test": [(np.array([3]), np.array([2]))]}
+    path = write(tmp_path / "made.h5", "tags", splits, tuple("abcde"), Vocabulary("words", list("abcdefgh")))
+    with Corpus.open(path) as corpus:
+        labelling = Labelling.of(corpus)
+    result = evaluated(*model_of(be, labelling), path)
+    assert list(result.baselines) == ["commonest tag", "commonest tag a token"]
+    assert (result.count, result.scheme, result.spans, result.to_json()["spans"]) == (1, None, {}, {})
+    assert sum(score.count for score in result.classes.values()) == 1
+    assert result.baselines["commonest tag"].to_json().keys() == {"accuracy", "macro_f1"}
