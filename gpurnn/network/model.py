@@ -49,9 +49,16 @@ class Model:
         assert isinstance(head, Head)
         return head
 
-    def workspace(self, lanes: int, steps: int, *, train: bool = True, seed: int = 0) -> Workspace:
-        """Buffers for windows of up to `steps` steps of `lanes` lanes; seed: of the dropout masks."""
-        return Workspace(self.be, self.parts, self.params, lanes, steps, train=train, seed=seed)
+    def workspace(
+        self, lanes: int, steps: int, *, source: int = 0, sequences: int = 0, train: bool = True, seed: int = 0
+    ) -> Workspace:
+        """Buffers for windows of up to `steps` steps of `lanes` lanes; seed: of the dropout masks.
+
+        source, sequences: up to how many steps of a source, and sequences, such a window has, where the model reads
+        fields of these.
+        """
+        more = {"source": source, "sequences": sequences}
+        return Workspace(self.be, self.parts, self.params, lanes, steps, **more, train=train, seed=seed)
 
     def state(self, lanes: int) -> State:
         """A carried state of zeros."""

@@ -110,12 +110,13 @@ class Pass:
 class Binding:
     """What a part needs to make its buffers in a workspace for up to T steps of B lanes.
 
-    real: the dtype of every real array. rows: T B. train: whether there is a backward pass. seed: of all draws.
+    real: the dtype of every real array. lanes, steps, source, sequences: B, T, S, N; rows: T B. train: whether there is
+    a backward pass. seed: of all draws.
     """
 
     def __init__(self, be: Backend, params: Params, batch: Batch, *, train: bool, seed: int) -> None:
         self.be, self.real, self.batch, self.train, self.seed = be, params.values.dtype, batch, train, seed
-        self.lanes, self.steps = batch.lanes, batch.most_steps
+        self.lanes, self.steps, self.source, self.sequences = batch.sizes
         self.rows = self.lanes * self.steps
         self._params = params
         self._errors: dict[int, Array] = {}

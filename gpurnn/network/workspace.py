@@ -13,11 +13,13 @@ from gpurnn.network.params import Params
 from gpurnn.network.part import Binding, Part, Pass
 from gpurnn.network.signal import Signal
 from gpurnn.network.state import StateKind
-from gpurnn.settings import Count, Seed, checked
+from gpurnn.settings import Count, Natural, Seed, checked
 
 
 class Workspace:
     """The buffers of a model for windows of up to `steps` steps of `lanes` lanes.
+
+    source, sequences: up to how many steps of a source and sequences they have, where the model reads fields of these.
 
     train: with the buffers of the backward pass. Nothing is allocated after it is made.
     batch: the window at hand. passes: what each part does with it, in their order; working: of those but the head that
@@ -28,7 +30,8 @@ class Workspace:
     holds: what `o` is: "logits" after forward, "errors" after backward, else "". ran: for which of the windows of its
     batch, counted from 1; -1: none.
     It cannot be copied or pickled: its buffers lie within each other.
-    Raises UsageError for lanes and steps that are no whole numbers from 1 on, and for a seed out of its range.
+    Raises UsageError for lanes and steps that are no whole numbers from 1 on, others from 0, and for a seed out of its
+    range.
     """
 
     def __init__(
@@ -39,17 +42,21 @@ class Workspace:
         lanes: int,
         steps: int,
         *,
+        source: int = 0,
+        sequences: int = 0,
         train: bool = True,
         seed: int = 0,
     ) -> None:
         """seed: keys the dropout masks."""
         lanes, steps = checked("lanes", Count, lanes), checked("steps", Count, steps)
+        source, sequences = checked("source", Natural, source), checked("sequences", Natural, sequences)
         seed = checked("seed", Seed, seed)
         real = params.values.dtype
         self.be, self.lanes, self.steps, self.params, self.train = be, lanes, steps, params, train
         self.kind = StateKind.of(be, parts, real, lanes)
         self.holds, self.ran = "", -1
-        self.batch = Batch(be, fields_of(parts), real, lanes, steps, train=train)
+        fields = fields_of(parts)
+        self.batch = Batch(be, fields, real, lanes, steps, source=source, sequences=sequences, train=train)
         to = Binding(be, params, self.batch, train=train, seed=seed)
         self.passes: list[Pass] = []
         signal = Signal()

@@ -14,8 +14,8 @@ from gpurnn.training.optimizer import Optimizer
 
 _TRIES = 3  # at a capture
 _MOST_KINDS = 4  # of windows that are captured
-_Masked = tuple[bool, ...] | None
-"""Which steps of a window are masked; None: none."""
+_Masked = tuple[tuple[bool, ...] | None, ...]
+"""Which steps of a window, and of its source, are masked; None: none."""
 
 
 class CapturedWork:
@@ -52,8 +52,9 @@ class CapturedWork:
 
     def __call__(self) -> None:
         batch = self._ws.batch
-        masked = None if batch.boundary is None else tuple(batch.boundary)
-        if self._off or batch.steps < self._ws.steps:
+        both = batch.boundary, batch.source_boundary
+        masked = tuple(None if each is None else tuple(each) for each in both)
+        if self._off or (batch.steps, batch.source_steps) != batch.sizes[1:3]:
             self._work()
         elif masked in self._launches:
             self._launches[masked]()

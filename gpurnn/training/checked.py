@@ -13,7 +13,7 @@ from gpurnn.backend.checks import HOST
 from gpurnn.data.stream import Cursor, Window
 from gpurnn.data.stream.windows import Slot, planner_for
 from gpurnn.exceptions import UsageError
-from gpurnn.fields import Field
+from gpurnn.fields import SOURCE_CARRY, Field, Sizes
 from gpurnn.network import Batch
 from gpurnn.settings import Natural, checked
 
@@ -41,18 +41,20 @@ class CheckedWindows:
                 raise UsageError(f"window: expected a Window, found {type(window).__name__} without {name}")
         index = checked("window: index", Natural, window.index)
         given = {name: getattr(window, name) for name in (*batch.arrays, "carry", "weight")}
-        shape = _expect_shapes(window.index, given, batch)
+        sizes = _expect_shapes(window.index, given, batch)
         for field in batch.fields:
             _expect_numbers(field, given[field.name], batch.carry.dtype)
-        _expect_carry(window.carry)
+        _expect_carry("carry", window.carry)
+        if SOURCE_CARRY in given:
+            _expect_carry(SOURCE_CARRY, given[SOURCE_CARRY])
         total = _weight_sum(window.weight, batch.weight.dtype)
         if not self._slots:
             self._allocate()
         slot = self._slots[self._taken % len(self._slots)]
         self._taken += 1
-        size = shape[0] * shape[1]
-        arrays = {**slot.arrays, "carry": slot.carry, "weight": slot.weight}
-        copies: dict[str, Any] = {name: arrays[name][:size].reshape(array.shape) for name, array in given.items()}
+        steps = {"carry": slot.carry, "weight": slot.weight}
+        copies: dict[str, Any] = slot.fields(sizes)
+        copies |= {name: array[: sizes.count("step")].reshape(sizes.leading("step")) for name, array in steps.items()}
         for name, copy in copies.items():
             np.copyto(copy, given[name], casting="same_kind")
         return Window(
@@ -63,35 +65,41 @@ class CheckedWindows:
             uniform=False,
             weight_sum=total,
             cursor=Cursor(index + 1, batch.lanes, batch.most_steps, 0),
-            plans=slot.plans(size, self._planner),
+            plans=slot.plans(sizes, self._planner),
         )
 
     def _allocate(self) -> None:
         batch = self._batch
-        size = batch.lanes * batch.most_steps
         fields = [replace(field, planned=field.name in batch.plans) for field in batch.fields]
-        self._planner = planner_for(fields, size)
-        self._slots = [Slot(fields, size, batch.carry.dtype) for _ in range(STAGED_AHEAD + 1)]
+        self._planner = planner_for(fields, batch.sizes)
+        self._slots = [Slot(fields, batch.sizes, batch.carry.dtype) for _ in range(STAGED_AHEAD + 1)]
 
 
-def _expect_shapes(index: int, given: Mapping[str, np.ndarray], batch: Batch) -> tuple[int, int]:
-    """The shape (t, B) of a window's arrays."""
-    first = next(iter(given))
-    shape = np.shape(given[first])[:2]
-    if len(shape) != 2 or shape[1] != batch.lanes or not 1 <= shape[0] <= batch.most_steps:
-        raise UsageError(
-            f"window {index}: {first}: expected 1 to {batch.most_steps} steps of {batch.lanes} lanes, "
-            f"(t, {batch.lanes}), found {np.shape(given[first])}"
-        )
-    expected = {field.name: (field.shape(*shape), field.kind) for field in batch.fields}
-    expected |= dict.fromkeys(("carry", "weight"), (shape, "real"))
+def _expect_shapes(index: int, given: Mapping[str, np.ndarray], batch: Batch) -> Sizes:
+    """The sizes of a window: of each kind of steps those of the first array that has them."""
+    first = {field.per: field.name for field in reversed(batch.fields)}
+    sizes = batch.sizes._replace(steps=_steps_of(index, first.get("step", "carry"), given, batch, batch.most_steps))
+    if "source" in first:
+        sizes = sizes._replace(source=_steps_of(index, first["source"], given, batch, sizes.source))
+    expected = {field.name: (field.shape(*sizes.leading(field.per)), field.kind) for field in batch.fields}
+    expected |= dict.fromkeys(("carry", "weight"), (sizes.leading("step"), "real"))
     for name, (whole, kind) in expected.items():
         array, kinds = given[name], "iu" if kind == "index" else "f"
         if not HOST.has(array) or array.shape != whole or array.dtype.kind not in kinds:
             numbers = "whole numbers" if kind == "index" else "real numbers"
             found = f"{array.shape} {array.dtype}" if HOST.has(array) else type(array).__name__
             raise UsageError(f"window {index}: {name}: expected a NumPy array {whole} of {numbers}, found {found}")
-    return shape[0], shape[1]
+    return sizes
+
+
+def _steps_of(index: int, name: str, given: Mapping[str, np.ndarray], batch: Batch, most: int) -> int:
+    shape = np.shape(given[name])[:2]
+    if len(shape) != 2 or shape[1] != batch.lanes or not 1 <= shape[0] <= most:
+        raise UsageError(
+            f"window {index}: {name}: expected 1 to {most} steps of {batch.lanes} lanes, (t, {batch.lanes}), "
+            f"found {np.shape(given[name])}"
+        )
+    return int(shape[0])
 
 
 def _expect_numbers(field: Field, array: np.ndarray, real: np.dtype[Any]) -> None:
@@ -102,25 +110,33 @@ def _expect_numbers(field: Field, array: np.ndarray, real: np.dtype[Any]) -> Non
         else:
             sound = -most <= array.min() and array.max() <= most  # NaN is both
         if not sound:
-            t, b = np.argwhere(~((np.abs(array) <= most) | (field.missing & np.isnan(array))))[0][:2]
+            where = np.argwhere(~((np.abs(array) <= most) | (field.missing & np.isnan(array))))[0]
             or_none = " or NaN" if field.missing else ""
             expected = f"finite numbers{or_none}, and such as {real} holds"
-            raise UsageError(f"{field.name}: expected {expected}, found another at step {t} of lane {b}")
+            raise UsageError(f"{field.name}: expected {expected}, found another at {_place(field, where)}")
         return
     least, most = int(array.min()), int(array.max())
     if least < 0 or most >= field.below:
         wrong = least if least < 0 else most
-        t, b = np.argwhere(array == wrong)[0][:2]
-        raise UsageError(
-            f"{field.name}: found {wrong} at step {t} of lane {b}; the vocabulary of the model has {field.below} "
-            f"symbols, 0 to {field.below - 1}"
-        )
+        found = f"{field.name}: found {wrong} at {_place(field, np.argwhere(array == wrong)[0])}"
+        if field.among:
+            raise UsageError(f"{found}; expected 0 to {field.below - 1}")
+        raise UsageError(f"{found}; the vocabulary of the model has {field.below} symbols, 0 to {field.below - 1}")
 
 
-def _expect_carry(carry: np.ndarray) -> None:
+def _place(field: Field, where: np.ndarray) -> str:
+    """Where in a window, in words."""
+    if field.per == "sequence":
+        return f"sequence {where[0]}"
+    return f"step {where[0]} of lane {where[1]}"
+
+
+def _expect_carry(name: str, carry: np.ndarray) -> None:
     whole = float(carry.sum(dtype=np.float64)) == np.count_nonzero(carry)  # NaN is not
     if not (whole and carry.min() >= 0 and carry.max() <= 1):
-        raise UsageError("carry: expected 0 where a step sees no state of before and 1 elsewhere, found another number")
+        raise UsageError(
+            f"{name}: expected 0 where a step sees no state of before and 1 elsewhere, found another number"
+        )
 
 
 def _weight_sum(weight: np.ndarray, real: np.dtype[Any]) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from gpurnn.backend import Array, Backend
 from gpurnn.data.stream import Geometry, Window
 from gpurnn.exceptions import UsageError
-from gpurnn.fields import Field
+from gpurnn.fields import SOURCE_CARRY, Field
 from gpurnn.network import Batch
 from gpurnn.settings import expect_kind
 from gpurnn.training.checked import CheckedWindows
@@ -20,7 +20,7 @@ from gpurnn.training.checked import CheckedWindows
 class WindowSource(Protocol):
     """Where windows come from that need no check, such as a `WindowStream`.
 
-    geometry: that of all windows. fields: what they have of each step.
+    geometry: that of all windows. fields: what they have.
     recycled: the windows; each stays as it is until three more were taken.
     """
 
@@ -37,6 +37,8 @@ class _Pushed(NamedTuple):
     window: Window
     steps: int
     boundary: Sequence[bool] | None
+    source_steps: int = 0
+    source_boundary: Sequence[bool] | None = None
 
 
 class Feed:
@@ -89,6 +91,12 @@ class Feed:
                 f"windows of {geometry.steps} steps of {geometry.lanes} lanes do not fit a workspace for up to "
                 f"{batch.most_steps} steps of {batch.lanes} lanes"
             )
+        size, room = geometry.sizes, batch.sizes
+        if (room.source and not size.source <= room.source) or room.sequences not in (0, size.sequences):
+            raise UsageError(
+                f"windows of {size.source} steps of a source and {size.sequences} sequences do not fit a workspace for "
+                f"up to {room.source} steps of a source and for {room.sequences} sequences"
+            )
         has = {field.name: field for field in source.fields}
         for field in batch.fields:
             found = has.get(field.name)
@@ -109,8 +117,11 @@ class Feed:
             plan = window.plans[name]
             host |= zip(parts, (*plan, np.array([len(plan.starts)], np.int32)), strict=True)
         self._staging.push(host)
-        boundary = (carry.min(axis=1) == 0).tolist() if window.has_boundary else None
-        return _Pushed(window, len(carry), boundary)
+        pushed = _Pushed(window, len(carry), _boundary(carry) if window.has_boundary else None)
+        source_carry = window.fields.get(SOURCE_CARRY)
+        if source_carry is None:
+            return pushed
+        return pushed._replace(source_steps=len(source_carry), source_boundary=_boundary(source_carry))
 
     def _push_checked(self, window: Window) -> _Pushed:
         copied = self._checked.take(window)
@@ -118,8 +129,14 @@ class Feed:
 
     def _pop(self, pushed: _Pushed) -> Window:
         self._staging.pop()
-        self._batch.begin(pushed.steps, pushed.boundary)
+        self._batch.begin(*pushed[1:])
         return pushed.window
+
+
+def _boundary(carry: np.ndarray) -> list[bool]:
+    """Which steps have a lane whose carry is 0."""
+    found: list[bool] = (carry.min(axis=1) == 0).tolist()
+    return found
 
 
 _PLAN = ("order", "starts", "rows", "runs")

@@ -59,8 +59,7 @@ class SequenceStream:
 
     def recycled(self) -> Iterator[Window]:
         """The windows, whose arrays stay as they are until three more were taken."""
-        size = self.geometry.lanes * self.geometry.steps
-        slots = [Slot(self.fields, size, self._real) for _ in range(KEEP + 1)]
+        slots = [Slot(self.fields, self.geometry.sizes, self._real) for _ in range(KEEP + 1)]
         for index, place in enumerate(self.places()):
             yield self._window(index, place, slots[index % len(slots)])
 

@@ -163,7 +163,7 @@ class StretchStream:
 
     def recycled(self) -> Iterator[Window]:
         """The windows, whose arrays stay as they are until three more were taken."""
-        slots = [Slot(self.fields, self.lanes * self.steps) for _ in range(KEEP + 1)]
+        slots = [Slot(self.fields, self.geometry.sizes) for _ in range(KEEP + 1)]
         waiting = iter(self._stretches)
         readers = [_Lane(self._splits, self._forecast, waiting, self.steps) for _ in range(self.lanes)]
         index = 0

@@ -1,5 +1,6 @@
 """What a stream hands out, and how one window of it is made."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +13,7 @@ from gpurnn.data.stream.plan import Planner
 from gpurnn.data.stream.restarts import Restarts
 from gpurnn.data.stream.weights import TargetWeights
 from gpurnn.exceptions import DataError
-from gpurnn.fields import Field
+from gpurnn.fields import Field, Sizes
 from gpurnn.settings import check_fields
 
 KEEP = 3
@@ -75,7 +76,8 @@ class Window:
     counts, in the tail of an evaluation), else 1. weight_sum: the sum of weight.
     has_boundary: whether a carry is 0. uniform: whether every weight is 1.
     cursor: where the stream goes on after this window.
-    fields: by name, what else it has of each step: (t, B) or (t, B, F), int32 or real; each is an attribute, too.
+    fields: by name, what else it has of each step: (t, B) or (t, B, F), int32 or real; each is an attribute, too. What
+    it has of each step of a source is (s, B, ...), what it has of each sequence (N, ...).
     Windows of text have tokens and targets; targets[i, b] follows tokens[i, b] in the text.
     plans: of index fields by name; none in a stream without plan.
 
@@ -147,6 +149,7 @@ class Geometry:
     """How N tokens are laid out in lanes: lane b reads the targets b*S + 1 .. (b+1)*S, S = floor((N-1)/B).
 
     Of series there is a target of each row, so that N is one more than there are rows.
+    source, sequences: how many steps of a source, and sequences, every window has; 0: none of its fields is of these.
 
     Raises DataError when the lanes or steps do not fit; the message names the largest that do. UsageError for what is
     no whole number.
@@ -156,6 +159,8 @@ class Geometry:
     lanes: int
     steps: int
     tail: bool = False
+    source: int = 0
+    sequences: int = 0
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -172,6 +177,11 @@ class Geometry:
                 f"a window of {self.steps} steps is longer than a lane, which has {self.lane} of {targets} targets; "
                 f"use at most {self.lane} steps (`bptt`)" + (f", or at most {lanes} lanes (`lanes`)" if lanes else "")
             )
+
+    @property
+    def sizes(self) -> Sizes:
+        """Those of a full window."""
+        return Sizes(self.lanes, self.steps, self.source, self.sequences)
 
     @property
     def lane(self) -> int:
@@ -204,34 +214,44 @@ def _closed(array: NDArray[_T]) -> NDArray[_T]:
 
 
 class Slot:
-    """The arrays of one window of up to `size` steps of all lanes; every window of the ring has its own.
+    """The arrays of one window of up to these sizes; every window of the ring has its own.
 
-    fields: what a window has of each step. real: the dtype of carry, weight and real fields.
+    fields: what a window has. real: the dtype of carry, weight and real fields.
     """
 
-    def __init__(self, fields: Iterable[Field], size: int, real: Any = np.float32) -> None:
-        fields = tuple(fields)
-        self.carry, self.weight = np.zeros(size, real), np.zeros(size, real)
+    def __init__(self, fields: Iterable[Field], sizes: Sizes, real: Any = np.float32) -> None:
+        counts = {field: sizes.count(field.per) for field in fields}
+        self.carry, self.weight = (np.zeros(sizes.count("step"), real) for _ in range(2))
         self.arrays: dict[str, NDArray[Any]] = {
-            field.name: np.zeros(field.shape(size), np.int32 if field.kind == "index" else real) for field in fields
+            field.name: np.zeros(field.shape(count), np.int32 if field.kind == "index" else real)
+            for field, count in counts.items()
         }
+        self._per = {field.name: field.per for field in counts}
         self._plans = {
-            field.name: Plan(*(np.zeros(size, np.int32) for _ in range(3))) for field in fields if field.planned
+            field.name: Plan(*(np.zeros(count, np.int32) for _ in range(3)))
+            for field, count in counts.items()
+            if field.planned
         }
 
-    def plans(self, size: int, planner: Planner | None) -> dict[str, Plan]:
-        """The plans of the first `size` numbers of each field that has one. planner: None where none has."""
+    def fields(self, sizes: Sizes) -> dict[str, NDArray[Any]]:
+        """The arrays of its fields in a window of these sizes: (t, B, ...), (s, B, ...) or (n, ...)."""
+        return {name: _leading(array, sizes.leading(self._per[name])) for name, array in self.arrays.items()}
+
+    def plans(self, sizes: Sizes, planner: Planner | None) -> dict[str, Plan]:
+        """The plans of a window of these sizes, of each field that has one. planner: None where none has."""
         plans: dict[str, Plan] = {}
         for name, (order, starts, rows) in self._plans.items():
             assert planner is not None
+            size = sizes.count(self._per[name])
             runs = planner.plan(self.arrays[name][:size], order[:size], starts, rows)
             plans[name] = Plan(_closed(order[:size]), _closed(starts[:runs]), _closed(rows[:runs]))
         return plans
 
 
-def planner_for(fields: Iterable[Field], size: int) -> Planner | None:
-    """What plans windows of up to `size` steps of all lanes; None where no field has a plan."""
-    return Planner(size) if any(field.planned for field in fields) else None
+def planner_for(fields: Iterable[Field], sizes: Sizes) -> Planner | None:
+    """What plans windows of up to these sizes; None where no field has a plan."""
+    planned = [sizes.count(field.per) for field in fields if field.planned]
+    return Planner(max(planned)) if planned else None
 
 
 class WindowMaker(ABC):
@@ -250,15 +270,15 @@ class WindowMaker(ABC):
         self.geometry = geometry
         self._restarts = restarts
         self.fields = tuple(fields)
-        size = geometry.lanes * geometry.steps
-        self._planner = planner_for(self.fields, size)
-        self._slots = [Slot(self.fields, size) for _ in range(KEEP + 1 + AHEAD)]
-        self._weights = None if weights is None else TargetWeights(weights, size)
+        self._planner = planner_for(self.fields, geometry.sizes)
+        self._slots = [Slot(self.fields, geometry.sizes) for _ in range(KEEP + 1 + AHEAD)]
+        self._weights = None if weights is None else TargetWeights(weights, geometry.lanes * geometry.steps)
 
     @abstractmethod
     def fill(self, window: Mapping[str, NDArray[Any]], offset: int) -> bool:
-        """Overwrite the arrays of a window, (t, B, ...), fields, carry and weight, with the steps from `offset` on.
+        """Overwrite the arrays of a window, fields, carry and weight, with the steps from `offset` on.
 
+        window: by name, (t, B, ...), (s, B, ...) of what it has of a source, (N, ...) of what it has of sequences.
         offset: of the first step in every lane. Returns whether a carry or a weight may be other than 1.
         """
 
@@ -267,9 +287,9 @@ class WindowMaker(ABC):
         g, slot = self.geometry, self._slots[index % len(self._slots)]
         epoch, number = divmod(index, g.windows)
         offset, steps, tail = g.place(number)
-        size = steps * g.lanes
-        arrays = {name: _steps(array, steps, g.lanes) for name, array in slot.arrays.items()}
-        carry, weight = _steps(slot.carry, steps, g.lanes), _steps(slot.weight, steps, g.lanes)
+        sizes, size = g.sizes._replace(steps=steps), steps * g.lanes
+        arrays = slot.fields(sizes)
+        carry, weight = (_leading(array, (steps, g.lanes)) for array in (slot.carry, slot.weight))
         boundary = self.fill({**arrays, "carry": carry, "weight": weight}, offset)
         begins = offset == 0
         if begins:
@@ -292,10 +312,10 @@ class WindowMaker(ABC):
             weight_sum=float(total),
             cursor=Cursor(index + 1, g.lanes, g.steps, g.tokens),
             fields={name: _closed(array) for name, array in arrays.items()},
-            plans=slot.plans(size, self._planner),
+            plans=slot.plans(sizes, self._planner),
         )
 
 
-def _steps(array: NDArray[Any], steps: int, lanes: int) -> NDArray[Any]:
-    """The first steps of a slot's array, (t, B, ...)."""
-    return array[: steps * lanes].reshape(steps, lanes, *array.shape[1:])
+def _leading(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """The first of a slot's array, with these first axes."""
+    return array[: math.prod(shape)].reshape(*shape, *array.shape[1:])
