@@ -56,7 +56,8 @@ _OF_LABELS = ("text_column", "plain", "probabilities")
 def predict(ctx: click.Context, /, run: Path, file: str, checkpoint: str, device: str, **options: Any) -> None:
     """Forecast, label or tag with RUN what stands in FILE, or comes from standard input.
 
-    A row comes back at once with all its cells and what RUN says of it.
+    A row comes back with all its cells and what RUN says of it, as soon as
+    that is known.
 
     Of measured series: a column for each forecast, such as temp+24h, then the
     time that it is for. FILE is a table with the columns that RUN was trained
@@ -70,7 +71,10 @@ def predict(ctx: click.Context, /, run: Path, file: str, checkpoint: str, device
     no label.
 
     Of tags: FILE has a word a line, a blank line behind each sentence, and any
-    columns; it comes back with one more column.
+    columns; it comes back with one more.
+
+    Of labels and tags of series: FILE is a table, in which the rows of a series
+    are together; they come back with one more column.
 
     \b
       gpurnn predict runs/temp new.csv > forecast.csv

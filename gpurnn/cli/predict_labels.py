@@ -11,9 +11,11 @@ from gpurnn.data.text.decoding import Losses
 from gpurnn.exceptions import UsageError
 from gpurnn.generation.forms import open_texts
 from gpurnn.generation.incoming import incoming_lines, refuse_no_text
-from gpurnn.generation.label import TextModel
+from gpurnn.generation.label import LabelModel, TextModel
+from gpurnn.generation.labelled_rows import RowPredictions
 from gpurnn.generation.labelled_texts import TextPredictions
 from gpurnn.generation.leftout import LeftOut
+from gpurnn.generation.predict import open_table
 from gpurnn.generation.tagged_words import TagPredictions
 from gpurnn.generation.texts import Lines
 from gpurnn.generation.words import Columns, Spaced
@@ -32,6 +34,11 @@ def predict_labels(
     skip: bool,
 ) -> None:
     """Writes the file with its labels or tags. columns: those of the text, or the one of the word."""
+    if trained.labelling.columns is not None:
+        if plain or columns:
+            raise UsageError(f"`{'plain' if plain else 'text_column'}` is for models of texts; this one reads numbers")
+        _predict_rows(trained, file, probabilities=probabilities, jsonl=jsonl, skip=skip)
+        return
     model, source, left_out, losses = TextModel.of(trained), source_of(file), LeftOut(skip=skip), Losses()
     policy = model.policy
     predictions: TextPredictions | TagPredictions
@@ -49,6 +56,20 @@ def predict_labels(
         finally:
             for line in _told(model, left_out, losses, predictions):
                 warn(line)
+
+
+def _predict_rows(trained: Trained, file: str, *, probabilities: bool, jsonl: bool, skip: bool) -> None:
+    """The same of a table of series."""
+    source, columns = source_of(file), trained.labelling.columns
+    assert columns is not None
+    with noticing(NOTHING_LOST) as notice:
+        table = open_table(whole_lines(source, notice), source.label, columns, skip=skip)
+        predictions = RowPredictions(LabelModel.of(trained), table, probabilities=probabilities, jsonl=jsonl, skip=skip)
+        try:
+            write_all(predictions.lines(), notice)
+        finally:
+            if predictions.left_out:
+                warn(f"left out {_count(predictions.left_out, 'row')}; the first: {predictions.first}")
 
 
 def _words(

@@ -30,13 +30,14 @@ class Found(NamedTuple):
 class LabelModel:
     """A model of labels or tags.
 
-    labelling: what these are. longest: how many steps a sequence may have; None: any number.
+    labelling: what these are. longest: how many steps a sequence may have; None: any number. through: whether its
+    windows go through sequences, so that what it says of a step does not depend on those after it.
     """
 
     def __init__(self, model: Model, labelling: Labelling, config: TrainConfig) -> None:
         self.model, self.labelling = model, labelling
         self._labeller = Labeller(model, config, labelling.what == "labels")
-        self.longest = self._labeller.longest
+        self.longest, self.through = self._labeller.longest, config.layout == "through"
         self._names, self._space = labelling.labels, labelling.space
         self._shown = [number for number in range(len(self._names)) if number != self._space]
 

@@ -17,8 +17,9 @@ from gpurnn.data.series.durations import in_words, seconds_of
 from gpurnn.data.series.form import Form
 from gpurnn.data.series.reader import BadRow, Record, TableReader, Wanted
 from gpurnn.exceptions import DataError
-from gpurnn.generation.forecaster import Forecaster, RepeatedRow
+from gpurnn.generation.forecaster import Forecaster
 from gpurnn.generation.later import later_text
+from gpurnn.generation.rowsteps import RepeatedRow
 
 REMEDY = "correct the row or leave it out, or give `bad_rows=skip`"
 _DIGITS = {4: 6, 8: 11}
@@ -31,10 +32,11 @@ def open_table(blocks: Iterable[bytes], label: str, columns: Columns, *, skip: b
     blocks, label, skip: see `TableReader`. Raises DataError where a column is not there.
     """
     wanted = Wanted(columns.time, columns.key, columns.names[: columns.measured])
-    return TableReader(blocks, label, wanted, _form_of(columns), skip=skip)
+    return TableReader(blocks, label, wanted, form_of(columns), skip=skip)
 
 
-def _form_of(columns: Columns) -> Form:
+def form_of(columns: Columns) -> Form:
+    """How the tables were written that columns come from."""
     return Form.from_json(dict(columns.form)) if columns.form else Form()
 
 
@@ -54,7 +56,7 @@ class Predictions:
         self._forecaster, self._table, self._jsonl, self._skip = forecaster, table, jsonl, skip
         self._late, self._first_late = 0, ""
         columns = forecaster.forecast.columns
-        self._interval, self._phase = columns.interval, _form_of(columns).phase
+        self._interval, self._phase = columns.interval, form_of(columns).phase
         forecast, config = forecaster.forecast, forecaster.model.config
         marks = [f":{quantile:g}" for quantile in config.quantiles] or [""]
         self._ahead = [(f"+{each}", seconds_of(each, "ahead")) for each in forecast.ahead]
@@ -78,10 +80,10 @@ class Predictions:
 
     def lines(self) -> Iterator[str]:
         """The lines with their ends. Raises BadRow, DataError; GpurnnError: a forecast that is not finite."""
-        write = _object_writer(self._names()) if self._jsonl else _row_writer(self._table.form.delimiter)
+        write = object_writer(self._names()) if self._jsonl else row_writer(self._table.form.delimiter)
         if self._table.has_header and not self._jsonl:
             yield write(self._names())
-        numbers = self._numbers() if self._jsonl else {}
+        numbers = numbers_of(self._table, self._forecaster.forecast.columns) if self._jsonl else {}
         form: Form | None = None
         for record in self._table.records():
             found = self._step(record)
@@ -91,11 +93,6 @@ class Predictions:
 
     def _names(self) -> list[str]:
         return [*self._table.header, *self.added, *self.times]
-
-    def _numbers(self) -> dict[int, int]:
-        """Which of the cells are numbers that the model reads, and of which of its columns."""
-        columns = self._forecaster.forecast.columns
-        return {self._table.header.index(name): n for n, name in enumerate(columns.names[: columns.measured])}
 
     def _step(self, record: Record) -> np.ndarray | None:
         """What is forecast from a row; None where it is left out."""
@@ -123,13 +120,18 @@ class Predictions:
         rounded = [round(value, place) for value, place in zip(values, self._places, strict=True)]
         if self._jsonl:
             for place, column in numbers.items():
-                cells[place] = _known(record.values[column].item())
-            forecasts: list[Any] = [_known(value) for value in rounded]
+                cells[place] = known(record.values[column].item())
+            forecasts: list[Any] = [known(value) for value in rounded]
         else:
             forecasts = [_text(value, form) for value in rounded]
         at = [record.cells[place] for place in self._time_at]
         meant = [later_text(at, record.time + seconds, form) for _, seconds in self._ahead]
         return [*cells, *forecasts, *meant]
+
+
+def numbers_of(table: TableReader, columns: Columns) -> dict[int, int]:
+    """Which of the cells of a table are numbers that the model reads, and of which of its columns."""
+    return {table.header.index(name): n for n, name in enumerate(columns.names[: columns.measured])}
 
 
 def _text(value: float, form: Form) -> str:
@@ -140,11 +142,12 @@ def _text(value: float, form: Form) -> str:
     return text.replace(".", ",") if form.decimal == "comma" else text
 
 
-def _known(value: float) -> float | None:
+def known(value: float) -> float | None:
+    """A number for JSON, which has no NaN."""
     return None if value != value else value
 
 
-def _row_writer(delimiter: str) -> Callable[[Sequence[str]], str]:
+def row_writer(delimiter: str) -> Callable[[Sequence[str]], str]:
     """What makes a line of cells; with tabs between them there is no quoting."""
     if delimiter == "\t":
         return lambda cells: "\t".join(cells) + "\n"
@@ -160,7 +163,7 @@ def _row_writer(delimiter: str) -> Callable[[Sequence[str]], str]:
     return write
 
 
-def _object_writer(names: Sequence[str]) -> Callable[[Sequence[Any]], str]:
+def object_writer(names: Sequence[str]) -> Callable[[Sequence[Any]], str]:
     """What makes a line with a JSON object."""
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -202,3 +204,58 @@ def test_what_gzip_packed_is_refused_on_a_pipe(folder: Path) -> None:
     assert (child.returncode, out, error.decode()) == (1, b"", told)
     (folder / "a.txt.gz").write_bytes(gzip.compress(b"good food\n"))
     assert run(folder / "mood", folder / "a.txt.gz").stdout.endswith("\tgood food\n")
+
+
+@pytest.mark.parametrize(("name", "file"), [("mood", "test.tsv"), ("names", "test.conll"), ("spelt", "test.conll")])
+def test_evaluate_measures_the_labels_that_come_back(folder: Path, name: str, file: str) -> None:
+    arguments = ["evaluate", str(folder / name), "--split", "test", "--json", *CPU]
+    measured = json.loads(CliRunner().invoke(main, arguments).stdout)
+    rows = [line.split("\t") for line in run(folder / name, folder / file).stdout.splitlines() if "\t" in line]
+    given, found = (0, 2) if name == "mood" else (1, 2)
+    right = [row[given] == row[found] for row in rows if row[given] != "label"]
+    assert measured["sequences" if name == "mood" else "tokens"] == len(right)
+    assert measured["accuracy"] == pytest.approx(np.mean(right), abs=1e-12)
+
+
+SERIES = [
+    ("labels", {"key": "where"}, {}),
+    ("labels", {"key": "where"}, {"layout": "through"}),
+    ("tags", {"key": "where"}, {"both_directions": True, "bptt": 64}),
+    ("tags", {"time": "when", "clock": True, "fill": 2}, {"layout": "through", "bptt": 16}),
+    ("tags", {"time": "when"}, {"cut": True, "context": 3, "bptt": 16, "both_directions": True}),
+]
+
+
+@pytest.mark.parametrize(("what", "columns", "settings"), SERIES)
+def test_series_too(tmp_path: Path, what: str, columns: dict[str, Any], settings: dict[str, Any]) -> None:
+    """What comes back is as right as `evaluate` says of a corpus with all rows of the table in its test split."""
+    draw = np.random.default_rng(2)
+    keys, table = 1 if "time" in columns else 30, tmp_path / "a.csv"
+    lines = ["when,where,x,state,y\n"]
+    for key in range(keys):
+        state, minute = int(draw.integers(3)), 0
+        for _ in range(300 if keys == 1 else int(draw.integers(3, 30))):
+            state = int(draw.integers(3)) if what == "tags" and draw.random() < 0.1 else state
+            x, y = draw.normal(state), draw.normal(-state)
+            lines.append(f"2024-05-01T{minute // 60:02d}:{minute % 60:02d}Z,k{key},{x:.3f},{'abc'[state]},{y:.3f}\n")
+            minute += int(draw.choice((1, 2, 9), p=(0.9, 0.08, 0.02))) if keys == 1 else 1
+    table.write_text("".join(lines))
+    options = {"series": True, what: True, f"{what[:-1]}_column": "state", "columns": "x,y"} | columns
+    corpus = gpurnn.prepare(table, tmp_path / "a.h5", split=(0.7, 0.1, 0.2), **options)
+    shape = {"device": "cpu", "windows": 15, "hidden": 8, "lanes": 4, "lr": 0.02, "dtype": "float64"}
+    gpurnn.train(corpus, tmp_path / "run", **shape, **settings)
+    again = {name: value for name, value in options.items() if name not in ("columns", "clock", "fill")}
+    whole = gpurnn.prepare(table, tmp_path / "b.h5", columns_from=tmp_path / "run", **again)
+    measured = gpurnn.evaluate(tmp_path / "run", whole, "test", device="cpu")
+    done = run(tmp_path / "run", table)
+    assert (done.exit_code, done.stderr) == (0, "")
+    header, *rows = csv.reader(done.stdout.splitlines())
+    assert header == ["when", "where", "x", "state", "y", what[:-1]]
+    assert [",".join(row[:-1]) + "\n" for row in rows] == lines[1:]
+    if what == "labels":
+        rows = list({row[1]: row for row in rows}.values())
+    right = [row[3] == row[-1] for row in rows]
+    filled = measured.count - len(rows)  # rows that `prepare` puts into gaps, which count in the corpus
+    assert (filled > 0) == ("time" in columns)
+    assert -1e-9 <= measured.accuracy * measured.count - sum(right) <= filled + 1e-9
+    assert len({row[-1] for row in rows}) > 1
