@@ -3,10 +3,14 @@
 The lengths are packed once, first-fit in the order of a permutation. Each epoch fills these lanes with other sequences
 of the same lengths and deals them out in another order: so all epochs have as many windows, and the number of a window
 says which epoch it is of.
+
+What a sequence is may have several sides, such as the source and the target of a pair: then it lies in one lane with
+each of them, and goes into the first lane that has room for all.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +26,13 @@ _AT_ONCE = 2**20
 """Sequences whose blocks are packed beside each other."""
 
 Indices = NDArray[Any]
+
+
+class Side(NamedTuple):
+    """What lies in lanes of `steps` steps. lengths: (n,) whole numbers from 1 to `steps`, one of each sequence."""
+
+    lengths: Indices
+    steps: int
 
 
 class Lanes(NamedTuple):
@@ -47,51 +58,61 @@ class Deal(NamedTuple):
     first: NDArray[np.int64]
 
 
-def packed(lengths: Indices, steps: int, seed: int) -> Lanes:
-    """Sequences packed first-fit into lanes of `steps` steps, in the order of a permutation.
+def packed(sides: Sequence[Side], seed: int) -> Lanes:
+    """Sequences packed first-fit into lanes, in the order of a permutation.
 
-    lengths: (n,) whole numbers from 1 to `steps`. The permutation is cut into blocks of `block_of` sequences, each of
-    which is packed into lanes of its own: each sequence into the first that has room.
+    sides: one or more, each of the same sequences. The permutation is cut into blocks of `block_of` sequences, each of
+    which is packed into lanes of its own: each sequence into the first that has room for all its sides.
     """
-    order = _drawn(seed, 0, 0, len(lengths))
-    block = block_of(lengths, steps)
+    order = _drawn(seed, 0, 0, len(sides[0].lengths))
+    block = block_of(sides)
     chunk = max(1, _AT_ONCE // block) * block
     sequences = np.empty(len(order), np.uint32)
     begins = []
     for start in range(0, len(order), chunk):
         part = order[start : start + chunk]
-        cells = _first_fit(lengths[part], block, steps)
+        cells = _first_fit([Side(lengths[part], steps) for lengths, steps in sides], block)
         by_lane = cells.argsort()  # each is there once
         sequences[start : start + chunk] = part[by_lane]
-        lanes = cells[by_lane] // steps
+        lanes = cells[by_lane] // sides[0].steps
         begins.append(start + np.flatnonzero(np.diff(lanes, prepend=-1)))
     return Lanes(sequences, np.concatenate((*begins, [len(order)])))
 
 
-def block_of(lengths: Indices, steps: int) -> int:
+def block_of(sides: Sequence[Side]) -> int:
     """How many sequences are packed together: about 1024 lanes of them, and at most 32,768."""
-    count, whole = len(lengths), int(lengths.sum(dtype=np.int64))
-    return min(count, _MOST_TOGETHER, -(-_BLOCK_LANES * steps * count // whole))
+    count = len(sides[0].lengths)
+    enough = [-(-_BLOCK_LANES * steps * count // int(lengths.sum(dtype=np.int64))) for lengths, steps in sides]
+    return min(count, _MOST_TOGETHER, *enough)
 
 
-def dealt(packing: Lanes, lengths: Indices, lanes: int, steps: int, seed: int, epoch: int) -> Deal:
+def dealt(packing: Lanes, sides: Sequence[Side], lanes: int, seed: int, epoch: int) -> list[Deal]:
     """What an epoch's windows of `lanes` lanes hold: the lanes of the packing in another order, filled otherwise.
 
-    lengths: those that were packed.
+    sides: those that were packed. Returns a deal for each; they differ in the places alone.
     """
-    draw = _drawn(seed, epoch, 1, len(lengths))
-    by_length = draw[lengths[draw].argsort(kind="stable")]
-    filled = np.empty(len(lengths), np.uint32)
-    filled[lengths[packing.sequences].argsort(kind="stable")] = by_length
+    classes = sides[0].lengths
+    for side in sides[1:]:  # sequences change places where all their sides are equally long
+        classes = classes.astype(np.int64) * (side.steps + 1) + side.lengths
+    draw = _drawn(seed, epoch, 1, len(classes))
+    by_length = draw[classes[draw].argsort(kind="stable")]
+    filled = np.empty(len(classes), np.uint32)
+    filled[classes[packing.sequences].argsort(kind="stable")] = by_length
     turn = _drawn(seed, epoch, 2, len(packing.first) - 1)
     counts = np.diff(packing.first)[turn]
     first = np.append(0, counts.cumsum())
     sequences = filled[np.arange(len(filled)) + np.repeat(packing.first[turn] - first[:-1], counts)]
     del filled, draw, by_length
-    ends = np.append(0, lengths[sequences].cumsum(dtype=np.int64))
-    base = np.arange(len(turn)) % lanes * steps
-    places = ends[:-1] + np.repeat(base - ends[first[:-1]], counts)
-    return Deal(sequences, places.astype(np.int32), np.append(first[:-1:lanes], first[-1]))
+    windows = np.append(first[:-1:lanes], first[-1])
+    return [Deal(sequences, _places(side, sequences, first, lanes), windows) for side in sides]
+
+
+def _places(side: Side, sequences: Indices, first: NDArray[np.int64], lanes: int) -> NDArray[np.int32]:
+    """Where each sequence begins in its window. first: where each lane's begin among them, (lanes+1,)."""
+    ends = np.append(0, side.lengths[sequences].cumsum(dtype=np.int64))
+    base = np.arange(len(first) - 1) % lanes * side.steps
+    places: NDArray[np.int64] = ends[:-1] + np.repeat(base - ends[first[:-1]], np.diff(first))
+    return places.astype(np.int32)
 
 
 def _drawn(seed: int, epoch: int, what: int, count: int) -> NDArray[np.int64]:
@@ -104,27 +125,56 @@ def _drawn(seed: int, epoch: int, what: int, count: int) -> NDArray[np.int64]:
     return numbers.argsort(kind="stable")
 
 
-def _first_fit(lengths: Indices, block: int, steps: int) -> NDArray[np.int64]:
-    """(n,) int64, where each sequence comes to lie: lane * steps + step, the lanes of all blocks counted on.
+def _first_fit(sides: Sequence[Side], block: int) -> NDArray[np.int64]:
+    """(n,) int64, where each sequence comes to lie with its first side: lane * steps + step.
 
-    All blocks are packed beside each other, the first sequence of each, then the second.
+    The lanes of all blocks are counted on. All blocks are packed beside each other, the first sequence of each, then
+    the second.
     """
-    blocks = -(-len(lengths) // block)
-    kind = np.int16 if steps < 2**15 else np.int64
-    needs = np.zeros((blocks, block), kind)  # nothing is left over at the end that needs room
-    needs.reshape(-1)[: len(lengths)] = lengths
-    most = 2 * int(needs.sum(axis=1, dtype=np.int64).max()) // steps + 2  # two lanes together are more than one
-    room = np.full((blocks, most), steps, kind)
-    flat, rows = room.reshape(-1), np.arange(blocks) * most
-    lanes, begins = np.zeros((block, blocks), np.int64), np.zeros((block, blocks), kind)
+    count, steps = len(sides[0].lengths), sides[0].steps
+    blocks = -(-count // block)
+    bins = [_Bins(side, blocks, block) for side in sides]
+    most = 2 + sum(each.most for each in bins)  # two lanes together are more than one, of one side at least
+    for each in bins:
+        each.open(most)
+    rows = np.arange(blocks) * most
+    lanes, begins = np.zeros((block, blocks), np.int64), np.zeros((block, blocks), np.int64)
     open_lanes = 1
-    for need, lane, begin in zip(np.ascontiguousarray(needs.T), lanes, begins, strict=True):
-        np.argmax(room[:, :open_lanes] >= need[:, None], axis=1, out=lane)
+    for number, (lane, begin) in enumerate(zip(lanes, begins, strict=True)):
+        fits = bins[0].fits(number, open_lanes)
+        for each in bins[1:]:
+            fits &= each.fits(number, open_lanes)
+        np.argmax(fits, axis=1, out=lane)
         at = rows + lane
-        left = flat[at]
-        np.subtract(steps, left, out=begin)
-        flat[at] = left - need
+        np.subtract(steps, bins[0].room.reshape(-1)[at], out=begin)
+        for each in bins:
+            each.room.reshape(-1)[at] -= each.needs[number]
         open_lanes = min(max(open_lanes, int(lane.max()) + 2), most)
     used = lanes.max(axis=0) + 1
     lanes += used.cumsum() - used
-    return (lanes * steps + begins).T.reshape(-1)[: len(lengths)]
+    return (lanes * steps + begins).T.reshape(-1)[:count]
+
+
+class _Bins:
+    """One side of the lanes that are filled: what the sequences of each block need, (block, blocks), and what is left.
+
+    most: twice the lanes that the fullest block would fill without gaps. room: (blocks, lanes), once they are open.
+    """
+
+    room: NDArray[Any]
+
+    def __init__(self, side: Side, blocks: int, block: int) -> None:
+        self._steps, kind = side.steps, np.int16 if side.steps < 2**15 else np.int64
+        needs = np.zeros((blocks, block), kind)  # nothing is left over at the end that needs room
+        needs.reshape(-1)[: len(side.lengths)] = side.lengths
+        self.most = 2 * int(needs.sum(axis=1, dtype=np.int64).max()) // side.steps
+        self.needs = np.ascontiguousarray(needs.T)
+
+    def open(self, lanes: int) -> None:
+        """Begin with so many empty lanes."""
+        self.room = np.full((len(self.needs[0]), lanes), self._steps, self.needs.dtype)
+
+    def fits(self, number: int, lanes: int) -> NDArray[np.bool_]:
+        """Whether the sequence of this number of each block fits the first lanes, (blocks, lanes)."""
+        found: NDArray[np.bool_] = self.room[:, :lanes] >= self.needs[number][:, None]
+        return found

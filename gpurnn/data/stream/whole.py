@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gpurnn.data.corpus import Split
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.stream.layout import Layout, Place
-from gpurnn.data.stream.packing import Deal, Lanes, dealt
+from gpurnn.data.stream.packing import Deal, Lanes, Side, dealt
 from gpurnn.data.stream.pieces import Pieces
 from gpurnn.data.stream.restarts import Restarts
 from gpurnn.data.stream.values import Rows, Symbols, read_all, values_of
@@ -103,6 +103,7 @@ class WholeWindows(WindowMaker):
         """What the windows of an epoch hold; worked out where it is another one than that of the window before."""
         if self._epoch != epoch:
             g = self.geometry
-            self._deal = dealt(self._packing, self._pieces.count, g.lanes, g.steps, self._seed, epoch)
+            side = Side(self._pieces.count, g.steps)
+            (self._deal,) = dealt(self._packing, [side], g.lanes, self._seed, epoch)
             self._epoch = epoch
         return self._deal

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.stream.layout import Place
-from gpurnn.data.stream.packing import packed
+from gpurnn.data.stream.packing import Side, packed
 from gpurnn.data.stream.pieces import pieces_of
 from gpurnn.data.stream.stream import WindowStream, expect_cursor
 from gpurnn.data.stream.whole import WholeWindows, whole_fields
@@ -59,7 +59,7 @@ class WholeStream(WindowStream):
         at_end = has_labels(corpus)
         part = corpus.split(split).independent()
         pieces = pieces_of(part, steps, at_end=at_end, cut=cut, context=context)
-        packing = packed(pieces.count, steps, seed)
+        packing = packed([Side(pieces.count, steps)], seed)
         windows = -(-(len(packing.first) - 1) // lanes)
         self.symbols, self.sequences = part.symbols, len(part.documents)
         self.geometry = Geometry(windows * lanes * steps + 1, lanes, steps)

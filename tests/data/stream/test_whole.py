@@ -13,7 +13,7 @@ import pytest
 from gpurnn.backend.cpu import CpuBackend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import WholeStream, Window, values, whole_geometry
-from gpurnn.data.stream.packing import dealt, packed
+from gpurnn.data.stream.packing import Side, dealt, packed
 from gpurnn.exceptions import DataError, UsageError
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training.feed import Feed
@@ -80,8 +80,8 @@ def test_each_number_of_a_window(
     monkeypatch.setattr(values, "_HELD_BYTES", held)
     lengths, seed = some_lengths(count, 9), 5
     what = told(tmp_path / "a.h5", kind, of, lengths)
-    narrow = np.array(lengths, np.uint16)
-    packing = packed(narrow, steps, seed)
+    side = Side(np.array(lengths, np.uint16), steps)
+    packing = packed([side], seed)
     stream = WholeStream(what.corpus, lanes=lanes, steps=steps, seed=seed, epochs=3, prefetch=prefetch)
     assert [field.planned for field in stream.fields] == [of == "symbols", False]
     what.corpus.close()
@@ -89,7 +89,7 @@ def test_each_number_of_a_window(
     with stream:
         for window in stream.recycled():
             epoch, number = divmod(window.index, stream.windows_per_epoch)
-            deal = dealt(packing, narrow, lanes, steps, seed, epoch)
+            (deal,) = dealt(packing, [side], lanes, seed, epoch)
             part = slice(deal.first[number], deal.first[number + 1])
             expected = nothing(steps, lanes, what.inputs[0].shape[1:])
             for sequence, place in zip(deal.sequences[part].tolist(), deal.places[part].tolist(), strict=True):
