@@ -86,6 +86,8 @@ def evaluate_labels(
     for done, (found, targets) in enumerate(said_of(labeller, sequences_of(part, labelling.columns)), 1):
         scores.add(found, targets)
         on_progress(done, sequences)
+    if not scores.confusion.count:
+        raise DataError(f"{corpus.path}: split {split} has no tag to count, all of it is spaces between words")
     if not math.isfinite(scores.loss):
         raise GpurnnError(f"the loss over split {split} is not finite, the model has diverged; try another checkpoint")
     return _evaluation(labelling, scores, label_baselines(labelling, corpus, split))

@@ -278,6 +278,15 @@ def test_a_model_that_has_diverged_is_an_error(small: Any) -> None:
         evaluated(model, labelling, config, path)
 
 
+def test_a_split_of_spaces_has_nothing_to_count(be: Backend, tmp_path: Path) -> None:
+    splits = {"train": tagged(np.random.default_rng(5), 20, 8, spelt=True), "test": [(np.zeros(3), np.full(3, 5))]}
+    path = write(tmp_path / "made.h5", "tags", splits, SPELT, Vocabulary("chars", list(" abcdefg")))
+    with Corpus.open(path) as corpus:
+        labelling = Labelling.of(corpus)
+    with pytest.raises(DataError, match=r"made.h5: split test has no tag to count, all of it is spaces between words$"):
+        evaluated(*model_of(be, labelling), path)
+
+
 def test_an_empty_valid_split_and_tags_without_outside_have_baselines(be: Backend, tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     splits = {"train": tagged(rng, 20, 8), "test": [(np.array([3]), np.array([2]))]}
