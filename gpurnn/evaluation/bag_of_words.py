@@ -23,13 +23,14 @@ MOST_LABELS = 1000
 """With more there is no bag of words."""
 _BLOCK = 1024
 """Texts that are read together."""
-_MOST_GRAMS = 1 << 22
+_MOST_GRAMS = 1 << 21
 """Of all texts that are learnt from, or tried, together; the rest of the split is left out."""
 _MOST_WEIGHTS = 1 << 23
 """The commonest words and pairs have weights, those of all labels together no more than that."""
-_MOST_WORK = 1 << 27
-"""Numbers of words and pairs, times labels, that are learnt from at most, all times together."""
-_TIMES, _PATIENCE = 20, 3
+_MOST_WORK, _OVERHEAD = 1 << 29, 24
+"""Words and pairs that are learnt from, all times together, times labels; each costs as much as so many labels more."""
+_TIMES, _PATIENCE = (4, 20), 3
+"""How many times over the texts, at least where there are many labels, and at most."""
 _BATCH = 64
 _RATE, _SQUARES = np.float32(0.3), np.float32(1e-6)
 
@@ -42,6 +43,7 @@ class BagOfWords:
 
     def __init__(self, vocabulary: Vocabulary, labels: int) -> None:
         self._grams, self._labels, self.texts = NGrams(vocabulary), labels, 0
+        self._most = _MOST_WORK // (labels + _OVERHEAD)
         self._rows = np.zeros(1 << BITS, np.int64)
         self._weights, self._bias = np.zeros((1, labels), np.float32), np.zeros(labels, np.float32)
 
@@ -69,7 +71,7 @@ class BagOfWords:
             blocks.append(self._grams.bags([text for text, _ in block]))
             labels += [label for _, label in block]
             size += len(blocks[-1].grams)
-            if size >= min(_MOST_GRAMS, _MOST_WORK // self._labels):
+            if size >= min(_MOST_GRAMS, self._most // _TIMES[0]):
                 break
         grams = np.concatenate([np.zeros(0, np.int64), *(bags.grams for bags in blocks)])
         lengths = np.concatenate([np.zeros(1, np.int64), *(np.diff(bags.starts) for bags in blocks)])
@@ -85,7 +87,7 @@ class BagOfWords:
 
     def _learn(self, bags: Bags, truth: NDArray[np.int64], tried: Bags, right: NDArray[np.int64]) -> None:
         squares = [np.full_like(each, _SQUARES) for each in (self._weights, self._bias)]
-        times = int(np.clip(_MOST_WORK // max(1, len(bags.grams) * self._labels), 1, _TIMES))
+        times = int(np.clip(self._most // max(1, len(bags.grams)), *_TIMES))
         best, kept, waited = -1, (self._weights, self._bias), 0
         for time in range(times):
             order = permutation(len(truth), time).astype(np.int64)
