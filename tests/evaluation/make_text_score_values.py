@@ -13,7 +13,27 @@ from pathlib import Path
 from sacrebleu.metrics import BLEU, CHRF  # type: ignore[import-not-found]
 
 VALUES = Path(__file__).resolve().parents[1] / "goldens" / "sacrebleu.json"
-WORDS = "the a mouse cat sat ran on 1,000.5 3-4 it's well, end. (so) &quot;hi&quot; &amp; naïve 漢字 😀 x".split()
+WORDS = [
+    "the",
+    "a",
+    "mouse",
+    "cat",
+    "sat",
+    "ran",
+    "on",
+    "1,000.5",
+    "3-4",
+    "it's",
+    "well,",
+    "end.",
+    "(so)",
+    "&quot;hi&quot;",
+    "&amp;",
+    "naïve",
+    "漢字",
+    "😀",
+    "x",
+]
 BY_HAND = [
     [("", ["a b"])],
     [("a", ["a"])],
