@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from gpurnn.data.labelled.lines import Place
-from gpurnn.generation.inorder import batches, chunks
+from gpurnn.exceptions import DataError
+from gpurnn.generation.inorder import batches, chunks, until_failure
 from gpurnn.generation.label import Found, TextModel
 from gpurnn.generation.texts import Row, Texts
 
@@ -45,13 +46,17 @@ class TextPredictions:
 
     def _labelled(self, rows: list[Row]) -> Iterator[str]:
         symbols = self._model.encoder.texts([row.text if row.text.strip() else "" for row in rows])
-        kept = [(row, each) for row, each in zip(rows, symbols, strict=True) if self._fits(row, len(each))]
+        given = zip(rows, symbols, strict=True)
+        failed: list[DataError] = []
+        kept = list(until_failure(((row, each) for row, each in given if self._fits(row, len(each))), failed))
         found = self._model.labels(each for _, each in kept if len(each))
         for row, each in kept:
             if not len(each):
                 self.empty += 1
                 self.first_empty = self.first_empty or str(Place(self._texts.file, row.line))
             yield self._line(row, next(found) if len(each) else None) + "\n"
+        if failed:
+            raise failed[0]
 
     def _fits(self, row: Row, symbols: int) -> bool:
         """Whether a text is no longer than a window; one that is not is left out. Raises BadRow."""

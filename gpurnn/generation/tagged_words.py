@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from gpurnn.data.labelled.lines import Place
-from gpurnn.generation.inorder import batches, chunks
+from gpurnn.exceptions import DataError
+from gpurnn.generation.inorder import batches, chunks, until_failure
 from gpurnn.generation.label import Found, TextModel
 from gpurnn.generation.labelled_texts import DIGITS
 from gpurnn.generation.leftout import LeftOut
@@ -47,12 +48,16 @@ class TagPredictions:
         real = [sentence for sentence in sentences if sentence.words]
         symbols = iter(self._model.encoder.sentences([sentence.words for sentence in real]))
         given = [(each, next(symbols) if each.words else None) for each in sentences]
-        kept = [(each, ids) for each, ids in given if ids is None or self._fits(each, len(ids))]
+        failed: list[DataError] = []
+        fitting = ((each, ids) for each, ids in given if ids is None or self._fits(each, len(ids)))
+        kept = list(until_failure(fitting, failed))
         read = [(each.words, ids) for each, ids in kept if ids is not None]
         found = self._model.words([words for words, _ in read], (ids for _, ids in read))
         for each, ids in kept:
             tags = [] if ids is None else next(found)
             yield self._object(each, tags) if self._json else "".join(self._lines(each, tags))
+        if failed:
+            raise failed[0]
 
     def _fits(self, sentence: Sentence, symbols: int) -> bool:
         """Whether a sentence is no longer than a window; one that is not is left out. Raises BadRow."""

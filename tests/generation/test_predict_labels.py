@@ -225,14 +225,17 @@ def test_an_answer_comes_before_more_is_taken() -> None:
     ],
 )
 def test_bad_rows_are_named_or_left_out(content: str, columns: Any, told: str) -> None:
+    texts, before = open_texts(lines_of(content), "posts", LeftOut(skip=False), columns, on_warning=pytest.fail), []
     with pytest.raises(BadRow) as error:
-        predicted(content, columns=columns)
+        before.extend(TextPredictions(MODEL, texts).lines())
     assert str(error.value) == f"{told}; `bad_rows=skip` leaves such rows out"
     left_out = LeftOut(skip=True)
     texts = open_texts(lines_of(content), "posts", left_out, columns, on_warning=pytest.fail)
     rows = "".join(TextPredictions(MODEL, texts).lines()).splitlines()
     assert (left_out.count, left_out.first) == (1, told)
     assert len(rows) == len(content.splitlines()) - 1
+    line = int(told.split(",")[1].split()[1].strip(":"))
+    assert "".join(before).splitlines() == rows[: line - 1], "what stands before it is answered"
 
 
 @pytest.mark.parametrize(
@@ -287,8 +290,10 @@ def test_a_text_that_no_window_holds_is_named(monkeypatch: pytest.MonkeyPatch) -
             assert "".join(TextPredictions(model, texts).lines()) == f"{label('x')}\tx\n{label('hm')}\thm\n"
             assert left_out.first == told
         else:
+            lines = TextPredictions(model, texts).lines()
+            assert next(lines) == f"{label('x')}\tx\n"
             with pytest.raises(BadRow, match=told):
-                list(TextPredictions(model, texts).lines())
+                next(lines)
 
 
 def test_a_model_that_has_diverged_is_told_of() -> None:

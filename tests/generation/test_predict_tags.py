@@ -190,18 +190,20 @@ def test_a_sentence_is_answered_once_it_is_whole() -> None:
 @pytest.mark.parametrize(
     ("content", "column", "told", "left"),
     [
-        ("a\tx\nb\n\nc\ty\n", "1", "a.txt, line 2: 1 column, expected 2 as in the first row; correct it", 3),
+        ("a\tx\n\nb\n\nc\ty\n", "1", "a.txt, line 3: 1 column, expected 2 as in the first row; correct it", 4),
         ("a\tx\n \ty\n", "1", "a.txt, line 2: the word is empty; correct it", 1),
     ],
 )
 def test_bad_rows_are_named_or_left_out(content: str, column: str, told: str, left: int) -> None:
+    reader, before = Columns(lines_of(content), "a.txt", LeftOut(skip=False), column), []
     with pytest.raises(BadRow) as error:
-        predicted("words", content, column=column)
+        before.extend(TagPredictions(MODELS["words"], reader, "a.txt", LeftOut(skip=False)).lines())
     assert str(error.value) == f"{told}; `bad_rows=skip` leaves such rows out"
     left_out = LeftOut(skip=True)
     words = Columns(lines_of(content), "a.txt", left_out, column)
     found = "".join(TagPredictions(MODELS["words"], words, "a.txt", left_out).lines())
     assert (left_out.count, left_out.first, len(found.splitlines())) == (1, told, left)
+    assert found.startswith("".join(before)) and bool(before) == ("line 3" in told), "sentences before are answered"
 
 
 def test_what_cannot_be_read_is_told_of() -> None:
