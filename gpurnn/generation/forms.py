@@ -45,7 +45,7 @@ def open_texts(
             first = each[1]
             break
     form = "plain" if plain else _form(file, first, columns)
-    if form == "plain" and "\t" in first and not plain and not first.startswith(PREFIX):
+    if form == "plain" and "\t" in first and not plain and not first.lstrip().startswith(PREFIX):
         on_warning(f"{file}: each line is read as a text, tabs among it; `text_column` says in which column texts are")
     rest = chain(before, lines)
     if form == "plain":
@@ -58,7 +58,7 @@ def _form(file: str, first: str, columns: Sequence[str]) -> str:
     known = form_by_name(file)
     if known is not None:
         return known
-    if first.startswith(PREFIX):
+    if first.lstrip().startswith(PREFIX):
         if columns:
             raise DataError(f"{file}: lines of fastText have no columns; leave `text_column` out")
         return "plain"

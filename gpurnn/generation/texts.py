@@ -9,7 +9,7 @@ from typing import Any
 
 from gpurnn.data.labelled.lines import Place, without_end
 from gpurnn.data.labelled.options import is_position
-from gpurnn.data.labelled.texts import PREFIX, TEXT, json_object, json_text
+from gpurnn.data.labelled.texts import PREFIX, TEXT, fasttext_parts, json_object, json_text
 from gpurnn.exceptions import DataError
 from gpurnn.generation.leftout import LeftOut
 
@@ -73,7 +73,8 @@ class Plain(Texts):
                 yield None
                 continue
             raw = without_end(each[1])
-            yield Row(each[0], raw, raw.partition(" ")[2].strip() if raw.startswith(PREFIX) else raw)
+            word, text = fasttext_parts(raw)
+            yield Row(each[0], raw, text if word.startswith(PREFIX) else raw)
 
     def joined(self, raw: str, added: Sequence[str]) -> str:
         """What is added stands before the text, which may be long."""

@@ -46,7 +46,7 @@ class Columns:
         head: list[tuple[int, str] | None] = []
         for each in lines:
             head.append(each)
-            if (each is None and any(head)) or len(head) == LOOKED_AT:
+            if (each is None and any(map(_has_words, head))) or len(head) == LOOKED_AT:
                 break
         self._tabs = any(each is not None and "\t" in each[1] for each in head)
         self._lines = chain(head, lines)
@@ -95,6 +95,11 @@ class Columns:
         if len(cells) != width:
             return f"{cells_told(len(cells))}, expected {width} as in the first row"
         return "" if cells[place].strip() else "the word is empty"
+
+
+def _has_words(line: tuple[int, str] | None) -> bool:
+    """Whether a line says how columns are parted, which a comment does not."""
+    return line is not None and bool(line[1].strip()) and line[1][0] != "#"
 
 
 class Spaced:

@@ -25,6 +25,7 @@ class Outcome:
     ending: "done", "reported" (it raised a GpurnnError), "crashed" (anything else) or "killed".
     text:   the error or the traceback. warnings: what it was warned of. marks: what it had completed.
     counted, fired: calls below the folder, and those made to fail; 0 where it was killed.
+    signal: that ended it; code: that it exited with.
     """
 
     ending: str = "killed"
@@ -34,6 +35,7 @@ class Outcome:
     counted: int = 0
     fired: int = 0
     signal: int = 0
+    code: int = 0
 
 
 class Context:
@@ -98,7 +100,8 @@ def run_child(
     with open(reader, "rb") as pipe:
         lines = pipe.read().splitlines()
     status = os.waitpid(child, 0)[1]
-    outcome = Outcome(signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
+    code = os.waitstatus_to_exitcode(status)
+    outcome = Outcome(signal=max(0, -code), code=max(0, code))
     for kind, value in map(json.loads, lines):
         if kind == "warning":
             outcome.warnings.append(value)

@@ -255,10 +255,10 @@ def _child(mutators: list[Mutator], path: Path, at: mmap.mmap, cases: range, see
 
 
 def _forbid_files(size: int) -> None:
-    """Two more descriptors and no more, and the memory of quarantine."""
+    """Three more descriptors, that of a stream among them, and no more; and the memory of quarantine."""
     free = os.open(os.devnull, os.O_RDONLY)
     os.close(free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 2, free + 2))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 3, free + 3))
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if free + 2 > 3 else 0
     limit = pages * resource.getpagesize() + quarantine.MEMORY_BYTES + size
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -3,6 +3,7 @@
 import random
 import resource
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ CELLS = [
 def _table(delimiter: str, stamp: Callable[[int], str], number: Callable[[float], str], ending: str = "\n") -> bytes:
     rows = [["time", "key", "a", "b", "note"]]
     for hour in range(40):
-        rows.append([stamp(hour), f"k{hour // 20}", number(hour * 1.25), str(hour % 7), "x"])
+        rows.append([stamp(hour), f"k{hour // 20}", number(hour * 1.25), str(hour % 7), f"n {hour // 20}"])
     return (ending.join(delimiter.join(row) for row in rows) + ending).encode()
 
 
@@ -109,6 +110,10 @@ OPTIONS = [
     {"time": "time", "key": "key", "columns": "a", "every": "2h", "split": (0.5, 0.25, 0.25)},
     {"time": "1", "key": "2", "columns": "3,4"},
     {"time": "time", "key": "key", "columns": "a,b", "date_order": "day", "decimal": "comma", "encoding": "latin-1"},
+    {"what": "labels", "key": "key", "columns": "a,b", "target": "note", "split": (1, 0, 0)},
+    {"what": "labels", "key": "key", "time": "time", "target": "note", "split": (0.5, 0, 0.5)},
+    {"what": "tags", "columns": "a,b", "target": "note"},
+    {"what": "tags", "key": "note", "time": "time", "columns": "a", "target": "key", "fill": 1},
 ]
 
 
@@ -178,9 +183,8 @@ def fuzz_tables(count: int, seed: int, scratch: str) -> dict[str, Any]:
 
 def read_both_ways(data: bytes, options: SeriesOptions) -> bool:
     """Whether the table is one, after a look that rows and blocks say the same, with bad rows and without."""
-    wanted = Wanted(options.time, options.key, options.columns)
-    found = find_form([("table", lambda: [data])], wanted, options.form())
-    wanted = Wanted(options.time, options.key, found.columns)
+    found = find_form([("table", lambda: [data])], options.wanted, options.form())
+    wanted = replace(options.wanted, columns=found.columns)
     results = [_read(data, wanted, found.form, how, skip) for skip in (False, True) for how in ("records", "blocks")]
     if results[0] != results[1]:
         raise AssertionError(f"rows and blocks differ: {results[0]!s:.100} and {results[1]!s:.100}")
@@ -196,21 +200,24 @@ def _read(data: bytes, wanted: Wanted, form: Form, how: str, skip: bool) -> Any:
     reader = TableReader([data], "table", wanted, form, skip=skip)
     keys: list[str] = []
     times: list[int] = []
+    targets: list[tuple[str, int]] = []
     rows = [np.zeros((0, len(wanted.columns)), np.float32)]
     try:
         if how == "records":
             for record in reader.records():
                 keys.append(record.key)
+                targets += [(record.target, record.line)] if wanted.target else []
                 times.append(record.time)
                 rows.append(record.values.astype(np.float32)[None])
         else:
             for block in reader.blocks():
                 keys += block.keys or [""] * len(block.times)
+                targets += zip(block.targets, block.lines, strict=True)
                 times += block.times.tolist()
                 rows.append(block.values)
     except DataError as error:
         return str(error)
-    return keys, times, np.concatenate(rows).tobytes().hex(), reader.skipped
+    return keys, times, targets, np.concatenate(rows).tobytes().hex(), reader.skipped
 
 
 def _make_corpus(folder: Path, data: bytes, options: SeriesOptions) -> None:

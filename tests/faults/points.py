@@ -1,13 +1,14 @@
 """The points that the soak shows: what each runs, how often, and what it counts."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from faults import devices, fulldisk
-from faults.shim import call, scratch_folder
+from faults.shim import call
 from faults.signals import KINDS
+from faults.tally import Tally
 from faults.walk import ACTIONS
 from gpurnn.network.cells import CELLS
 
@@ -15,57 +16,9 @@ ERRORS = [name for name in ACTIONS if name not in ("kill", "torn")]
 CALLS = 20_000  # wrong calls a process
 TABLES = 25_000  # fuzzed tables a process
 CHUNK = 50_000  # fuzzed checkpoints a process
+LABELLED = ("LABELS_BOTH", "LABELS_CUT", "LABELS_THROUGH", "TAGS_BOTH", "TAGS_CONTEXT", "TAGS_THROUGH")
+"""Scenarios of `faults.labelledruns`."""
 SHORTEST = 120  # windows of a run that is cut: more than an epoch
-
-
-def share(count: int, scale: float) -> int:
-    """So many of a count at a scale, at least 1: what is run and what is expected are rounded here."""
-    return max(1, round(count * scale))
-
-
-@dataclass
-class Tally:
-    """What a point has counted.
-
-    counts: by name, added up over runs. fixed: by name, of lists that are run whole. peaks: the largest seen, in bytes.
-    facts: other findings. violations: one line each.
-    """
-
-    seed: int
-    scale: float
-    counts: dict[str, int] = field(default_factory=dict)
-    fixed: dict[str, int] = field(default_factory=dict)
-    peaks: dict[str, int] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
-    violations: list[str] = field(default_factory=list)
-
-    def share(self, count: int) -> int:
-        """So many of a count at this scale, at least 1."""
-        return share(count, self.scale)
-
-    def shares(self, counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-        """The parts of one count at this scale, at least 1 each, together no less than the share of their sum."""
-        whole = done = 0
-        for name, count in counts.items():
-            whole += count
-            part = max(1, self.share(whole) - done)
-            done += part
-            yield name, part
-
-    def run(self, function: str, **arguments: Any) -> dict[str, Any]:
-        """Call a function of the harness in a new process with a scratch folder, and keep its violations."""
-        with scratch_folder() as scratch:
-            report: dict[str, Any] = call(function, scratch=scratch, **arguments)
-        return self.keep(report)
-
-    def keep(self, report: dict[str, Any]) -> dict[str, Any]:
-        """Keep the violations of a report."""
-        self.violations += report["violations"]
-        return report
-
-    def add(self, name: str, count: int) -> None:
-        """Count."""
-        self.counts[name] = self.counts.get(name, 0) + count
 
 
 def kills(tally: Tally) -> None:
@@ -199,6 +152,34 @@ def fuzzing_tables(tally: Tally) -> None:
         tally.peaks["memory, tables"] = max(tally.peaks.get("memory, tables", 0), report["peak_growth"])
 
 
+def fuzzing_labelled(tally: Tally) -> None:
+    """Changed files of labelled texts and tagged words, each read in several ways, some prepared."""
+    left = tally.share(100_000)
+    for number, count in enumerate([TABLES] * (left // TABLES) + [left % TABLES] * bool(left % TABLES)):
+        given = {"count": count, "seed": tally.seed * 1000 + number}
+        report = tally.run("faults.fuzzlabelled:fuzz_labelled", preload=False, **given)
+        tally.add("fuzzed labelled files", report["cases"])
+        tally.add("fuzzed labelled files that were still one", report["accepted"])
+        peak = "memory, labelled files"
+        tally.peaks[peak] = max(tally.peaks.get(peak, 0), report["peak_growth"])
+
+
+def labelled_kills(tally: Tally) -> None:
+    """kill -9 of training on labels and tags, in either layout, at random."""
+    for name, count in tally.shares(dict.fromkeys(LABELLED, 100)):
+        scenario = f"faults.labelledruns:{name}"
+        given = {"scenario": scenario, "count": count, "seed": tally.seed, "longest": 0.25}
+        tally.add("random kills of labelled runs", tally.run("faults.cases:kill_randomly", **given)["cases"])
+
+
+def predictions(tally: Tally) -> None:
+    """Predictions of labels and tags, killed and stopped."""
+    given = {"count": tally.share(300), "seed": tally.seed}
+    report = tally.run("faults.predictions:strike", preload=False, **given)
+    tally.add("predictions struck", report["cases"])
+    tally.add("predictions cut short", report["cut"])
+
+
 def hostile(tally: Tally) -> None:
     """Files made by hand, opened and imported."""
     report = tally.run("faults.hostile:refuse_all", preload=False)
@@ -306,4 +287,9 @@ POINTS = {
     "15": Point("rows of a hundred series: memory grows", rows, {"rows forecast from": 10_000_000}),
     "16": Point("a large table: more than 300 MB, or slow", tables, {"bytes of a table": 2_000_000_000}),
     "17": Point("a large series: memory grows", streams, {"bytes of rows": 1_000_000_000}),
+    "18": Point(
+        "fuzzed labelled files: untyped, or read in two ways", fuzzing_labelled, {"fuzzed labelled files": 100_000}
+    ),
+    "19": Point("kills of labelled runs: other bits", labelled_kills, {"random kills of labelled runs": 600}),
+    "20": Point("predictions killed: other output", predictions, {"predictions struck": 300}),
 }

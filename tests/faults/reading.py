@@ -6,9 +6,13 @@ import numpy as np
 
 from gpurnn.data.corpus import Corpus, Split
 from gpurnn.data.corpus.describe import describe_corpus
+from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.data.stream.labelled import labelled_stream
+from gpurnn.data.stream.sequences import sequences_of
 from gpurnn.exceptions import CorpusError, DataError
 
 _BLOCK = 1 << 16
+_STEPS = 64
 
 
 def read_all(path: Path) -> str:
@@ -20,6 +24,8 @@ def read_all(path: Path) -> str:
                 _ = corpus.counts, corpus.starts
             for name in corpus.splits:
                 _read_split(corpus, corpus.split(name))
+            if corpus.kind in ("labels", "tags"):
+                _read_labelled(corpus)
             corpus.verify()
     except (CorpusError, DataError) as error:
         text = str(error)
@@ -59,3 +65,28 @@ def _read_split(corpus: Corpus, split: Split) -> None:
     if manifest.source is not None:
         split.source.read(0, np.empty(len(split.source), split.source.dtype))
         split.source_documents.mark(0, np.empty(len(split.source), np.uint8))
+
+
+def _read_labelled(corpus: Corpus) -> None:
+    """Windows of both layouts, and sequences one by one: they have the same inputs, and the targets that are stored."""
+    labelling = Labelling.of(corpus)
+    for name, steps in corpus.splits.items():
+        if not steps:
+            continue
+        split = corpus.split(name)
+        stored = np.empty(len(split.targets), split.targets.dtype)
+        split.targets.read(0, stored)
+        single = [each for each, _ in sequences_of(split, labelling.columns)]
+        lengths = [len(each) for each in single]
+        count = np.bincount(stored, minlength=len(labelling.labels))
+        for layout, more in (("whole", {"cut": True}), ("through", {})):
+            given = {"layout": layout, "lanes": 1, "steps": min(steps, _STEPS), "epochs": 1, "prefetch": False}
+            with labelled_stream(corpus, name, **given, **more) as stream:
+                windows = [window.copy() for window in stream]
+            weights, targets = (np.concatenate([getattr(w, n) for w in windows]) for n in ("weight", "targets"))
+            if not np.array_equal(np.bincount(targets[weights > 0], minlength=len(count)), count):
+                raise AssertionError(f"windows of {layout} have other targets")
+            if layout == "through":
+                inputs = np.concatenate([window.fields[stream.fields[0].name][:, 0] for window in windows])
+                if not np.array_equal(inputs, np.concatenate(single)) or sum(lengths) != steps:
+                    raise AssertionError("windows have other inputs than sequences")

@@ -14,8 +14,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from faults.points import POINTS, Tally, share
+from faults.points import POINTS
 from faults.shim import Unavailable
+from faults.tally import Tally, share
 from gpurnn.exceptions import UsageError
 from gpurnn.files.durable import write_durably
 from gpurnn.files.errors import explain

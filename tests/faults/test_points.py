@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from faults import fulldisk, points
-from faults.points import POINTS, Tally
+from faults import fulldisk, points, tally
+from faults.points import POINTS
 from faults.signals import KINDS
 from faults.soak import _short
+from faults.tally import Tally
 
 SCALES = [number / 1000 for number in range(1, 1001, 7)] + [0.05, 0.15, 0.25, 1]
 
@@ -26,18 +27,19 @@ def reported(function: str, **arguments: Any) -> Report:
 
 @pytest.mark.parametrize("key", POINTS)
 def test_no_scale_makes_a_point_fall_short_of_what_it_counts(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(points, "call", reported)
+    for module in (points, tally):
+        monkeypatch.setattr(module, "call", reported)
     monkeypatch.setattr(fulldisk, "prefix", lambda: ())
     for scale in SCALES:
-        tally = Tally(1, scale)
-        POINTS[key].work(tally)
-        assert _short(key, tally.counts, tally.fixed, scale) == [], scale
+        counted = Tally(1, scale)
+        POINTS[key].work(counted)
+        assert _short(key, counted.counts, counted.fixed, scale) == [], scale
 
 
 def test_parts_of_a_count_are_at_least_one_and_its_share_together() -> None:
     for scale in SCALES:
-        tally = Tally(1, scale)
-        parts = dict(tally.shares({"a": 100, "b": 50, "c": 1}))
+        counted = Tally(1, scale)
+        parts = dict(counted.shares({"a": 100, "b": 50, "c": 1}))
         assert list(parts) == ["a", "b", "c"] and min(parts.values()) >= 1
-        assert tally.share(151) <= sum(parts.values()) <= tally.share(151) + 2
+        assert counted.share(151) <= sum(parts.values()) <= counted.share(151) + 2
     assert dict(Tally(1, 1).shares({"a": 100, "b": 50})) == {"a": 100, "b": 50}

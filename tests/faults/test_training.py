@@ -11,7 +11,7 @@ import pytest
 
 from faults import fulldisk, shim
 from faults.fuzz import flip_and_cut
-from faults.points import POINTS
+from faults.points import LABELLED, POINTS
 from faults.signals import KINDS
 from faults.soak import _merged, _short
 from faults.test_faults import call
@@ -70,6 +70,18 @@ def test_training_survives_a_loss_of_power(scratch: str) -> None:
     scenario = "faults.training:HISTORY"
     report = clean(call("faults.powerloss:replay", scenario=scenario, scratch=scratch, count=60, seed=1))
     assert report["states"] == 60
+
+
+@pytest.mark.parametrize("name", [LABELLED[0], LABELLED[-1]])
+def test_labelled_runs_survive_random_kills_with_the_same_bits(name: str, scratch: str) -> None:
+    scenario = f"faults.labelledruns:{name}"
+    report = call("faults.cases:kill_randomly", scenario=scenario, count=2, seed=1, scratch=scratch, longest=0.2)
+    assert clean(report) == {"cases": 2}
+
+
+def test_a_prediction_that_is_killed_has_said_what_it_would_have_said(scratch: str) -> None:
+    report = clean(call("faults.predictions:strike", preload=False, count=6, seed=1, scratch=scratch))
+    assert report["cases"] == 6 and report["cut"] > 1
 
 
 @pytest.mark.parametrize("cell", list(CELLS))
@@ -148,7 +160,7 @@ def test_figures_of_several_runs_add_up() -> None:
     assert both["runs"] == [1, 1]
     assert _short("11", both["counts"], both["fixed"], 1) == ["races: 99, expected 100"]
     assert _short("11", {"races": 1}, {}, 0.01) == []
-    assert list(POINTS) == [str(number) for number in range(1, 18)]
+    assert list(POINTS) == [str(number) for number in range(1, 21)]
 
 
 def test_the_soak_exits_with_1_where_something_falls_short(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import json
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,9 @@ def digest(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> str:
 
 
 def without_clock(entry: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in entry.items() if name not in ("seconds", "tokens_per_second")}
+    return {
+        name: value for name, value in entry.items() if name not in ("seconds", "tokens_per_second", "steps_per_second")
+    }
 
 
 def after_each_save(trainer: Trainer, then: Callable[[int, Any, Any], None]) -> Trainer:
@@ -83,57 +85,65 @@ def after_each_save(trainer: Trainer, then: Callable[[int, Any, Any], None]) -> 
     return trainer
 
 
-@cache
-def reference() -> tuple[dict[int, str], list[dict[str, Any]]]:
-    """The digest of the checkpoint after each window, and the log, of a run that nothing disturbed."""
-    from faults.shim import scratch_folder
-
-    digests: dict[int, str] = {}
-    with scratch_folder() as name:
-        folder = Path(name)
-        with Corpus.open(write_corpus(folder)) as corpus:
-            trainer = new_run(backend.get("cpu"), corpus, settings(corpus), folder / "run", refuse)
-            after_each_save(trainer, lambda window, *packed: digests.update({window: digest(*packed)}))
-            trainer.run(Limits(windows=LONG), checkpoint_minutes=0)
-        return digests, [without_clock(entry) for entry in read_log(folder / "run" / "log.jsonl")]
-
-
 def refuse(line: str) -> None:
     raise AssertionError(f"unexpected warning: {line}")
 
 
-def prepare_run(folder: Path) -> None:
-    """A run with checkpoints after windows 1 and 2, and a copy of it to begin anew from."""
-    with Corpus.open(write_corpus(folder)) as corpus:
-        trainer = new_run(backend.get("cpu"), corpus, settings(corpus), folder / "run", refuse)
-        trainer.run(Limits(windows=2), checkpoint_minutes=0)
-    shutil.copytree(folder / "run", folder / "anew")
-    reference()
+@dataclass(frozen=True)
+class Subject:
+    """Runs that are killed. write: a corpus into a folder; settings: of its runs. Everything is the same each time."""
+
+    write: Callable[[Path], Path]
+    settings: Callable[[Corpus], TrainConfig]
+
+    @cached_property
+    def reference(self) -> tuple[dict[int, str], list[dict[str, Any]]]:
+        """The digest of the checkpoint after each window, and the log, of a run that nothing disturbed."""
+        from faults.shim import scratch_folder
+
+        digests: dict[int, str] = {}
+        with scratch_folder() as name:
+            folder = Path(name)
+            with Corpus.open(self.write(folder)) as corpus:
+                trainer = new_run(backend.get("cpu"), corpus, self.settings(corpus), folder / "run", refuse)
+                after_each_save(trainer, lambda window, *packed: digests.update({window: digest(*packed)}))
+                trainer.run(Limits(windows=LONG), checkpoint_minutes=0)
+            return digests, [without_clock(entry) for entry in read_log(folder / "run" / "log.jsonl")]
+
+    def prepare(self, folder: Path) -> None:
+        """A run with checkpoints after windows 1 and 2, and a copy of it to begin anew from."""
+        with Corpus.open(self.write(folder)) as corpus:
+            trainer = new_run(backend.get("cpu"), corpus, self.settings(corpus), folder / "run", refuse)
+            trainer.run(Limits(windows=2), checkpoint_minutes=0)
+        shutil.copytree(folder / "run", folder / "anew")
+        _ = self.reference
+
+    def check(self, run: Path, least: int, most: int) -> int:
+        """The window of the last checkpoint; raises AssertionError unless the run is what the reference was there."""
+        digests, log = self.reference
+        warnings: list[str] = []
+        checkpoint = RunDirectory(run, warnings.append).load("last")
+        window: int = checkpoint.header["progress"]["windows"]
+        assert not warnings, f"a damaged checkpoint was in place: {warnings}"
+        assert least <= window <= most, f"expected a checkpoint of window {least} to {most}, found {window}"
+        assert digest(checkpoint.tensors, checkpoint.header) == digests[window], f"window {window} has other bits"
+        found = [without_clock(entry) for entry in read_log(run / "log.jsonl") if entry["window"] <= window]
+        assert found == [entry for entry in log if entry["window"] <= window], f"the log differs before window {window}"
+        return window
+
+    def going(self) -> Scenario:
+        """Training that goes on to the end of the reference, wherever it is cut."""
+        return Scenario(self.prepare, lambda folder, context: _resume(folder, context, LONG), self._check_going)
+
+    def _check_going(self, folder: Path, outcome: Outcome) -> None:
+        completed = int(outcome.marks[-1]) if outcome.marks else 2
+        begin_anew_after(folder, self.check(folder / "run", completed, LONG))
 
 
 def _resume(folder: Path, context: Context, windows: int) -> None:
     trainer = resumed_run(backend.get("cpu"), folder / "run", context.warn)
     after_each_save(trainer, lambda window, *packed: context.mark(str(window)))
     trainer.run(Limits(windows=windows), checkpoint_minutes=0)
-
-
-def check_run(run: Path, least: int, most: int) -> int:
-    """The window of the last checkpoint; raises AssertionError unless the run is what the reference was there."""
-    digests, log = reference()
-    warnings: list[str] = []
-    checkpoint = RunDirectory(run, warnings.append).load("last")
-    window = checkpoint.header["progress"]["windows"]
-    assert not warnings, f"a damaged checkpoint was in place: {warnings}"
-    assert least <= window <= most, f"expected a checkpoint of window {least} to {most}, found {window}"
-    assert digest(checkpoint.tensors, checkpoint.header) == digests[window], f"window {window} has other bits"
-    found = [without_clock(entry) for entry in read_log(run / "log.jsonl") if entry["window"] <= window]
-    assert found == [entry for entry in log if entry["window"] <= window], f"the log differs before window {window}"
-    return window
-
-
-def _check_going(folder: Path, outcome: Outcome) -> None:
-    completed = int(outcome.marks[-1]) if outcome.marks else 2
-    begin_anew_after(folder, check_run(folder / "run", completed, LONG))
 
 
 def begin_anew_after(folder: Path, window: int) -> None:
@@ -153,7 +163,9 @@ def _check_short(folder: Path, outcome: Outcome) -> None:
     assert not left, f"left behind: {left}"
 
 
-GOING = Scenario(prepare_run, lambda folder, context: _resume(folder, context, LONG), _check_going)
+TEXT = Subject(write_corpus, settings)
+prepare_run, check_run = TEXT.prepare, TEXT.check
+GOING = TEXT.going()
 SHORT = Scenario(prepare_run, lambda folder, context: _resume(folder, context, 5), _check_short)
 
 
@@ -167,7 +179,7 @@ def _work_history(folder: Path, context: Context) -> None:
 
 def _prepare_history(folder: Path) -> None:
     write_corpus(folder)
-    reference()
+    _ = TEXT.reference
 
 
 def _check_history(folder: Path, outcome: Outcome) -> None:

@@ -69,7 +69,7 @@ def _form(file: str, first: str) -> str:
     known = form_by_name(file)
     if known is not None:
         return known
-    if first.startswith(PREFIX):
+    if first.lstrip().startswith(PREFIX):
         return "fasttext"
     for form, sign in (("jsonl", first.lstrip()[:1] == "{"), ("tsv", "\t" in first), ("csv", "," in first)):
         if sign:
@@ -86,15 +86,22 @@ def _fasttext(lines: Iterable[tuple[int, str]], file: str, options: LabelledOpti
     for number, line in lines:
         if not line.strip():
             continue
-        word, _, text = without_end(line).lstrip().partition(" ")
+        word, text = fasttext_parts(line)
         place = Place(file, number)
-        if "\t" in word:
-            word, _, text = without_end(line).lstrip().partition("\t")
         if not word.startswith(PREFIX):
             raise DataError(f"{place}: {word!r:.40} is no label; expected {PREFIX} at the beginning of each line")
-        if text.lstrip().startswith(PREFIX):
+        if text.startswith(PREFIX):
             raise DataError(f"{place}: it has two labels or more; give each text one")
-        yield Text(_label(word.removeprefix(PREFIX), place), text.strip(), place)
+        yield Text(_label(word.removeprefix(PREFIX), place), text, place)
+
+
+def fasttext_parts(line: str) -> tuple[str, str]:
+    """The first word of a line, which is the label of fastText where it begins with PREFIX, and the text behind it."""
+    rest = without_end(line).lstrip()
+    word, _, text = rest.partition(" ")
+    if "\t" in word:
+        word, _, text = rest.partition("\t")
+    return word, text.strip()
 
 
 def _jsonl(lines: Iterable[tuple[int, str]], file: str, options: LabelledOptions) -> Iterator[Text]:
