@@ -14,8 +14,8 @@ _NAME = 28
 _HEAD = 14
 """And of what stands above a column."""
 _MOST_NAMES = 40
-_MOST_COLUMNS = 8
-"""Of a table of confusions; the commonest confusions are listed where there are more classes."""
+_MOST_CLASSES, _WIDEST = 24, 100
+"""Of a table of confusions, and how many columns it takes; the commonest ones are listed where it would be larger."""
 _MOST_CONFUSIONS = 12
 
 
@@ -29,7 +29,7 @@ def table_of(result: LabelsEvaluation) -> Iterator[str]:
         _models(result),
         _scores(f"spans ({result.scheme}, strict)", "spans", result.spans) if result.spans else (),
         _scores(result.what, noun, there),
-        _matrix(result, list(there)) if len(there) <= _MOST_COLUMNS else _commonest(result),
+        _confusions(result, list(there)),
     ):
         lines = list(section)
         yield from ("", *lines) if lines else ()
@@ -64,6 +64,12 @@ def _scores(title: str, noun: str, rows: Mapping[str, Score]) -> Iterator[str]:
         yield f"  {left(shown, first)}{each.precision:>11.4f}{each.recall:>8.4f}{each.f1:>8.4f}{each.count:>11,}"
     if len(rows) > len(names):
         yield f"  and {len(rows) - len(names):,} more; --json has all"
+
+
+def _confusions(result: LabelsEvaluation, labels: list[str]) -> Iterable[str]:
+    """What was taken for what."""
+    lines = list(_matrix(result, labels)) if len(labels) <= _MOST_CLASSES else []
+    return lines if lines and max(map(width, lines)) <= _WIDEST else _commonest(result)
 
 
 def _matrix(result: LabelsEvaluation, labels: list[str]) -> Iterator[str]:
