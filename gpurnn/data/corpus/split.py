@@ -22,7 +22,8 @@ class Split:
     """What one split holds. len: its steps, tokens or rows. path, name: for messages.
 
     documents: where they begin. symbols: K, what tokens are below; 0 without tokens. inputs: F, numbers of a row; 0
-    without rows. Raises CorpusError when the file changed or was closed while it is read.
+    without rows. numbers: V, of the vector of each document; 0 without vectors. Raises CorpusError when the file
+    changed or was closed while it is read.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Split:
         self._size = manifest.splits[name]
         self.symbols = 0 if manifest.vocabulary is None else manifest.vocabulary.count
         self.inputs = 0 if manifest.columns is None else manifest.columns.count
+        self.numbers = manifest.vectors
         self.documents = Documents(self._data("documents"), f"{self.path}, split {name}")
         self._tokens = Indexes(self._data("tokens"), self.symbols, self._where, ("token", "vocabulary"))
         self._rows = Reals(self._data("reals"), self.inputs, self._where, missing=True)

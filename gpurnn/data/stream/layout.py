@@ -12,6 +12,7 @@ from gpurnn.data.stream.packing import Deal
 from gpurnn.data.stream.pieces import Pieces
 
 Flags = NDArray[np.bool_]
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Place:
 class Layout:
     """Works out a window's steps from the pieces in it, lane by lane, in buffers of its own.
 
-    pieces: how many are in the window. row: (T, B), where each step lies in the split; anything in what is left over.
+    pieces: how many are in the window. row: (T, B), where each step lies in the split; anything in what is left over
+    and in steps that are not stored.
     """
 
     def __init__(self, pieces: Pieces, lanes: int, steps: int) -> None:
@@ -83,17 +85,48 @@ class Layout:
 
     def _look(self, table: NDArray[Any]) -> NDArray[np.int64]:
         """(B T,), what a table says of the piece of each step; overwritten by the next call."""
+        self._copy(table, self._piece, self._number)
+        return self._number
+
+    def _copy(self, table: NDArray[Any], pieces: Numbers, out: Numbers) -> None:
+        """Overwrite out with what a table says of these pieces."""
         found = self._looked.get(table.dtype)
         if found is None:
             found = self._looked[table.dtype] = np.zeros(len(self._cells), table.dtype)
-        np.take(table, self._piece, out=found, mode="clip")
-        np.copyto(self._number, found)
-        return self._number
+        np.take(table, pieces, out=found[: len(pieces)], mode="clip")
+        np.copyto(out, found[: len(pieces)])
 
     def piece(self, number: int) -> tuple[int, int, int]:
-        """Of a piece in the window: its first step in the split, that in the window, lane by lane, and its steps."""
-        which = int(self._numbers[number])
-        return int(self._pieces.position[which]), int(self._begins[number]), int(self._pieces.count[which])
+        """Of a piece in the window: its first step in the split, that in the window, lane by lane, and stored steps."""
+        which, table = int(self._numbers[number]), self._pieces
+        count = table.count if table.stored is None else table.stored
+        return int(table.position[which]), int(self._begins[number]), int(count[which])
+
+    def edges(self, first: Numbers, last: Numbers) -> None:
+        """Of each piece in the window the rows, step * B + lane, of its first and its last step.
+
+        first, last: (pieces,) int64, overwritten.
+        """
+        lanes, steps = self._shape
+        begins = self._begins[: self.pieces]
+        np.floor_divide(begins, steps, out=last)
+        np.remainder(begins, steps, out=first)
+        first *= lanes
+        first += last
+        self._copy(self._pieces.count, self.numbers, last)
+        last -= 1
+        last *= lanes
+        last += first
+
+    @property
+    def numbers(self) -> Numbers:
+        """(pieces,), those of the pieces in the window."""
+        return self._numbers[: self.pieces]
+
+    @property
+    def owner(self) -> Numbers:
+        """(T, B), which piece of the window each step is of, from 0; in what is left over, which came before."""
+        return self._owner.reshape(self._shape).T
 
     @property
     def left_over(self) -> Flags:

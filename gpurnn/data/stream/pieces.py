@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Split
+from gpurnn.data.corpus.readers import Documents
 from gpurnn.exceptions import CorpusError, DataError, UsageError
 
 MULTIPLE = 16
@@ -25,7 +26,7 @@ class Pieces:
 
     position: of its first step in the split. count: how many steps it has. low, high: those of its steps from `low` on
     and before `high` count. sequence: which it is of. begin: its first step in the sequence. Where those are None, each
-    piece is a sequence.
+    piece is a sequence. stored: so many of its steps, the first ones, are in the split; None: all.
     """
 
     position: NDArray[np.int64]
@@ -34,6 +35,7 @@ class Pieces:
     high: Indices
     sequence: Indices | None = None
     begin: Indices | None = None
+    stored: Indices | None = None
 
 
 def whole_geometry(longest: int, lanes: int, steps: int) -> tuple[int, int]:
@@ -55,11 +57,16 @@ def sequence_starts(split: Split) -> NDArray[np.int64]:
 
     Raises DataError where there are none, CorpusError where they do not rise.
     """
+    return side_starts(split, split.documents, len(split))
+
+
+def side_starts(split: Split, documents: Documents, end: int) -> NDArray[np.int64]:
+    """The same of one side of the sequences of a split. documents: where they begin. end: where the last ends."""
     if not len(split):
         raise DataError(f"{split.path}: split {split.name} has no sequences")
-    starts = np.empty(len(split.documents) + 1, np.int64)
-    split.documents.read(0, starts[:-1].view(np.uint64))
-    starts[-1] = len(split)
+    starts = np.empty(len(documents) + 1, np.int64)
+    documents.read(0, starts[:-1].view(np.uint64))
+    starts[-1] = end
     if starts[0] != 0 or (starts[1:] <= starts[:-1]).any():
         raise CorpusError(f"{split.path}, split {split.name}: the documents are not in order; prepare the corpus again")
     return starts

@@ -57,6 +57,27 @@ class Rows:
         self._columns.scaled(out, out)
 
 
+class Vectors:
+    """What there is one vector each of: (V,) float32 of each document."""
+
+    def __init__(self, split: Split) -> None:
+        self._vectors = split.vectors
+        self._held: NDArray[np.float32] | None = None
+        if 4 * len(self._vectors) * self._vectors.width <= _HELD_BYTES:
+            self._held = np.empty((len(self._vectors), self._vectors.width), np.float32)
+            self._vectors.read(0, self._held)
+
+    def put(self, documents: NDArray[np.int64], out: NDArray[np.float32]) -> None:
+        """Overwrite out, (N, V), with the vectors of these documents, (n,); with 0 from n on."""
+        count = len(documents)
+        if self._held is not None:
+            np.take(self._held, documents, axis=0, out=out[:count], mode="clip")
+        else:
+            for place in range(count):
+                self._vectors.read(int(documents[place]), out[place : place + 1])
+        out[count:] = 0
+
+
 class Values(Protocol):
     """What the steps of windows have."""
 

@@ -302,6 +302,8 @@ class WindowMaker(ABC):
         uniform = total == size and self._weights is None
         if self._weights is not None:
             total = self._weights.apply(weight, arrays["targets"])
+        for array in arrays.values():
+            _closed(array)
         return Window(
             index,
             epoch,
@@ -311,7 +313,7 @@ class WindowMaker(ABC):
             uniform=uniform,
             weight_sum=float(total),
             cursor=Cursor(index + 1, g.lanes, g.steps, g.tokens),
-            fields={name: _closed(array) for name, array in arrays.items()},
+            fields=arrays,
             plans=slot.plans(sizes, self._planner),
         )
 
