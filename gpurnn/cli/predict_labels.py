@@ -96,7 +96,8 @@ def _told(
         symbols = _count(encoder.lacking, "symbol")
         yield f"{symbols} that the model has not met, such as {encoder.first:.60}, became {encoder.stand_in}"
     if losses.wrong_bytes:
-        yield f"{_count(losses.wrong_bytes, 'byte')} not in the encoding became {losses.replacements:,} U+FFFD"
+        fate = f"became {losses.replacements:,} U+FFFD" if losses.replacements else "were dropped"
+        yield f"{_count(losses.wrong_bytes, 'byte')} not in the encoding {fate}"
 
 
 def _count(number: int, what: str) -> str:

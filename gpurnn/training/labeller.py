@@ -57,9 +57,10 @@ class Labeller:
     def log_probabilities(self, sequences: Iterable[NDArray[Any] | None]) -> Iterator[NDArray[Any]]:
         """The logarithms of the probabilities, in the order of the sequences: (K,), or of tags (n, K).
 
-        sequences: (n,) symbols, whole numbers, or (n, F) scaled numbers, n from 1 on. A None among them has what came
-        before it handed on before more is taken. Equal, up to rounding, to what the model says of each sequence alone.
-        Raises UsageError for what the model cannot read, DataError for a sequence that no window holds.
+        sequences: (n,) symbols, whole numbers, or (n, F) scaled numbers, n from 1 on; each stays as it is until what is
+        said of it was handed on. A None among them has what came before it handed on before more is taken.
+        Equal, up to rounding, to what the model says of each sequence alone. Raises UsageError for what the model
+        cannot read, DataError for a sequence that no window holds.
         """
         held: list[NDArray[Any]] = []
         before = steps = longest = 0
