@@ -22,7 +22,8 @@ _MOST_CONFUSIONS = 12
 def table_of(result: LabelsEvaluation) -> Iterator[str]:
     """The lines of the table."""
     noun = "sequences" if result.what == "labels" else "tokens"
-    there = {name: each for name, each in result.classes.items() if each.count or _was_found(result, name)}
+    named = {found for row in result.confusion.values() for found in row}
+    there = {name: each for name, each in result.classes.items() if each.count or name in named}
     there = dict(sorted(there.items(), key=lambda each: -each[1].count))
     yield f"  {noun} {result.count:,}, loss {result.loss:.4f} nats"
     for section in (
@@ -112,7 +113,3 @@ def _commonest(result: LabelsEvaluation) -> Iterator[str]:
 
 def _names(labels: Iterable[str]) -> dict[str, str]:
     return {label: cut(label, _NAME) for label in labels}
-
-
-def _was_found(result: LabelsEvaluation, name: str) -> bool:
-    return any(name in row for row in result.confusion.values())
