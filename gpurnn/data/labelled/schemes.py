@@ -47,7 +47,7 @@ def find_scheme(pairs: Mapping[Pair, int]) -> tuple[str | None, list[Pair]]:
     Of IOB1 and IOB2 it is the one that fewer pairs break; IOB2 where both are kept.
     """
     tags = {tag for pair in pairs for tag in pair if tag is not None}
-    marks = {tag[0] for tag in tags}
+    marks = {tag[:1] for tag in tags}
     if not all(map(is_marked, tags)) or marks <= {"O"} or not marks & set("OBI"):
         return None, []
     broken = {

@@ -79,7 +79,16 @@ def test_schemes_are_found_in_tags_made_from_spans(scheme: str):
 
 @pytest.mark.parametrize(
     "tags",
-    [["NN", "VB"], ["O", "S"], ["B", "I", "O"], ["O", "O"], ["B-PER", "O", "M-PER"], ["S-1", "S-2"], ["B-", "O"]],
+    [
+        ["NN", "VB"],
+        ["O", "S"],
+        ["B", "I", "O"],
+        ["O", "O"],
+        ["B-PER", "O", "M-PER"],
+        ["S-1", "S-2"],
+        ["B-", "O"],
+        ["", "O"],
+    ],
 )
 def test_other_tags_are_of_no_scheme(tags: list[str]):
     assert find_scheme(Counter(zip([None, *tags], [*tags, None], strict=True))) == (None, [])
