@@ -72,7 +72,7 @@ def prepare(
     vocab_from: Use the tokens and the vocabulary of this corpus.
     document_separator: Cuts files into documents; without one each file is one.
     split: Parts of train, valid and test; 0.9, 0.05, 0.05 unless given, of series 0.7, 0.1, 0.2.
-    valid: Text of the valid split, instead of a split by parts.
+    valid: Text of the valid split, instead of a split by parts; of series with labels or tags its tables.
     test: Text of the test split, likewise.
     encoding: Encoding of the text; utf-8 unless given.
     errors: On bytes not in the encoding: strict, replace or ignore; strict unless given.
@@ -111,8 +111,15 @@ def prepare(
     refuse_other_kinds(given)
     refuse_mixture(series, given)
     if series:
-        target = path_of("output", output, file=True)
-        return prepare_tables(_paths("texts", texts), target, given, force=force, progress=on_progress)
+        return prepare_tables(
+            _paths("texts", texts),
+            path_of("output", output, file=True),
+            given,
+            valid=_paths("valid", valid),
+            test=_paths("test", test),
+            force=force,
+            progress=on_progress,
+        )
     fields = {"encoding": encoding, "errors": errors, "newline": newline, "normalise": normalise, "lower": lower}
     policy = {name: value for name, value in fields.items() if value is not None}
     kind = checked("tokens", Annotated[str, OneOf(KINDS)] | None, tokens)

@@ -41,10 +41,13 @@ _logger = logging.getLogger("gpurnn")
 def refuse_mixture(series: bool, given: Mapping[str, Any]) -> None:
     """Raises UsageError where an argument of texts was given for series, or the other way round.
 
-    given: at least all arguments of both, by name.
+    given: at least all arguments of both and of labels and tags, by name.
     """
+    labelled = given["labels"] or given["tags"]
     for name, default in (TEXT if series else SERIES).items():
         value = given[name]
+        if name in ("valid", "test") and labelled:
+            continue
         if value != default and not (default == () and not value):
             if series:
                 raise UsageError(f"`{name}` is for texts, not for `series`; leave one of them out")
@@ -56,6 +59,8 @@ def prepare_tables(
     output: Path,
     given: Mapping[str, Any],
     *,
+    valid: Sequence[str | Path] = (),
+    test: Sequence[str | Path] = (),
     force: bool,
     stdin: IO[bytes] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -76,8 +81,9 @@ def prepare_tables(
         what=what,
         target=None if what is None else given["label_column" if what == "labels" else "tag_column"],
         labels=None if what is None else labels.get(what),
+        files=bool(valid or test),
     )
-    return prepare_series(tables, output, options, force=force, stdin=stdin, progress=progress)
+    return prepare_series(tables, output, options, valid=valid, test=test, force=force, stdin=stdin, progress=progress)
 
 
 def _known_of(path: Path) -> tuple[Columns, dict[str, tuple[str, ...]]]:

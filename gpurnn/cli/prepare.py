@@ -94,6 +94,8 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
                 texts,
                 output,
                 options,
+                valid=options["valid"],
+                test=options["test"],
                 force=options["force"],
                 stdin=console.standard_input(),
                 progress=bar if bar.shown else None,

@@ -58,16 +58,18 @@ class SeriesWriter:
         self._written = 0
 
     def write(self, target: Path, force: bool, keys: tuple[str, ...]) -> Manifest:
-        """Writes and verifies the file, and gives it its name."""
+        """Writes and verifies the file, and gives it its name. keys: the name of each, where several may have one."""
+        places = {name: place for place, name in enumerate(dict.fromkeys(keys))}
+        numbers = np.array([places[key] for key in keys], index_type(len(places)))
         with new_corpus(target, replace=force) as writer:
             for name, split in self._splits.items():
                 if len(split):
-                    self._write_split(writer, name, split, len(keys))
+                    self._write_split(writer, name, split, numbers)
             sizes = {name: SplitSize(len(split), len(split.documents)) for name, split in self._splits.items()}
             stored = self._stored
             tables = Tables(
                 columns=self._columns,
-                keys=keys if self._columns.time else None,
+                keys=tuple(places) if self._columns.time else None,
                 labels=None if stored is None else stored.names,
             )
             counts = {} if stored is None else {"labels": stored.train}
@@ -78,10 +80,11 @@ class SeriesWriter:
             writer.publish()
         return manifest
 
-    def _write_split(self, writer: CorpusWriter, name: str, split: SplitRows, keys: int) -> None:
+    def _write_split(self, writer: CorpusWriter, name: str, split: SplitRows, keys: NDArray[Any]) -> None:
         parts: list[tuple[str, Any, np.dtype[Any]]] = [("documents", split.documents, np.dtype("<u8"))]
         if self._columns.time:
-            parts += [("keys", split.keys, index_type(keys)), ("starts", split.starts, np.dtype("<i8"))]
+            mine = keys[np.array(split.keys, np.int64)]
+            parts += [("keys", mine, mine.dtype), ("starts", split.starts, np.dtype("<i8"))]
         for what, values, dtype in parts:
             writer.create(f"{what}/{name}", len(values), dtype)
             for start in range(0, len(values), _BLOCK):

@@ -7,6 +7,7 @@ a grid and into splits, and then written as a corpus. Files on the way have no n
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
@@ -47,6 +48,8 @@ def prepare_series(
     output: str | Path,
     options: SeriesOptions,
     *,
+    valid: Sequence[str | Path] = (),
+    test: Sequence[str | Path] = (),
     force: bool = False,
     stdin: IO[bytes] | None = None,
     progress: Progress | None = None,
@@ -54,6 +57,7 @@ def prepare_series(
     """Writes a corpus from tables; nothing is left behind when it fails, nor what one left that was killed before.
 
     inputs: files, folders, or "-" for `stdin`; gzip data are unpacked. options: which columns, and how they are read.
+    valid, test: those of these splits, where `options` have no shares; each key is one of its split then.
     force: whether an existing output is replaced (see `gpurnn.files.output`). Raises UsageError, DataError, OSError
     (of the disk).
     """
@@ -61,16 +65,18 @@ def prepare_series(
     with reported_as(DataError, f"cannot write {target}"):
         place = find_output(target, replace=force)
     passed_over: list[Path] = []
-    sources = find_sources(inputs, passed_over)
-    empty = [source for source in sources if not source.named and not source.size]
-    tables = [source for source in sources if source.named or source.size]
-    check_sources(tables, empty, target, "table")
+    groups = [find_sources(given, passed_over) for given in (inputs, valid, test)]
+    empty = [source for group in groups for source in group if not source.named and not source.size]
+    tables = [[source for source in group if source.named or source.size] for group in groups]
+    check_sources(tables[0], [*tables[1], *tables[2], *empty], target, "table")
     sweep_beside(place)
     with named_if_nameless(target), ExitStack() as stack:
         told = progress or (lambda phase, done, whole: None)
         read = Gatherer(options, place.parent, told, stack).read(tables, stdin)
         report = _Job(options, read, place.parent, told, stack).run(target, force)
-    return replace(report, sources=len(tables), left=replace(report.left, names=passed_over, empty=len(empty)))
+    return replace(
+        report, sources=sum(map(len, tables)), left=replace(report.left, names=passed_over, empty=len(empty))
+    )
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,9 @@ class _Job:
         found = choose_columns(self.options, read.columns, statistics, (grid.interval, season), form, clock)
         kept, columns, useless = found
         stored, counts = self._stored()
-        keys = [read.names[number] for number in self.kept]
-        manifest = SeriesWriter(columns, kept, splits, self.progress, stored).write(target, force, tuple(keys))
+        names = [read.names[number] for number in self.kept]
+        keys = list(dict.fromkeys(names))
+        manifest = SeriesWriter(columns, kept, splits, self.progress, stored).write(target, force, tuple(names))
         lacking = np.sum([split.missing for split in splits], axis=0)[kept] / max(1, sum(map(len, splits)))
         begin, end = self._times(columns)
         return SeriesReport(
@@ -132,7 +139,7 @@ class _Job:
     def _grid(self, scan: Scan) -> tuple[Grid | InOrder, int]:
         """What turns rows into stretches, and how many rows make a season."""
         if not self.options.time:
-            return InOrder([] if self.options.what == "labels" else self._borders(scan, 1)), 1
+            return InOrder(self._borders(scan, 1)), 1
         interval, phase = self._interval(scan, self.rows_read.rows)
         return Grid(interval, self.options.fill, phase), season_of(interval)
 
@@ -154,19 +161,25 @@ class _Job:
         return every, phase_of(rows, every)
 
     def _borders(self, scan: Scan, interval: int) -> list[int]:
-        """When the second and the third split begin, where splits are by time."""
+        """When the second and the third split begin, where splits are by time; none where they are by key."""
+        shares = self.options.shares
+        if shares is None or self.options.what == "labels":
+            return []
         rows = (scan.end - scan.begin) // interval + 1
-        return [scan.begin + int(share * rows + 1e-6) * interval for share in np.cumsum(self.options.shares)[:-1]]
+        return [scan.begin + int(share * rows + 1e-6) * interval for share in np.cumsum(shares)[:-1]]
 
     def _deals(self, scan: Scan, interval: int) -> list[_Deal]:
         """Which keys go to which splits: with labels shuffled and whole, otherwise by name and cut by time."""
-        if self.options.what != "labels":
-            order = sorted(scan.ranges, key=lambda number: self.rows_read.names[number])
+        read, options = self.rows_read, self.options
+        if options.what != "labels" and options.shares is not None:
+            order = sorted(scan.ranges, key=read.names.__getitem__)
             return [_Deal(0, Splitter(self.splits, self._borders(scan, interval), interval), order)]
-        count = len(self.rows_read.names)
-        orders = split_orders([0, count, count, count], self.options.shares, self.options.seed)
+        if options.what == "labels":
+            orders = [order.tolist() for order in split_orders(read.edges, options.shares, options.seed)]
+        else:
+            orders = [sorted(range(*pair), key=read.names.__getitem__) for pair in pairwise(read.edges)]
         return [
-            _Deal(number, Splitter([split], [], interval), order.tolist())
+            _Deal(number, Splitter([split], [], interval), order)
             for number, (split, order) in enumerate(zip(self.splits, orders, strict=True))
         ]
 
@@ -222,11 +235,13 @@ class _Job:
         if options.what is None:
             return None, {}
         of_key, counts, remedy = None, self.tags, "leave it out, or give another `split`"
+        if options.shares is None:
+            remedy = "leave it out there"
         if isinstance(targets, KeyLabels):
             of_key = np.array(targets.of_keys, np.int64)[self.kept]
             mine = [of_key[np.array(split.keys, np.int64)] for split in self.splits]
             counts = np.array([np.bincount(each, minlength=len(targets.names)) for each in mine])
-            remedy = "leave it out, or give another `seed`"
+            remedy = remedy if options.shares is None else "leave it out, or give another `seed`"
         names, numbers = final_labels(targets.names, counts[0], remedy, options.labels, "columns_from")
         by_name: NDArray[np.int64] = np.zeros((len(names), len(SPLITS)), np.int64)
         by_name[numbers] = counts.T

@@ -207,6 +207,22 @@ def test_of_series_with_labels_and_tags_it_makes_the_corpus_that_the_command_mak
             {"labels": True, "label_column": "kind", "key": "id", "seed": 2, "columns": "v"},
             ["--labels", "--label-column", "kind", "--key", "id", "--seed", "2", "--columns", "v"],
         ),
+        (
+            {"labels": True, "label_column": "kind", "key": "id", "columns": "v", "valid": "m.csv", "test": ["m.csv"]},
+            [
+                "--labels",
+                "--label-column",
+                "kind",
+                "--key",
+                "id",
+                "--columns",
+                "v",
+                "--valid",
+                "m.csv",
+                "--test",
+                "m.csv",
+            ],
+        ),
         ({"tags": True, "columns": ["v"]}, ["--tags", "--columns", "v"]),
         ({"tags": True, "columns_from": "first.h5"}, ["--tags", "--columns-from", "first.h5"]),
     ):
@@ -220,6 +236,13 @@ def test_of_series_with_labels_and_tags_it_makes_the_corpus_that_the_command_mak
             assert {name: split.rows for name, split in made.splits.items()} == corpus.splits
             assert corpus.labels == (("x", "y") if "labels" in keywords else ("off", "on"))
         Path("two.h5").rename("first.h5")
+    made = gpurnn.prepare("m.csv", "one.h5", force=True, series=True, tags=True, columns="v")
+    gpurnn.train(made, "run", windows=1, hidden=4)
+    known = gpurnn.prepare("m.csv", "three.h5", series=True, tags=True, columns_from="run")
+    with Corpus.open(known) as corpus:
+        assert corpus.labels == ("off", "on") and corpus.splits == {"train": 0, "valid": 0, "test": 80}
+    with pytest.raises(UsageError, match="what `columns_from` names has no labels; name a corpus or run of labels"):
+        gpurnn.prepare("m.csv", "four.h5", series=True, labels=True, label_column="kind", key="id", columns_from="run")
 
 
 def test_arguments_of_other_kinds_do_not_mix_with_those_of_labels_and_tags(folder: Path):

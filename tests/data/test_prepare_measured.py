@@ -61,16 +61,17 @@ class Made:
 def made(tmp_path: Path):
     """made(what, text or texts, **options): what `prepare_series` made of tables with these texts."""
 
-    def make(what, *texts: str, **options) -> Made:
-        files = [tmp_path / f"t{number}.csv" for number in range(len(texts))]
-        for file, text in zip(files, texts, strict=True):
-            file.write_text(text)
-        chosen = series_options(what=what, **options)
+    def make(what, *texts: str, valid: str = "", test: str = "", **options) -> Made:
+        named = {f"t{number}.csv": text for number, text in enumerate(texts)} | {"valid": valid, "test": test}
+        for name, text in named.items():
+            (tmp_path / name).write_text(text)
+        others = {name: [tmp_path / name] for name in ("valid", "test") if named[name]}
+        chosen = series_options(what=what, files=bool(others), **options)
+        files = [tmp_path / name for name in list(named)[:-2]]
         try:
-            return Made(prepare_series(files, tmp_path / "made.h5", chosen, force=True))
+            return Made(prepare_series(files, tmp_path / "made.h5", chosen, force=True, **others))
         finally:
-            left = {path.name for path in tmp_path.iterdir()} - {file.name for file in files}
-            assert left <= {"made.h5", "first.h5"}
+            assert {path.name for path in tmp_path.iterdir()} - set(named) <= {"made.h5", "first.h5"}
 
     return make
 
@@ -216,6 +217,38 @@ def test_tags_without_a_time_are_split_by_the_order_of_all_rows(made):
         same(found.documents[name], [([(n,) for _, n, _ in part], [tag for *_, tag in part]) for part in mine])
     alone = made("tags", text, columns="n", split=(0.6, 0.1, 0.3))
     same(alone.documents["test"], [([(n,) for _, n, _ in rows[70:]], [tag for *_, tag in rows[70:]])])
+
+
+def test_splits_may_be_files_whose_keys_have_the_same_names(made):
+    texts = [recordings(count, seed) for seed, count in enumerate((30, 9, 12))]
+    options = {"key": "recording", "target": "gesture", "seed": 4}
+    found = made("labels", texts[0], valid=texts[1], test=texts[2], **options)
+    train, *others = map(by_recording, texts)
+    same(found.documents["train"], [train[i] for i in permutation(30, 4)])
+    same(found.documents["valid"], others[0])
+    same(found.documents["test"], others[1])
+    assert found.counts == Counter(label for _, label in train)
+    rows = np.array([row for rows, _ in train for row in rows], np.float32)
+    np.testing.assert_allclose(found.columns.mean, np.nanmean(rows, 0), rtol=1e-6)
+    without = made("labels", texts[0], test=texts[2], **options)
+    same(without.documents["test"], others[1])
+    assert without.documents["valid"] == []
+    with pytest.raises(
+        DataError, match=r"test, line 2: the label 'wink' is in other splits alone, .*; leave it out there$"
+    ):
+        made("labels", texts[0], test="recording,x,y,gesture\nq,1,2,wink\n", **options)
+    with pytest.raises(UsageError, match="`split` contradicts `valid` and `test`"):
+        made("labels", texts[0], test=texts[2], split=(1, 0, 0), **options)
+
+
+def test_tags_of_files_stay_in_their_splits(made):
+    texts = [machines({"bb": [*range(30)], "a": [*range(low, 30 + low)]}, low) for low in (1, 9)]
+    options = {"time": "at", "key": "machine", "target": "state"}
+    found = made("tags", texts[0], test=texts[1], **options)
+    for name, text in zip(("train", "test"), texts, strict=True):
+        stretches = sorted(on_a_grid(text, 3).items())
+        same(found.documents[name], [([(v,) for _, v, _ in rows], [tag for *_, tag in rows]) for _, rows in stretches])
+    assert found.keys == ("a", "bb") and found.report.keys == ["a", "bb"]
 
 
 def test_labels_may_be_numbers_and_columns_too(made):

@@ -26,9 +26,10 @@ _MOST_FILLED = 10_000
 class SeriesOptions:
     """Which columns are read, how they are written, what the corpus is to be; see `series_options`.
 
-    known: the columns of another corpus or run, whose scaling is taken. what: "labels" where each key has one, "tags"
-    where each row has one, None for measured series; target: the column of it; labels: of that other corpus or run;
-    seed: of the order of the keys. Everything has been looked over.
+    shares: of the splits, None where they come from files. known: the columns of another corpus or run, whose scaling
+    is taken. what: "labels" where each key has one, "tags" where each row has one, None for measured series; target:
+    the column of it; labels: of that other corpus or run; seed: of the order of the keys. Everything has been looked
+    over.
     """
 
     time: tuple[str, ...]
@@ -37,7 +38,7 @@ class SeriesOptions:
     clock: bool
     fill: int
     every: int | None
-    shares: Shares
+    shares: Shares | None
     header: bool
     order: str | None
     decimal: str | None
@@ -86,6 +87,7 @@ def series_options(
     target: str | int | None = None,
     labels: tuple[str, ...] | None = None,
     seed: int = 0,
+    files: bool = False,
 ) -> SeriesOptions:
     """The options, with what is not given: of `columns_from` all that it says, else the defaults.
 
@@ -94,7 +96,8 @@ def series_options(
     of train, valid and test, by time; with `columns_from` everything is test unless given. header: of a table whose
     columns are all given by number. missing: what else stands for a missing number. bad_rows: "stop" or "skip".
     what: "labels" or "tags"; these need no time, rows are in order then. target: the column of them; "label" or "tag"
-    unless given. labels: those of `columns_from`, if it has any. Raises UsageError.
+    unless given. labels: those of `columns_from`, if it has any. files: whether valid and test, of labels or tags, come
+    from files. Raises UsageError.
     """
     known = columns_from
     if known is not None:
@@ -114,7 +117,9 @@ def series_options(
     own_key = key if key is not None else known.key if known is not None else ""
     own_columns = known.names[: known.measured] if known is not None else _names("columns", columns)
     own_target = _target(what, target)
-    _check_what(what, own_key, seed, known is not None and labels is None and split is None)
+    if files and split is not None:
+        raise UsageError("`split` contradicts `valid` and `test`; give fractions or files")
+    _check_what(what, own_key, seed, known is not None and labels is None and split is None and not files)
     names = (*own_time, *(name for name in (own_key, own_target) if name), *own_columns)
     _check_names(names, bool(clock))
     return SeriesOptions(
@@ -124,7 +129,7 @@ def series_options(
         clock=known.clock if known is not None else bool(clock),
         fill=known.fill if known is not None else _fill(fill),
         every=None if every is None else seconds_of(every, "every"),
-        shares=(0.0, 0.0, 1.0) if known is not None and split is None else shares_of(split, SHARES),
+        shares=None if files else (0.0, 0.0, 1.0) if known and split is None else shares_of(split, SHARES),
         header=header or not all(name.isdecimal() for name in names),
         order=_one_of("date_order", date_order, ORDERS),
         decimal=_one_of("decimal", decimal, tuple(DECIMALS)),
