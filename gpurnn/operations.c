@@ -18,6 +18,10 @@ static void NAME(call_add_bias)(void *const *arrays, const Dims *dims) {
     add_bias(dims->K, dims->N, arrays[0], arrays[1]);
 }
 
+static void NAME(call_add_ends)(void *const *arrays, const Dims *dims) {
+    add_ends(dims->B, dims->C, dims->K, dims->Q, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]);
+}
+
 static void NAME(call_carry_out)(void *const *arrays, const Dims *dims) {
     carry_out(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3]);
 }
@@ -126,6 +130,10 @@ static void NAME(call_squared_with_error)(void *const *arrays, const Dims *dims)
     squared_with_error(dims->K, dims->N, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]);
 }
 
+static void NAME(call_take_ends)(void *const *arrays, const Dims *dims) {
+    take_ends(dims->B, dims->C, dims->K, dims->Q, arrays[0], arrays[1], arrays[2], arrays[3]);
+}
+
 static void NAME(call_weighted_loss)(void *const *arrays, const Dims *dims) {
     weighted_loss(dims->N, arrays[0], arrays[1], arrays[2], arrays[3]);
 }
@@ -139,6 +147,7 @@ const Operation NAME(operations)[] = {
     {"absolute_with_error", "*(N,K) (N,K) (N) (1) *(N)", NAME(call_absolute_with_error)},
     {"adam", "*(P) (P) *(P) *(P) *(P) (9)double (10)double", NAME(call_adam)},
     {"add_bias", "*(N,K) (K)", NAME(call_add_bias)},
+    {"add_ends", "*(BQ,K) (C,K) (C)index<BQ (C)index<BQ (C)", NAME(call_add_ends)},
     {"carry_out", "(10)double (B) (B,H) *(B,H)", NAME(call_carry_out)},
     {"gru_backward", "(B,H) (B,H) *(B,H) (B,H) *(B,3H) *(B,3H)", NAME(call_gru_backward)},
     {"gru_forward", "*(B,3H) *(B,3H) (3H) (H) (B,H) *(B,H)", NAME(call_gru_forward)},
@@ -166,6 +175,7 @@ const Operation NAME(operations)[] = {
     {"softmax_xent", "*(N,K) (N)index<K (N) (1) *(N)", NAME(call_softmax_xent)},
     {"squared", "*(N,K) (N,K) *(N)", NAME(call_squared)},
     {"squared_with_error", "*(N,K) (N,K) (N) (1) *(N)", NAME(call_squared_with_error)},
+    {"take_ends", "*(C,K) (BQ,K) (C)index<BQ (C)index<BQ", NAME(call_take_ends)},
     {"weighted_loss", "(N) (N) (1) *(1)double", NAME(call_weighted_loss)},
     {"xent", "*(N,K) (N)index<K *(N)", NAME(call_xent)},
     {0},

@@ -18,6 +18,7 @@ enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 
 #define absolute_with_error NAME(absolute_with_error)
 #define adam NAME(adam)
 #define add_bias NAME(add_bias)
+#define add_ends NAME(add_ends)
 #define carry_out NAME(carry_out)
 #define gru_backward NAME(gru_backward)
 #define gru_forward NAME(gru_forward)
@@ -45,6 +46,7 @@ enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 
 #define softmax_xent NAME(softmax_xent)
 #define squared NAME(squared)
 #define squared_with_error NAME(squared_with_error)
+#define take_ends NAME(take_ends)
 #define weighted_loss NAME(weighted_loss)
 #define xent NAME(xent)
 
@@ -57,6 +59,9 @@ void adam(int64_t P, int64_t first, REAL *restrict p, const REAL *restrict g, RE
     REAL *restrict w, const double *restrict settings, const double *restrict ctl);
 
 void add_bias(int64_t K, int64_t N, REAL *restrict y, const REAL *restrict b);
+
+void add_ends(int64_t B, int64_t C, int64_t K, int64_t Q, REAL *restrict e, const REAL *restrict dx,
+    const intptr_t *restrict last, const intptr_t *restrict first, const REAL *restrict there);
 
 void carry_out(int64_t B, int64_t H, const double *restrict ctl, const REAL *restrict bad, const REAL *restrict last,
     REAL *restrict carried);
@@ -130,6 +135,9 @@ void squared(int64_t K, int64_t N, REAL *restrict o, const REAL *restrict target
 
 void squared_with_error(int64_t K, int64_t N, REAL *restrict o, const REAL *restrict target,
     const REAL *restrict weight, const REAL *restrict scale, REAL *restrict losses);
+
+void take_ends(int64_t B, int64_t C, int64_t K, int64_t Q, REAL *restrict x, const REAL *restrict e,
+    const intptr_t *restrict last, const intptr_t *restrict first);
 
 void weighted_loss(int64_t N, const REAL *restrict losses, const REAL *restrict weight, const REAL *restrict scale,
     double *restrict loss);

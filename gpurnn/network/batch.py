@@ -76,9 +76,13 @@ class Batch:
         source_steps: int = 0,
         source_boundary: Sequence[bool] | None = None,
     ) -> None:
-        """Another window is in its arrays now, with these `steps` and this `boundary`, and those of its source."""
+        """Another window is in its arrays now, with these `steps` and this `boundary`, and those of its source.
+
+        source_steps: 0: the source is that of the window before.
+        """
         self.steps, self.boundary = steps, boundary
-        self.source_steps, self.source_boundary = source_steps, source_boundary
+        if source_steps:
+            self.source_steps, self.source_boundary = source_steps, source_boundary
         self.windows += 1
 
     @property

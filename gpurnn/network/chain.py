@@ -2,51 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field, joined
 from gpurnn.network.config import ModelConfig
+from gpurnn.network.encoder import Encoder
 from gpurnn.network.heads import HEADS, Head
-from gpurnn.network.inputs import INPUTS
-from gpurnn.network.layers import LAYERS
 from gpurnn.network.params import Spec
 from gpurnn.network.part import Part
 from gpurnn.network.pools import POOLS
+from gpurnn.network.stack import made, stacked
 
 
 def parts_of(config: ModelConfig) -> tuple[Part, ...]:
-    """The parts of a model: its input, `layers` times the layers in `stack`, its pool where it has one, its head.
+    """The parts of a model: its encoder if it has one, its input and its layers, its pool if it has one, its head.
 
     Raises UsageError, which names both, where two of them do not go together.
     """
-    parts: list[Part] = [_made("INPUTS", INPUTS, config.input_kind, Part, config)]
-    below: Counter[str] = Counter()
-    for kind in config.stack * config.layers:
-        parts.append(_made("LAYERS", LAYERS, kind, Part, config, below[kind], parts[-1].outputs))
-        below[kind] += 1
+    parts: list[Part] = [Encoder(config)] if config.source else []
+    parts += stacked(config)
     if config.pool:
-        parts.append(_made("POOLS", POOLS, config.pool, Part, config, parts[-1].outputs))
-    parts.append(_made("HEADS", HEADS, config.head, Head, config, parts[-1].outputs))
+        parts.append(made("POOLS", POOLS, config.pool, Part, config, parts[-1].outputs))
+    parts.append(made("HEADS", HEADS, config.head, Head, config, parts[-1].outputs))
     _check(parts)
     return tuple(parts)
-
-
-def _made(table: str, entries: Mapping[str, Any], name: str, expected: type, *arguments: Any) -> Any:
-    """What an entry of a table makes; what it raises is its own. Raises UsageError where that is no such part."""
-    make = entries[name]
-    part = make(*arguments) if callable(make) else make
-    if not isinstance(part, expected):
-        raise UsageError(
-            f"{table}[{name!r}]: expected what makes a {expected.__name__}, it made a {type(part).__name__}"
-        )
-    for attribute in ("name", "kind", "inputs", "outputs"):
-        if not hasattr(part, attribute):
-            raise UsageError(f"{table}[{name!r}]: the {type(part).__name__} that it made has no {attribute}")
-    return part
 
 
 def _check(parts: Sequence[Part]) -> None:

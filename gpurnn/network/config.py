@@ -11,7 +11,7 @@ import numpy as np
 from gpurnn.exceptions import UsageError
 from gpurnn.network.cells import CELLS
 from gpurnn.network.params import INITIALISERS
-from gpurnn.network.tables import HEADS, INPUTS, LAYERS, POOLS, STARTS
+from gpurnn.network.tables import ATTENTIONS, HEADS, INPUTS, LAYERS, POOLS, STARTS
 from gpurnn.settings import BelowOne, Count, Natural, OneOf, Rule, Size, check_fields
 
 _LAYERS = Rule("at most 512", lambda n: n <= 512)  # the header of a checkpoint has room for so many
@@ -26,6 +26,11 @@ _ADDED = {
     "quantiles": (),
     "pool": "",
     "label_smoothing": 0.0,
+    "source": 0,
+    "encoder": (),
+    "source_embedding": 0,
+    "attention": "",
+    "vectors": 0,
 }
 """Fields that earlier models did not have, and what these were; left out of JSON where they are that."""
 
@@ -44,6 +49,9 @@ class ModelConfig:
     quantile alone: which ones each target has outputs for, rising and between 0 and 1.
     pool: what the head sees of a sequence, a name in `POOLS`; "": each step by itself. label_smoothing: of the head
     smoothed_softmax alone: the share of each target that is spread over all symbols.
+    source: how many symbols the source has that an encoder reads before the first step; 0: there is none. encoder: its
+    layers, as `stack`, `layers` times too. source_embedding: as `embedding`. attention: what each step sees of the
+    source, a name in `ATTENTIONS`; "": nothing. vectors: of the start vector: how many numbers a sequence has.
     Raises UsageError for a value out of its range.
     """
 
@@ -66,22 +74,35 @@ class ModelConfig:
     quantiles: tuple[float, ...] = ()
     pool: Annotated[str, OneOf(POOLS, ("",))] = ""
     label_smoothing: BelowOne = 0.0
+    source: Natural = 0
+    encoder: tuple[str, ...] = ()
+    source_embedding: Natural = 0
+    attention: Annotated[str, OneOf(ATTENTIONS, ("",))] = ""
+    vectors: Natural = 0
 
     def __post_init__(self) -> None:
         check_fields(self)
         if abs(self.forget_bias) > float(np.finfo(self.real).max):
             raise UsageError(f"forget_bias: expected a number that {self.dtype} can hold, found {self.forget_bias:g}")
-        if not self.stack or not set(self.stack) <= set(LAYERS):
-            raise UsageError(f"stack: expected names among {', '.join(LAYERS)}, found {self.stack!r:.60}")
-        if len(self.stack) * self.layers > _MOST_PARTS:
-            found = f"{len(self.stack)} x {self.layers} layers"
-            raise UsageError(f"stack: expected at most {_MOST_PARTS} in all, found {found}")
+        self._check_layers("stack", self.stack)
+        if self.source:
+            self._check_layers("encoder", self.encoder)
+        elif self.encoder or self.source_embedding:
+            raise UsageError("source: expected at least 1 for an encoder, found 0; leave the encoder out, or give it")
         if not (self.input_width and self.output_width):
             raise UsageError("symbols: expected at least 1, found 0; or give both inputs and outputs")
         self._check_quantiles()
         if (self.label_smoothing > 0) != (self.head == "smoothed_softmax"):
             found = f"{self.label_smoothing:g} for the head {self.head}"
             raise UsageError(f"label_smoothing: expected above 0 for the head smoothed_softmax alone, found {found}")
+
+    def _check_layers(self, name: str, stack: tuple[str, ...]) -> None:
+        if not stack or not set(stack) <= set(LAYERS):
+            raise UsageError(f"{name}: expected names among {', '.join(LAYERS)}, found {stack!r:.60}")
+        if len(stack) * self.layers > _MOST_PARTS:
+            raise UsageError(
+                f"{name}: expected at most {_MOST_PARTS} in all, found {len(stack)} x {self.layers} layers"
+            )
 
     def _check_quantiles(self) -> None:
         levels, wanted = self.quantiles, self.head == "quantile"
@@ -114,6 +135,16 @@ class ModelConfig:
     def output_width(self) -> int:
         """How many outputs the head has."""
         return self.outputs or self.symbols
+
+    @property
+    def encodes_both(self) -> bool:
+        """Whether the last layers of the encoder that go through time go both ways: the halves of what they hand on."""
+        return [name for name in self.encoder if name in ("recurrent", "both_directions")][-1:] == ["both_directions"]
+
+    @property
+    def encoded_width(self) -> int:
+        """How many numbers an encoder hands on for each step of the source."""
+        return (1 + self.encodes_both) * self.hidden
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values."""

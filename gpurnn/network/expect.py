@@ -46,6 +46,12 @@ def expect_state(state: State, kind: StateKind) -> None:
         raise UsageError(f"state: expected one of {kind}, found one of {state.kind}; make it with model.state(lanes)")
 
 
+def expect_encoded(ws: Workspace) -> None:
+    """What its sources or vectors come to is there."""
+    if not ws.encoded:
+        raise UsageError("workspace: nothing was encoded in it; call model.encode before")
+
+
 def expect_window(ws: Workspace) -> None:
     """There is a window in its batch."""
     steps, boundary = ws.batch.steps, ws.batch.boundary
@@ -53,6 +59,9 @@ def expect_window(ws: Workspace) -> None:
         raise UsageError(f"workspace: the window in its batch has {steps} steps, expected 1 to {ws.steps}; use a Feed")
     if boundary is not None and len(boundary) < steps:
         raise UsageError(f"workspace: its batch has boundaries for {len(boundary)} steps, its window {steps}")
+    source, most = ws.batch.source_steps, ws.batch.sizes.source
+    if most and not 1 <= source <= most:
+        raise UsageError(f"workspace: the source in its batch has {source} steps, expected 1 to {most}; use a Feed")
 
 
 def expect_errors(ws: Workspace, d_last: Sequence[Mapping[str, Array]]) -> None:

@@ -8,7 +8,14 @@ from gpurnn.backend import Array, Backend
 from gpurnn.exceptions import UsageError
 from gpurnn.network.chain import fields_of, parts_of, specs_of
 from gpurnn.network.config import ModelConfig
-from gpurnn.network.expect import expect_errors, expect_parameters, expect_state, expect_window, expect_workspace
+from gpurnn.network.expect import (
+    expect_encoded,
+    expect_errors,
+    expect_parameters,
+    expect_state,
+    expect_window,
+    expect_workspace,
+)
 from gpurnn.network.heads import Head
 from gpurnn.network.params import Params
 from gpurnn.network.part import of_part
@@ -57,8 +64,17 @@ class Model:
         source, sequences: up to how many steps of a source, and sequences, such a window has, where the model reads
         fields of these.
         """
-        more = {"source": source, "sequences": sequences}
-        return Workspace(self.be, self.parts, self.params, lanes, steps, **more, train=train, seed=seed)
+        return Workspace(
+            self.be,
+            self.parts,
+            self.params,
+            lanes,
+            steps,
+            source=source,
+            sequences=sequences,
+            train=train,
+            seed=seed,
+        )
 
     def state(self, lanes: int) -> State:
         """A carried state of zeros."""
@@ -81,20 +97,48 @@ class Model:
 
         A workspace made for training applies dropout. Raises UsageError where no window was loaded.
         """
-        self._forward(ws, state)
+        self._encode(ws, state)
+        self.decode(ws, state)
+
+    def encode(self, ws: Workspace) -> None:
+        """What follows from the sources or the vectors of the window in `ws.batch` alone: what all of its steps share.
+
+        Raises UsageError where no window was loaded.
+        """
+        expect_workspace(ws, self.params)
+        expect_window(ws)
+        ws.hold("")
+        for each in ws.working:
+            each.encode(ws.batch)
+        ws.encoded = True
+
+    def decode(self, ws: Workspace, state: State) -> None:
+        """As `forward`, from what `encode` has left, as often as there are windows of steps of the same sequences.
+
+        `batch.begin` says that there is another such window. Raises UsageError where nothing was encoded.
+        """
+        self._decode(ws, state)
         ws.head.forward(ws.batch)
         ws.holds = "logits"
 
     def advance(self, ws: Workspace, state: State) -> None:
         """`state`: overwritten with the one after the window in `ws.batch`. As `forward`, but without outputs."""
-        self._forward(ws, state)
+        self._encode(ws, state)
+        self._decode(ws, state)
         self.carry_out(ws, state)
 
-    def _forward(self, ws: Workspace, state: State) -> None:
+    def _encode(self, ws: Workspace, state: State) -> None:
+        """As `encode`, where `decode` is to go on from a state."""
+        expect_workspace(ws, self.params)
+        expect_state(state, ws.kind)
+        self.encode(ws)
+
+    def _decode(self, ws: Workspace, state: State) -> None:
         """All parts but the head."""
         expect_workspace(ws, self.params)
         expect_state(state, ws.kind)
         expect_window(ws)
+        expect_encoded(ws)
         ws.hold("")
         for layer, carried in zip(ws.layers, state.layers, strict=True):
             for name, array in carried.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -85,6 +86,9 @@ class Pass:
     def __init__(self, part: Part, y: Signal) -> None:
         self.part, self.y = part, y
 
+    def encode(self, batch: Batch) -> None:
+        """What follows from the sources or the vectors of a window alone, before any step."""
+
     def forward(self, batch: Batch) -> None:
         """y and the states after slot 0, from what it reads."""
 
@@ -112,14 +116,29 @@ class Binding:
 
     real: the dtype of every real array. lanes, steps, source, sequences: B, T, S, N; rows: T B. train: whether there is
     a backward pass. seed: of all draws.
+    encoded: what the encoder hands on, (S B, E), and its error, to which whoever reads it adds; None: there is none.
     """
 
-    def __init__(self, be: Backend, params: Params, batch: Batch, *, train: bool, seed: int) -> None:
+    encoded: Rows | None = None
+
+    def __init__(self, be: Backend, params: Params | _Within, batch: Batch, *, train: bool, seed: int) -> None:
         self.be, self.real, self.batch, self.train, self.seed = be, params.values.dtype, batch, train, seed
         self.lanes, self.steps, self.source, self.sequences = batch.sizes
         self.rows = self.lanes * self.steps
         self._params = params
         self._errors: dict[int, Array] = {}
+
+    def within(self, part: Declared, batch: Batch) -> Binding:
+        """For the parts that a part is made of, over a batch of its own. They draw by another seed."""
+        params = _Within(self._params, part.name)
+        return Binding(self.be, params, batch, train=self.train, seed=self.seed ^ 1 << 63)
+
+    def of_rows(self, rows: int) -> Binding:
+        """The same for arrays of so many rows instead of T B."""
+        other = copy(self)
+        other.rows = rows
+        vars(other).pop("ones", None)
+        return other
 
     def value(self, part: Declared) -> dict[str, Array]:
         """A part's parameters."""
@@ -157,6 +176,20 @@ class Binding:
         """An index field as a signal of one-hot rows."""
         index, plan = self.batch.arrays[field.name], self.batch.plans.get(field.name)
         return Symbols(self.be, index, field.below, self.real, self.lanes, plan)
+
+
+class _Within:
+    """The parameters of the parts that a part is made of: by their names without that of the part."""
+
+    def __init__(self, params: Params | _Within, name: str) -> None:
+        self.values: Array = params.values
+        self.value: Named = _named_within(name, params.value)
+        self.gradient: Named = _named_within(name, params.gradient)
+
+
+def _named_within(name: str, named: Named) -> dict[str, Array]:
+    prefix = f"{name}."
+    return {each.removeprefix(prefix): array for each, array in named.items() if each.startswith(prefix)}
 
 
 class Lane:

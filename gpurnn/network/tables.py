@@ -21,5 +21,8 @@ LAYERS: dict[str, Callable[..., Any]] = {}
 POOLS: dict[str, Callable[..., Any]] = {}
 """What makes the part that joins the steps of a sequence: from a `ModelConfig` and the width of what it reads."""
 
+ATTENTIONS: dict[str, Callable[..., Any]] = {}
+"""What makes the part that shows each step its source: from a `ModelConfig` and the width of what it reads."""
+
 HEADS: dict[str, Callable[..., Any]] = {}
 """What makes the last part: from a `ModelConfig` and the width of what it reads."""

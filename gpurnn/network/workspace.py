@@ -28,7 +28,7 @@ class Workspace:
     same. loss: (1,) float64, J of the window.
     params: of the model that it was made for; kind: of the states that fit it.
     holds: what `o` is: "logits" after forward, "errors" after backward, else "". ran: for which of the windows of its
-    batch, counted from 1; -1: none.
+    batch, counted from 1; -1: none. encoded: whether `encode` ran once.
     It cannot be copied or pickled: its buffers lie within each other.
     Raises UsageError for lanes and steps that are no whole numbers from 1 on, others from 0, and for a seed out of its
     range.
@@ -55,6 +55,7 @@ class Workspace:
         self.be, self.lanes, self.steps, self.params, self.train = be, lanes, steps, params, train
         self.kind = StateKind.of(be, parts, real, lanes)
         self.holds, self.ran = "", -1
+        self.encoded = False
         fields = fields_of(parts)
         self.batch = Batch(be, fields, real, lanes, steps, source=source, sequences=sequences, train=train)
         to = Binding(be, params, self.batch, train=train, seed=seed)

@@ -92,7 +92,7 @@ def arguments_of(op: FusedOp, dims: dict[str, int], dtype: str, rng: np.random.G
         elif name == "tickets":
             made.append(np.zeros(shape, np.int64))
         elif argument.kind == "index":
-            made.append(rng.integers(0, dims[argument.below], shape))
+            made.append(rng.integers(0, extent(argument.below, dims), shape))
         else:
             values = like(name, shape, rng)
             if op.name == "simple_relu_backward" and name == "h":

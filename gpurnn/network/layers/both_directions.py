@@ -92,6 +92,10 @@ class BothDirectionsPass(Pass):
     def d_first(self) -> Named:
         return self.ahead.d_first
 
+    def encode(self, batch: Batch) -> None:
+        self.ahead.encode(batch)
+        self.reverse.encode(self._reversed)
+
     def forward(self, batch: Batch) -> None:
         self.ahead.forward(batch)
         self._reverse_batch(batch)

@@ -94,6 +94,10 @@ class RecurrentPass(Pass):
     def d_first(self) -> Named:
         return self.loop.d_first
 
+    def encode(self, batch: Batch) -> None:
+        if self._start is not None:
+            self._start.encode(batch)
+
     def forward(self, batch: Batch) -> None:
         if self._start is not None:
             self._start.forward(batch)

@@ -23,6 +23,9 @@ class StartPass:
     def __init__(self, values: Named, errors: Named) -> None:
         self.values, self.errors = values, errors
 
+    def encode(self, batch: Batch) -> None:
+        """See `Pass.encode`."""
+
     def forward(self, batch: Batch) -> None:
         """Its values, where they depend on the window."""
 
