@@ -75,6 +75,9 @@ def like(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndar
         return np.round(values)
     if name.startswith("last") or (name == "target" and values.size > 1):
         values.reshape(-1)[rng.integers(values.size, size=1 + values.size // 9)] = np.nan
+    if name == "there":
+        values.reshape(-1)[0] = 1
+        return (values > -1).astype(float)
     if name in ("v", "scale", "weight", "total", "levels"):
         return np.abs(values)
     return values
