@@ -10,8 +10,8 @@ from gpurnn.network.batch import Batch
 from gpurnn.network.cells import CELLS
 from gpurnn.network.heads import SOFTMAX_XENT, XENT
 from gpurnn.network.layers.dropout import dropout_backward, dropout_forward
-from gpurnn.network.layers.linear import Linear
 from gpurnn.network.layers.recurrence import Recurrence
+from gpurnn.network.linear import Linear
 from gpurnn.network.params import Params
 from gpurnn.network.part import Binding
 from gpurnn.network.signal import Symbols

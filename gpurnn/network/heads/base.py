@@ -13,7 +13,7 @@ from gpurnn.fields import Field
 from gpurnn.network.batch import Batch
 from gpurnn.network.config import ModelConfig
 from gpurnn.network.heads.loss import WEIGHTED_LOSS
-from gpurnn.network.layers.linear import Linear
+from gpurnn.network.linear import Linear
 from gpurnn.network.params import Spec
 from gpurnn.network.part import Binding, Lane, Named, Part, Pass
 from gpurnn.network.signal import Signal

@@ -7,8 +7,8 @@ from gpurnn.fields import Field
 from gpurnn.network.batch import Batch
 from gpurnn.network.cells import CELLS, Cell
 from gpurnn.network.config import ModelConfig
-from gpurnn.network.layers.linear import error_at
 from gpurnn.network.layers.recurrence import Recurrence
+from gpurnn.network.linear import error_at
 from gpurnn.network.params import Spec
 from gpurnn.network.part import Binding, Lane, Named, Part, Pass
 from gpurnn.network.signal import Signal

@@ -12,7 +12,7 @@ from gpurnn.backend import Array
 from gpurnn.fields import Field
 from gpurnn.network.batch import Batch
 from gpurnn.network.config import ModelConfig
-from gpurnn.network.layers.linear import Linear
+from gpurnn.network.linear import Linear
 from gpurnn.network.params import Spec
 from gpurnn.network.part import Binding, Named
 from gpurnn.network.sequences import PAIR, TARGET_FIRST, THERE
