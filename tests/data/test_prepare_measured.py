@@ -317,6 +317,12 @@ REFUSED = [
     ("labels", "id,v,label\na,x,X\na,1,X\n", {"columns": "v"}, r"line 2, column v: 'x' is no number"),
     ("labels", "id,v,label\n", {}, r"no column is numbers|no rows but its header"),
     ("labels", "", {}, r"t0\.csv: the table is empty$"),
+    (
+        "labels",
+        "id,t,v,label\na,0.02,1,X\n",
+        {"time": "t"},
+        r"line 2, column t: '0\.02' is no time \(without `time` rows are steps in their order\); correct the row or",
+    ),
 ]
 
 

@@ -251,7 +251,8 @@ class TableReader:
             cells = [row[index] for index in self._time_at]
             time = self._times.read(cells) if cells else self._count
         except NoTime as error:
-            raise BadRow(self._told(place, self._time_at[0], " ".join(cells), str(error))) from None
+            reason = f"{error} (without `time` rows are steps in their order)" if self._wanted.target else str(error)
+            raise BadRow(self._told(place, self._time_at[0], " ".join(cells), reason)) from None
         key = row[self._key_at].strip() if self._key_at is not None else ""
         if self._key_at is not None and not key:
             raise BadRow(self._told(place, self._key_at, "", "names no series"))
