@@ -47,11 +47,11 @@ static void NAME(call_lane_check)(void *const *arrays, const Dims *dims) {
 }
 
 static void NAME(call_last_pool)(void *const *arrays, const Dims *dims) {
-    last_pool(dims->B, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
+    last_pool(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
 }
 
 static void NAME(call_last_pool_error)(void *const *arrays, const Dims *dims) {
-    last_pool_error(dims->B, dims->H, dims->N, arrays[0], arrays[1]);
+    last_pool_error(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
 }
 
 static void NAME(call_lstm_backward)(void *const *arrays, const Dims *dims) {
@@ -63,19 +63,19 @@ static void NAME(call_lstm_forward)(void *const *arrays, const Dims *dims) {
 }
 
 static void NAME(call_max_pool)(void *const *arrays, const Dims *dims) {
-    max_pool(dims->B, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
+    max_pool(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
 }
 
 static void NAME(call_max_pool_error)(void *const *arrays, const Dims *dims) {
-    max_pool_error(dims->B, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
+    max_pool_error(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1], arrays[2], arrays[3]);
 }
 
 static void NAME(call_mean_pool)(void *const *arrays, const Dims *dims) {
-    mean_pool(dims->B, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
+    mean_pool(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
 }
 
 static void NAME(call_mean_pool_error)(void *const *arrays, const Dims *dims) {
-    mean_pool_error(dims->B, dims->H, dims->N, arrays[0], arrays[1]);
+    mean_pool_error(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
 }
 
 static void NAME(call_quantile)(void *const *arrays, const Dims *dims) {
@@ -155,13 +155,13 @@ const Operation NAME(operations)[] = {
     {"huber_with_error", "*(N,K) (N,K) (N) (1) *(N)", NAME(call_huber_with_error)},
     {"lane_check", "(10)double *(B) (B,H)", NAME(call_lane_check)},
     {"last_pool", "(N,B,2H) (N,B,1) *(N,B,2H)", NAME(call_last_pool)},
-    {"last_pool_error", "*(N,B,2H) (N,B,1)", NAME(call_last_pool_error)},
+    {"last_pool_error", "(N,B,2H) (N,B,1) *(N,B,2H)", NAME(call_last_pool_error)},
     {"lstm_backward", "(B,H) (B,H) *(B,H) (B,H) (B,H) *(B,4H)", NAME(call_lstm_backward)},
     {"lstm_forward", "*(B,4H) (B,4H) (4H) (B,H) *(B,H) *(B,H) *(B,H)", NAME(call_lstm_forward)},
     {"max_pool", "(N,B,H) (N,B,1) *(N,B,H)", NAME(call_max_pool)},
-    {"max_pool_error", "*(N,B,H) (N,B,1) (N,B,H)", NAME(call_max_pool_error)},
+    {"max_pool_error", "(N,B,H) (N,B,1) *(N,B,H) (N,B,H)", NAME(call_max_pool_error)},
     {"mean_pool", "(N,B,H) (N,B,1) *(N,B,H)", NAME(call_mean_pool)},
-    {"mean_pool_error", "*(N,B,H) (N,B,1)", NAME(call_mean_pool_error)},
+    {"mean_pool_error", "(N,B,H) (N,B,1) *(N,B,H)", NAME(call_mean_pool_error)},
     {"quantile", "*(N,CQ) (N,C) *(N) (Q)", NAME(call_quantile)},
     {"quantile_with_error", "*(N,CQ) (N,C) (N) (1) *(N) (Q)", NAME(call_quantile_with_error)},
     {"rmsprop", "*(P) (P) *(P) *(P) (9)double (10)double", NAME(call_rmsprop)},

@@ -1,7 +1,8 @@
 /* Compiled bodies of operations, made by scripts/operations --write from their declarations in Python.
 
 Each is compiled for every instruction set and REAL. Arrays stand in C order. Of rows N and elements P a body
-gets those of one thread; first: the number of the first of its elements. */
+gets those of one thread; first: the number of the first of its elements. Where rows follow from one another,
+it gets B of all lanes. */
 #ifndef GPURNN_OPERATIONS_H
 #define GPURNN_OPERATIONS_H
 
@@ -79,9 +80,11 @@ void huber_with_error(int64_t K, int64_t N, REAL *restrict o, const REAL *restri
 
 void lane_check(int64_t B, int64_t H, const double *restrict ctl, REAL *restrict bad, const REAL *restrict last);
 
-void last_pool(int64_t B, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry, REAL *restrict z);
+void last_pool(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry,
+    REAL *restrict z);
 
-void last_pool_error(int64_t B, int64_t H, int64_t N, REAL *restrict d, const REAL *restrict carry);
+void last_pool_error(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict dz,
+    const REAL *restrict carry, REAL *restrict dy);
 
 void lstm_backward(int64_t B, int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, REAL *restrict e_c,
     const REAL *restrict c_prev, const REAL *restrict tc, REAL *restrict a);
@@ -89,14 +92,17 @@ void lstm_backward(int64_t B, int64_t H, const REAL *restrict dh_out, const REAL
 void lstm_forward(int64_t B, int64_t H, REAL *restrict a, const REAL *restrict r, const REAL *restrict b,
     const REAL *restrict c_prev, REAL *restrict c, REAL *restrict tc, REAL *restrict h);
 
-void max_pool(int64_t B, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry, REAL *restrict z);
+void max_pool(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry,
+    REAL *restrict z);
 
-void max_pool_error(int64_t B, int64_t H, int64_t N, REAL *restrict d, const REAL *restrict carry,
-    const REAL *restrict z);
+void max_pool_error(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict dz, const REAL *restrict carry,
+    REAL *restrict dy, const REAL *restrict z);
 
-void mean_pool(int64_t B, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry, REAL *restrict z);
+void mean_pool(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry,
+    REAL *restrict z);
 
-void mean_pool_error(int64_t B, int64_t H, int64_t N, REAL *restrict d, const REAL *restrict carry);
+void mean_pool_error(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict dz,
+    const REAL *restrict carry, REAL *restrict dy);
 
 void quantile(int64_t C, int64_t N, int64_t Q, REAL *restrict o, const REAL *restrict target, REAL *restrict losses,
     const REAL *restrict levels);

@@ -235,12 +235,12 @@ class CpuBackend(Backend):
     ) -> Callable[..., None]:
         """Threads share the rows of a compiled body that are called N or P, where all that it writes has such rows.
 
-        in_turn: not here, they follow from one another.
+        in_turn: they share B instead, since the rows follow from one another.
         """
         assert self._native is not None
         row = next((letter for letter in signature.dims if letter in "NP"), "")
         dims = signature.dims if run is None else {}
-        shared = not in_turn and all(want.leading == row for want in signature.expected if want.written)
+        shared = all(want.leading == row for want in signature.expected if want.written)
         call: Callable[..., None] = self._native.bind(
             signature.name,
             takes,
@@ -248,7 +248,7 @@ class CpuBackend(Backend):
             signature.dtype.itemsize,
             run,
             signature.check,
-            row if run is None else "",
+            "" if run is not None else "B" if in_turn else row,
             signature.rows,
             self._threads if shared else 1,
             "".join(dims),

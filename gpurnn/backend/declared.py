@@ -57,7 +57,7 @@ class FusedOp:
     source: CUDA C file, compiled with REAL (float or double), each dimension but N and the constants defined; None: the
     NumPy-style body runs on CuPy.
     constants: whole numbers that bodies in C and CUDA C know by name, such as places in an array.
-    in_turn: whether rows N follow from one another, so that threads of the CPU cannot share them.
+    in_turn: whether rows N follow from one another; then threads of the CPU share B, the second axis of each argument.
     Raises ValueError for arguments of which nothing can be made.
     """
 

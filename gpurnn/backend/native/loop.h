@@ -6,9 +6,10 @@
 
 #define MOST_ARGUMENTS 64 /* of a compiled body: as many as a mask of arguments has bits */
 
-/* Dimensions by their letters. N and P, which threads share: those of this call; first: the number of the first. */
+/* Dimensions by their letters. What threads share, N, P or B: those of this call; first: the number of the first; lanes: how
+   many B are in all. */
 typedef struct {
-    int64_t B, C, H, K, N, P, Q, first;
+    int64_t B, C, H, K, N, P, Q, first, lanes;
 } Dims;
 
 /* Calls a compiled body with its arguments, the arrays of the operation in their order; see operations.c. */

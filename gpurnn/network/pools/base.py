@@ -23,6 +23,18 @@ FLAGS = Argument(("B", "1"), "flag")
 """Scratch: which lanes begin a sequence."""
 
 
+def forward_arguments(width: str) -> dict[str, Argument]:
+    """Those of a `Pool.forward_op` over rows of this width."""
+    rows = ("N", "B", width)
+    return {"y": Argument(rows), "carry": CARRY, "z": Argument(rows, written=True)}
+
+
+def error_arguments(width: str) -> dict[str, Argument]:
+    """Those of a `Pool.backward_op` over rows of this width."""
+    rows = ("N", "B", width)
+    return {"dz": Argument(rows), "carry": CARRY, "dy": Argument(rows, written=True)}
+
+
 def begins(xp: Any, carry: Array, t: int, lanes: Array) -> Array:
     """`lanes` (B, 1), overwritten: those that begin a sequence at step t; behind the last step all do."""
     if 0 < t < len(carry):
@@ -39,7 +51,7 @@ class Pool(Part):
 
     - carry (N, B, 1): read only. y (N, B, E): what the layers hand on, read only.
     - z (N, B, E): what the pool hands on; `forward_op` overwrites it, `backward_op` reads it.
-    - d (N, B, E): the error of z, which `backward_op` overwrites with that of y.
+    - dz, dy (N, B, E): their errors; `backward_op` reads the one and overwrites the other.
     """
 
     name = "pool"
@@ -67,33 +79,35 @@ class Pool(Part):
 
 
 class PoolPass(Pass):
-    """z in a buffer of its own; its error too, which `backward` overwrites with that of what was read."""
+    """z in a buffer of its own; its error too, so that it outlasts the backward pass of the parts below."""
 
     y: Rows
 
     def __init__(self, part: Pool, to: Binding, x: Rows) -> None:
-        error = to.empty(to.rows, part.outputs) if to.train else None
+        error = to.empty(to.rows, part.outputs) if x.error is not None else None
         super().__init__(part, to.dense(to.empty(to.rows, part.outputs), error))
-        self._x = x
+        self._be, self._batch = to.be, to.batch
+        arrays = {"y": x.value, "z": self.y.value, "dz": error, "dy": x.error}
         shape = (to.steps, to.lanes, part.outputs)
-        self._arrays = {"carry": to.batch.carry, "y": x.value.reshape(shape), "z": self.y.value.reshape(shape)}
+        self._arrays = {name: array.reshape(shape) for name, array in arrays.items() if array is not None}
+        self._arrays["carry"] = to.batch.carry
         self._forward = _Bound(to, part.forward_op, part.dims)
-        if error is not None:
-            self._error, self._arrays["d"] = error.reshape(shape), error.reshape(shape)
-            self._backward = _Bound(to, part.backward_op, part.dims)
+        self._backward = None if error is None else _Bound(to, part.backward_op, part.dims)
 
     def forward(self, batch: Batch) -> None:
         self._forward(batch.steps, self._arrays)
 
     def backward(self, batch: Batch) -> None:
-        if self._x.error is not None:
+        if self._backward is not None:
             self._backward(batch.steps, self._arrays)
-            n = batch.steps * batch.lanes
-            assert self.y.error is not None
-            self._x.error[:n] = self.y.error[:n]
 
     def errors_at(self, t: int, dy: Array | None) -> tuple[dict[str, Array], Array | None]:
-        return {}, None if self._x.error is None else self._error[t]
+        """Anew, of the whole window: parts below have used the error that `backward` left."""
+        if self._backward is None:
+            return {}, None
+        errors = self._be.empty(self._arrays["dz"].shape, self._arrays["dz"].dtype)
+        self._backward(self._batch.steps, self._arrays | {"dy": errors})
+        return {}, errors[t]
 
 
 class _Bound:

@@ -11,7 +11,7 @@ from gpurnn.backend import Argument, Array, FusedOp
 from gpurnn.exceptions import UsageError
 from gpurnn.network.config import ModelConfig
 from gpurnn.network.part import Binding, Lane, Pass
-from gpurnn.network.pools.base import CARRY, FLAGS, SOURCE, Pool, begins
+from gpurnn.network.pools.base import FLAGS, SOURCE, Pool, begins, error_arguments, forward_arguments
 from gpurnn.network.signal import Signal
 
 
@@ -23,31 +23,23 @@ def last_pool(xp: Any, y: Array, carry: Array, z: Array, lanes: Array) -> None:
         xp.copyto(z[t, :, hidden:], z[t - 1, :, hidden:], where=xp.logical_not(begins(xp, carry, t, lanes), out=lanes))
 
 
-def last_pool_error(xp: Any, d: Array, carry: Array, lanes: Array, total: Array) -> None:
-    """d: the error of z, overwritten with that of y: against time all of a sequence's is that of its first step."""
-    hidden = d.shape[2] // 2
+def last_pool_error(xp: Any, dz: Array, carry: Array, dy: Array, lanes: Array, total: Array) -> None:
+    """dy: overwritten; against time all of a sequence's dz is that of its first step. dz, carry: read only."""
+    hidden = dz.shape[2] // 2
     total.fill(0)
-    for t in reversed(range(len(d))):
-        reverse, begin = d[t, :, hidden:], begins(xp, carry, t, lanes)
-        xp.add(total, reverse, out=total)
-        reverse.fill(0)
-        xp.copyto(reverse, total, where=begin, casting="same_kind")
+    for t in reversed(range(len(dz))):
+        begin = begins(xp, carry, t, lanes)
+        xp.add(total, dz[t, :, hidden:], out=total)
+        dy[t, :, :hidden] = dz[t, :, :hidden]
+        dy[t, :, hidden:] = 0
+        xp.copyto(dy[t, :, hidden:], total, where=begin, casting="same_kind")
         xp.copyto(total, 0, where=begin)
 
 
-_ROWS = ("N", "B", "2H")
-_WRITTEN, _SCRATCH = Argument(_ROWS, written=True), {"lanes": FLAGS}
-LAST_POOL = FusedOp(
-    "last_pool", {"y": Argument(_ROWS), "carry": CARRY, "z": _WRITTEN}, last_pool, _SCRATCH, SOURCE, in_turn=True
-)
-LAST_POOL_ERROR = FusedOp(
-    "last_pool_error",
-    {"d": _WRITTEN, "carry": CARRY},
-    last_pool_error,
-    _SCRATCH | {"total": Argument(("B", "H"), "double")},
-    SOURCE,
-    in_turn=True,
-)
+_SCRATCH = {"lanes": FLAGS}
+_OF_ERROR = _SCRATCH | {"total": Argument(("B", "H"), "double")}
+LAST_POOL = FusedOp("last_pool", forward_arguments("2H"), last_pool, _SCRATCH, SOURCE, in_turn=True)
+LAST_POOL_ERROR = FusedOp("last_pool_error", error_arguments("2H"), last_pool_error, _OF_ERROR, SOURCE, in_turn=True)
 
 
 class Last(Pool):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpurnn.backend import Argument, Array, FusedOp
-from gpurnn.network.pools.base import CARRY, FLAGS, SOURCE, Pool, begins
+from gpurnn.network.pools.base import CARRY, FLAGS, SOURCE, Pool, begins, error_arguments, forward_arguments
 
 
 def mean_pool(xp: Any, y: Array, carry: Array, z: Array, lanes: Array, total: Array, count: Array) -> None:
@@ -19,15 +19,15 @@ def mean_pool(xp: Any, y: Array, carry: Array, z: Array, lanes: Array, total: Ar
         xp.divide(z[t], n, out=z[t])
 
 
-def mean_pool_error(xp: Any, d: Array, carry: Array, lanes: Array, total: Array, count: Array) -> None:
-    """d: the error of z, overwritten with that of y: the sum over the steps from here on, each divided by its n."""
-    for t in range(len(d)):
+def mean_pool_error(xp: Any, dz: Array, carry: Array, dy: Array, lanes: Array, total: Array, count: Array) -> None:
+    """dy: overwritten with the sum of dz over the steps from here on, each divided by its n. dz, carry: read only."""
+    for t in range(len(dz)):
         _count(xp, begins(xp, carry, t, lanes), count, t)
-    for t in reversed(range(len(d))):
+    for t in reversed(range(len(dz))):
         xp.copyto(total, 0, where=begins(xp, carry, t + 1, lanes))
-        xp.divide(d[t], count[t], out=d[t])
-        xp.add(total, d[t], out=total)
-        d[t] = total
+        xp.divide(dz[t], count[t], out=dy[t])
+        xp.add(total, dy[t], out=total)
+        dy[t] = total
 
 
 def _count(xp: Any, begin: Array, count: Array, t: int) -> None:
@@ -36,15 +36,9 @@ def _count(xp: Any, begin: Array, count: Array, t: int) -> None:
     xp.copyto(count[t], 1, where=begin)
 
 
-_ROWS = ("N", "B", "H")
-_WRITTEN = Argument(_ROWS, written=True)
 _SCRATCH = {"lanes": FLAGS, "total": Argument(("B", "H"), "double"), "count": CARRY}
-MEAN_POOL = FusedOp(
-    "mean_pool", {"y": Argument(_ROWS), "carry": CARRY, "z": _WRITTEN}, mean_pool, _SCRATCH, SOURCE, in_turn=True
-)
-MEAN_POOL_ERROR = FusedOp(
-    "mean_pool_error", {"d": _WRITTEN, "carry": CARRY}, mean_pool_error, _SCRATCH, SOURCE, in_turn=True
-)
+MEAN_POOL = FusedOp("mean_pool", forward_arguments("H"), mean_pool, _SCRATCH, SOURCE, in_turn=True)
+MEAN_POOL_ERROR = FusedOp("mean_pool_error", error_arguments("H"), mean_pool_error, _SCRATCH, SOURCE, in_turn=True)
 
 
 class Mean(Pool):

@@ -4,8 +4,8 @@
 enum { BLOCK = 256 }; /* columns whose sums are kept at hand: they stay in the cache */
 
 /* Whether a sequence begins in this lane at step t; behind the last step one does. */
-INLINE int begins(const REAL *restrict carry, int64_t t, int64_t N, int64_t B, int64_t lane) {
-    return t == 0 || t == N || carry[t * B + lane] == 0;
+INLINE int begins(const REAL *restrict carry, int64_t t, int64_t N, int64_t lanes, int64_t lane) {
+    return t == 0 || t == N || carry[t * lanes + lane] == 0;
 }
 
 INLINE int64_t smaller(int64_t a, int64_t b) {
@@ -13,21 +13,22 @@ INLINE int64_t smaller(int64_t a, int64_t b) {
 }
 
 void mean_pool(
-    int64_t B, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry, REAL *restrict z) {
+    int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry,
+    REAL *restrict z) {
     double total[BLOCK];
     for (int64_t lane = 0; lane < B; lane++)
         for (int64_t first = 0; first < H; first += BLOCK) {
             int64_t columns = smaller(BLOCK, H - first), count = 0;
             for (int64_t t = 0; t < N; t++) {
-                const REAL *row = y + (t * B + lane) * H + first;
-                REAL *to = z + (t * B + lane) * H + first;
-                if (begins(carry, t, N, B, lane)) {
+                const REAL *from = y + (t * lanes + lane) * H + first;
+                REAL *to = z + (t * lanes + lane) * H + first;
+                if (begins(carry, t, N, lanes, lane)) {
                     memset(total, 0, sizeof total);
                     count = 0;
                 }
                 count++;
                 for (int64_t j = 0; j < columns; j++) {
-                    total[j] += row[j];
+                    total[j] += from[j];
                     to[j] = (REAL)total[j] / (REAL)count;
                 }
             }
@@ -35,27 +36,30 @@ void mean_pool(
 }
 
 /* How many steps of its sequence a lane has read after step t. */
-INLINE int64_t steps_read(const REAL *restrict carry, int64_t t, int64_t N, int64_t B, int64_t lane) {
+INLINE int64_t steps_read(const REAL *restrict carry, int64_t t, int64_t N, int64_t lanes, int64_t lane) {
     int64_t count = 1;
-    for (; !begins(carry, t, N, B, lane); t--)
+    for (; !begins(carry, t, N, lanes, lane); t--)
         count++;
     return count;
 }
 
-void mean_pool_error(int64_t B, int64_t H, int64_t N, REAL *restrict d, const REAL *restrict carry) {
+void mean_pool_error(
+    int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict dz, const REAL *restrict carry,
+    REAL *restrict dy) {
     double total[BLOCK];
     for (int64_t lane = 0; lane < B; lane++)
         for (int64_t first = 0; first < H; first += BLOCK) {
             int64_t columns = smaller(BLOCK, H - first), count = 0;
             for (int64_t t = N - 1; t >= 0; t--) {
-                REAL *row = d + (t * B + lane) * H + first;
-                if (begins(carry, t + 1, N, B, lane)) {
+                const REAL *from = dz + (t * lanes + lane) * H + first;
+                REAL *to = dy + (t * lanes + lane) * H + first;
+                if (begins(carry, t + 1, N, lanes, lane)) {
                     memset(total, 0, sizeof total);
-                    count = steps_read(carry, t, N, B, lane);
+                    count = steps_read(carry, t, N, lanes, lane);
                 }
                 for (int64_t j = 0; j < columns; j++) {
-                    total[j] += row[j] / (REAL)count;
-                    row[j] = (REAL)total[j];
+                    total[j] += from[j] / (REAL)count;
+                    to[j] = (REAL)total[j];
                 }
                 count--;
             }
@@ -63,33 +67,34 @@ void mean_pool_error(int64_t B, int64_t H, int64_t N, REAL *restrict d, const RE
 }
 
 void max_pool(
-    int64_t B, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry, REAL *restrict z) {
+    int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry,
+    REAL *restrict z) {
     for (int64_t t = 0; t < N; t++)
-        for (int64_t lane = 0; lane < B; lane++, y += H, z += H) {
-            const REAL *before = begins(carry, t, N, B, lane) ? NULL : z - B * H;
-            if (before == NULL)
-                memcpy(z, y, (size_t)H * sizeof(REAL));
-            else
-                for (int64_t j = 0; j < H; j++)
-                    z[j] = y[j] > before[j] || y[j] != y[j] ? y[j] : before[j];
+        for (int64_t lane = 0; lane < B; lane++) {
+            const REAL *from = y + (t * lanes + lane) * H;
+            REAL *to = z + (t * lanes + lane) * H;
+            const REAL *before = begins(carry, t, N, lanes, lane) ? from : to - lanes * H;
+            for (int64_t j = 0; j < H; j++)
+                to[j] = from[j] > before[j] || from[j] != from[j] ? from[j] : before[j];
         }
 }
 
 void max_pool_error(
-    int64_t B, int64_t H, int64_t N, REAL *restrict d, const REAL *restrict carry, const REAL *restrict z) {
+    int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict dz, const REAL *restrict carry,
+    REAL *restrict dy, const REAL *restrict z) {
     double total[BLOCK];
     for (int64_t lane = 0; lane < B; lane++)
         for (int64_t first = 0; first < H; first += BLOCK) {
             int64_t columns = smaller(BLOCK, H - first);
             memset(total, 0, sizeof total);
             for (int64_t t = N - 1; t >= 0; t--) {
-                int64_t place = (t * B + lane) * H + first;
-                int begin = begins(carry, t, N, B, lane);
-                const REAL *largest = z + place, *before = begin ? largest : largest - B * H;
+                int64_t place = (t * lanes + lane) * H + first;
+                int begin = begins(carry, t, N, lanes, lane);
+                const REAL *largest = z + place, *before = begin ? largest : largest - lanes * H;
                 for (int64_t j = 0; j < columns; j++) {
-                    double sum = total[j] + d[place + j];
+                    double sum = total[j] + dz[place + j];
                     int rose = begin || largest[j] != before[j];
-                    d[place + j] = rose ? (REAL)sum : 0;
+                    dy[place + j] = rose ? (REAL)sum : 0;
                     total[j] = rose ? 0 : sum;
                 }
             }
@@ -97,26 +102,33 @@ void max_pool_error(
 }
 
 void last_pool(
-    int64_t B, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry, REAL *restrict z) {
+    int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry,
+    REAL *restrict z) {
     for (int64_t t = 0; t < N; t++)
-        for (int64_t lane = 0; lane < B; lane++, y += 2 * H, z += 2 * H) {
-            memcpy(z, y, (size_t)H * sizeof(REAL));
-            memcpy(z + H, begins(carry, t, N, B, lane) ? y + H : z + H - B * 2 * H, (size_t)H * sizeof(REAL));
+        for (int64_t lane = 0; lane < B; lane++) {
+            const REAL *from = y + (t * lanes + lane) * 2 * H;
+            REAL *to = z + (t * lanes + lane) * 2 * H;
+            const REAL *reverse = begins(carry, t, N, lanes, lane) ? from : to - lanes * 2 * H;
+            memcpy(to, from, (size_t)H * sizeof(REAL));
+            memcpy(to + H, reverse + H, (size_t)H * sizeof(REAL));
         }
 }
 
-void last_pool_error(int64_t B, int64_t H, int64_t N, REAL *restrict d, const REAL *restrict carry) {
+void last_pool_error(
+    int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict dz, const REAL *restrict carry,
+    REAL *restrict dy) {
     double total[BLOCK];
     for (int64_t lane = 0; lane < B; lane++)
         for (int64_t first = 0; first < H; first += BLOCK) {
             int64_t columns = smaller(BLOCK, H - first);
             memset(total, 0, sizeof total);
             for (int64_t t = N - 1; t >= 0; t--) {
-                REAL *row = d + (t * B + lane) * 2 * H + H + first;
-                int begin = begins(carry, t, N, B, lane);
+                int64_t place = (t * lanes + lane) * 2 * H + first;
+                int begin = begins(carry, t, N, lanes, lane);
+                memcpy(dy + place, dz + place, (size_t)columns * sizeof(REAL));
                 for (int64_t j = 0; j < columns; j++) {
-                    double sum = total[j] + row[j];
-                    row[j] = begin ? (REAL)sum : 0;
+                    double sum = total[j] + dz[place + H + j];
+                    dy[place + H + j] = begin ? (REAL)sum : 0;
                     total[j] = begin ? 0 : sum;
                 }
             }

@@ -29,7 +29,8 @@ extern "C" __global__ void mean_pool(const REAL* __restrict__ y, const REAL* __r
 }
 
 LAUNCH(B * H, 256)
-extern "C" __global__ void mean_pool_error(REAL* __restrict__ d, const REAL* __restrict__ carry, int n)
+extern "C" __global__ void mean_pool_error(const REAL* __restrict__ dz, const REAL* __restrict__ carry,
+                                           REAL* __restrict__ dy, int n)
 {
     COLUMN
     double total = 0;
@@ -42,8 +43,8 @@ extern "C" __global__ void mean_pool_error(REAL* __restrict__ d, const REAL* __r
             for (int before = t; !begins(carry, before, n, lane); before--)
                 count++;
         }
-        total += (double)(d[i] / (REAL)count);
-        d[i] = (REAL)total;
+        total += (double)(dz[i] / (REAL)count);
+        dy[i] = (REAL)total;
         count--;
     }
 }
@@ -63,16 +64,16 @@ extern "C" __global__ void max_pool(const REAL* __restrict__ y, const REAL* __re
 }
 
 LAUNCH(B * H, 256)
-extern "C" __global__ void max_pool_error(REAL* __restrict__ d, const REAL* __restrict__ carry,
-                                          const REAL* __restrict__ z, int n)
+extern "C" __global__ void max_pool_error(const REAL* __restrict__ dz, const REAL* __restrict__ carry,
+                                          REAL* __restrict__ dy, const REAL* __restrict__ z, int n)
 {
     COLUMN
     double total = 0;
     for (int t = n - 1; t >= 0; t--) {
         const long long i = (long long)t * B * H + column;
         const bool rose = begins(carry, t, n, lane) || z[i] != z[i - B * H];
-        total += (double)d[i];
-        d[i] = rose ? (REAL)total : REAL(0);
+        total += (double)dz[i];
+        dy[i] = rose ? (REAL)total : REAL(0);
         total = rose ? 0.0 : total;
     }
 }
@@ -92,15 +93,17 @@ extern "C" __global__ void last_pool(const REAL* __restrict__ y, const REAL* __r
 }
 
 LAUNCH(B * H, 256)
-extern "C" __global__ void last_pool_error(REAL* __restrict__ d, const REAL* __restrict__ carry, int n)
+extern "C" __global__ void last_pool_error(const REAL* __restrict__ dz, const REAL* __restrict__ carry,
+                                           REAL* __restrict__ dy, int n)
 {
     COLUMN
     double total = 0;
     for (int t = n - 1; t >= 0; t--) {
-        const long long i = ((long long)t * B + lane) * 2 * H + H + column % H;
+        const long long i = ((long long)t * B + lane) * 2 * H + column % H;
         const bool begin = begins(carry, t, n, lane);
-        total += (double)d[i];
-        d[i] = begin ? (REAL)total : REAL(0);
+        total += (double)dz[i + H];
+        dy[i] = dz[i];
+        dy[i + H] = begin ? (REAL)total : REAL(0);
         total = begin ? 0.0 : total;
     }
 }
