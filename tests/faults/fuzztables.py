@@ -2,6 +2,7 @@
 
 import random
 import resource
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,10 @@ from gpurnn.data.series.form import Form
 from gpurnn.data.series.options import SeriesOptions, series_options
 from gpurnn.data.series.reader import BadRow, TableReader, Wanted
 from gpurnn.data.series.sniff import find_form
+from gpurnn.data.stream.sequences import sequences_of
 from gpurnn.exceptions import DataError, UsageError
+from gpurnn.generation.predict import open_table
+from gpurnn.generation.stretches import Stretches
 
 WHOLE_EVERY = 20  # so many tables are only read for one that becomes a corpus
 LONGEST_MESSAGE = 600
@@ -112,8 +116,8 @@ OPTIONS = [
     {"time": "time", "key": "key", "columns": "a,b", "date_order": "day", "decimal": "comma", "encoding": "latin-1"},
     {"what": "labels", "key": "key", "columns": "a,b", "target": "note", "split": (1, 0, 0)},
     {"what": "labels", "key": "key", "time": "time", "target": "note", "split": (0.5, 0, 0.5)},
-    {"what": "tags", "columns": "a,b", "target": "note"},
-    {"what": "tags", "key": "note", "time": "time", "columns": "a", "target": "key", "fill": 1},
+    {"what": "tags", "columns": "a,b", "target": "note", "split": (1, 0, 0)},
+    {"what": "tags", "key": "note", "time": "time", "columns": "a", "target": "key", "fill": 1, "split": (1, 0, 0)},
 ]
 
 
@@ -231,3 +235,19 @@ def _make_corpus(folder: Path, data: bytes, options: SeriesOptions) -> None:
         assert left in (["made.h5", "table.csv"], ["table.csv"]), left
     with Corpus.open(target) as corpus:
         corpus.verify()
+        if options.what is not None and corpus.splits["train"] == sum(corpus.splits.values()):
+            _read_to_predict(data, corpus)
+
+
+def _read_to_predict(data: bytes, corpus: Corpus) -> None:
+    """Raises AssertionError where the sequences that a model predicts of are not those that it is trained on."""
+    columns = corpus.columns
+    series: dict[str, Stretches] = {}
+    try:
+        for record in open_table([data], "table", columns).records():
+            series.setdefault(record.key, Stretches(columns, record.key)).add(record)
+    except DataError:
+        return  # rows have to be in the order of their times there
+    found = Counter(rows.tobytes() for each in series.values() for rows in each.sequences())
+    stored = Counter(rows.tobytes() for rows, _ in sequences_of(corpus.split("train"), columns))
+    assert found == stored, "to predict its sequences are others"
