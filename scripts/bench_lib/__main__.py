@@ -17,10 +17,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from bench_lib import cases, report
+from bench_lib import cases, report, whole
 from bench_lib.cases import Case
 from bench_lib.check import check
-from bench_lib.measure import as_json, measure
+from bench_lib.measure import ROUNDS, as_json, measure
 from bench_lib.outputs import output_file
 from bench_lib.packed import check_packed
 from bench_lib.process import THREADS, Process, ProgramError
@@ -36,6 +36,9 @@ _BUSY = 0.5
 _MEMORY_CASE = Case("lstm", 64, 128, 512, 100)
 _SAMPLING = {"hidden": 512, "symbols": 100, "seconds": 1.0}
 _SAMPLING_ROUNDS = 5
+_WHOLE_SECONDS = 0.3
+_UNWRITTEN = ("check", "memory", "sampling", "series", "whole", "quality")
+"""What `--json` does not go with."""
 
 
 def main() -> int:
@@ -47,11 +50,12 @@ def main() -> int:
     what.add_argument("--memory", action="store_true", help=f"peak memory of a training process at {_MEMORY_CASE}")
     what.add_argument("--sampling", action="store_true", help="symbols a second, LSTM H=512, one stream")
     what.add_argument("--series", action="store_true", help="targets a second of forecasts, streamed and re-read")
+    what.add_argument("--whole", action="store_true", help="what boundaries, both directions and pools cost")
     what.add_argument("--quality", type=Path, metavar="CORPUS", help="loss of an LSTM after --minutes of training")
     parser.add_argument("--minutes", type=float, default=3.0, help="of --quality; %(default)g unless given")
     parser.add_argument("--json", type=output_file, metavar="FILE", help="write the results of the timing there, too")
     arguments = parser.parse_args()
-    if arguments.json and any(getattr(arguments, n) for n in ("check", "memory", "sampling", "series", "quality")):
+    if arguments.json and any(getattr(arguments, n) for n in _UNWRITTEN):
         parser.error("--json goes with the timing only")
     try:
         if arguments.check:
@@ -62,6 +66,8 @@ def main() -> int:
             return _sampling()
         if arguments.series:
             return _series()
+        if arguments.whole:
+            return _whole()
         if arguments.quality:
             return _quality(arguments.quality.resolve(), arguments.minutes)
         return _timing(cases.quick() if arguments.quick else cases.grid(), arguments)
@@ -221,6 +227,16 @@ def _series() -> int:
             raise ProgramError("no peer to compare with")
         for line in told(compare(processes, corpus)):
             print(line)
+    return 0
+
+
+def _whole() -> int:
+    """One cell after the other, gpurnn alone."""
+    with ExitStack() as stack:
+        process = _start_all(stack, ("gpurnn",))["gpurnn"]
+        for cell in whole.CELLS:
+            times = process.ask("whole", cell=cell, seconds=_WHOLE_SECONDS, rounds=ROUNDS)["seconds"]
+            _print(whole.told(cell, times))
     return 0
 
 

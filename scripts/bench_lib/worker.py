@@ -128,6 +128,12 @@ class Worker:
         found: dict[str, Any] = self._beside("packed_ours", "torch_packed").trace(Packed(**case))
         return found
 
+    def whole(self, cell: str, seconds: float, rounds: int) -> dict[str, Any]:
+        """Seconds of a window of whole sequences, by variant."""
+        from bench_lib.whole import measure
+
+        return {"seconds": measure(cell, seconds, rounds)}
+
     def series(self, corpus: str) -> dict[str, Any]:
         """Make the forecasts of a corpus of series ready; the outputs of its first windows, before any training."""
         self._series = self._beside("series", "torch_series").Program(Path(corpus))
