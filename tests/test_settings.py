@@ -40,6 +40,14 @@ def made(config: type, **changes: Any) -> Any:
     return config(**(CONFIGS[config] | changes))
 
 
+NEEDED: dict[str, dict[str, Any]] = {
+    "label_smoothing": {"head": "smoothed_softmax"},
+    "source": {"encoder": ("recurrent",)},
+    "source_embedding": {"source": 2, "encoder": ("recurrent",)},
+}
+"""What a field does not stand without."""
+
+
 @pytest.mark.parametrize(("config", "name", "kind"), FIELDS, ids=[f"{c.__name__}-{n}" for c, n, _ in FIELDS])
 def test_a_field_takes_nothing_but_what_it_is_declared_to_be(config: type, name: str, kind: Any):
     for bad in BAD.get(base_of(kind), [{}, None, "lstm"]):
@@ -53,8 +61,7 @@ def test_numbers_of_numpy_become_plain_ones(config: type, name: str, kind: Any):
     given = {int: np.int16(3), float: np.float32(0.5)}.get(base_of(kind), getattr(made(config), name))
     if choices := choices_of(kind):
         given = list(choices)[-1]
-    needed = {"label_smoothing": {"head": "smoothed_softmax"}}.get(name, {})
-    value = getattr(made(config, **needed, **{name: given}), name)
+    value = getattr(made(config, **NEEDED.get(name, {}) | {name: given}), name)
     assert value == given
     assert type(value) is base_of(kind)
 

@@ -14,6 +14,7 @@ from gpurnn.api.labels import labels_of
 from gpurnn.api.table import table_of_parts
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream import Cursor, Window
 from gpurnn.data.text.language import Language
@@ -180,6 +181,10 @@ class TrainedModel:
         elif isinstance(meaning, Labelling):
             of = f"{meaning.inputs:,} {'columns' if meaning.vocabulary is None else meaning.vocabulary.kind}"
             of = f"{of} that gives {len(meaning.labels):,} {meaning.what}"
+        elif isinstance(meaning, PairLanguage):
+            source = meaning.source
+            of = f"{meaning.vectors:,} numbers" if source is None else f"{len(source):,} {source.kind}"
+            of = f"{of} that makes {len(meaning.vocabulary):,} {meaning.vocabulary.kind}"
         else:
             of = f"{meaning.inputs:,} columns that forecasts {', '.join(self.forecast.names)}"
         head = f"{config.cell} of {of}, {config.dtype}, on {be.device}"

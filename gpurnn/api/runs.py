@@ -60,6 +60,8 @@ def train(  # type: ignore[empty-body]
     label_smoothing: float = 0.0,
     cut: bool = False,
     context: int = 0,
+    attention: str | None = None,
+    target_bptt: int | None = None,
     resume: AnyPath | None = None,
     init_from: AnyPath | None = None,
     allow_inexact: bool = False,
@@ -139,7 +141,7 @@ def train(  # type: ignore[empty-body]
     Labels and tags, of a corpus that has them
     layout: whole: a window holds whole sequences, side by side, as is so unless given; through: long ones go on from
         window to window, and their state with them.
-    both_directions: Read each sequence from its end, too, by layers of their own.
+    both_directions: Read each sequence from its end, too, by layers of their own; of pairs the source.
     pool: What a label is told from: the last state, as is so unless given, or the mean or max of all states of the
         sequence.
     class_weights: What an error costs: balanced, the same for all labels together; or LABEL=W, one or a list; the
@@ -147,6 +149,10 @@ def train(  # type: ignore[empty-body]
     label_smoothing: Part of each target that is spread over all labels.
     cut: Cut sequences that are longer than a window into pieces; of labels the last piece is taken.
     context: Steps before and after each piece that it sees, too, but does not learn from.
+
+    Pairs, of a corpus that has them
+    attention: What each step of the target sees of the source besides: none, as is so unless given, dot or additive.
+    target_bptt: Steps of a window for targets; as the longest one needs unless given; bptt is for sources then.
 
     When to stop
     epochs: After so many epochs since the run began.

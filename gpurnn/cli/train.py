@@ -63,12 +63,18 @@ def _show_beginning(trainer: Trainer, settings: dict[str, Any]) -> None:
 
 
 def _widths(learner: Learner) -> str:
-    """What a forecast, or a label, is made from, and of; nothing of text."""
+    """What a forecast, a label or a text is made from, and how many there are; nothing of language models."""
     model, config, kind = learner.model, learner.config, learner.corpus.kind
     if kind in ("labels", "tags"):
         read = "symbols" if model.config.symbols else "columns"
         both = "both directions, " if "both_directions" in model.config.stack else ""
         return f"{both}{model.config.input_width:,} {read} to {model.config.output_width:,} {kind}, "
+    if kind in ("pairs", "captions"):
+        network = model.config
+        read = f"{network.source:,} symbols" if network.source else f"{network.vectors:,} numbers"
+        both = "both directions, " if "both_directions" in network.encoder else ""
+        attention = f"attention {network.attention}, " if network.attention else ""
+        return f"{both}{attention}{read} to {network.symbols:,} symbols, "
     if kind != "series":
         return ""
     targets = ", ".join(f"{name}+{ahead}" for name in config.target for ahead in config.ahead)
@@ -114,6 +120,8 @@ _USE = {
     "series": "forecast: gpurnn predict",
     "labels": "label:    gpurnn predict",
     "tags": "tag:      gpurnn predict",
+    "pairs": "use:      gpurnn predict",
+    "captions": "use:      gpurnn predict",
 }
 """What is done with a model, by the kind of corpus, of all kinds but text."""
 

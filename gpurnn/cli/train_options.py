@@ -23,6 +23,7 @@ from gpurnn.training.trainer import CHECKPOINT_MINUTES
 _run = options_of(train, "Run")
 _forecast = options_of(train, "Forecast, of a corpus of measured series")
 _labelled = options_of(train, "Labels and tags, of a corpus that has them")
+_pairs = options_of(train, "Pairs, of a corpus that has them")
 _stop = options_of(train, "When to stop")
 _network = options_of(train, "Network")
 _windows = options_of(train, "Windows")
@@ -71,6 +72,8 @@ _OPTIONS = (
     setting(_labelled, ModelConfig, "--label-smoothing"),
     _labelled("--cut", is_flag=True),
     setting(_labelled, TrainConfig, "--context"),
+    _pairs("--attention", type=click.Choice(("none", "dot", "additive"))),
+    setting(_pairs, TrainConfig, "--target-bptt", default=None),
     _limit("--epochs"),
     _limit("--windows"),
     _limit("--minutes"),

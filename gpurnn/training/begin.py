@@ -27,7 +27,7 @@ from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import Warn, new_run, resumed_run
 from gpurnn.training.snapshot import load_config
 from gpurnn.training.tasks import kind_of, task_of
-from gpurnn.training.tasks.labelled import BOTH_DIRECTIONS
+from gpurnn.training.tasks.base import BOTH_DIRECTIONS
 from gpurnn.training.trainer import Trainer
 
 _C = TypeVar("_C")
@@ -113,7 +113,7 @@ def _backend(given: Settings, precision: str) -> Backend:
 
 def _config(given: Settings, corpus: Corpus, begun: Checkpoint | None) -> TrainConfig:
     """The settings of a new run, from those given, the size of the corpus, and the run that it begins with."""
-    given = _listed(given)
+    given = _settled(given)
     kind = kind_of(corpus)
     defaults = kind.defaults(corpus, given)
     lanes, bptt = kind.geometry(corpus, given, defaults)
@@ -128,8 +128,9 @@ def _config(given: Settings, corpus: Corpus, begun: Checkpoint | None) -> TrainC
     return replace(config, schedule=_schedule(given, epoch, task.usual_decay), validate_every=every)
 
 
-def _listed(given: Settings) -> dict[str, Any]:
-    """The settings with a list of one where one name or number was given instead of a list."""
+def _settled(given: Settings) -> dict[str, Any]:
+    """The settings with a list of one where one name or number was given for a list, and without attention of none."""
+    given = {name: value for name, value in given.items() if (name, value) != ("attention", "none")}
     lists = {name: given[name] for name in _LISTS if name in given}
     return {**given, **{name: (one,) if isinstance(one, str | float) else one for name, one in lists.items()}}
 
@@ -145,7 +146,7 @@ def _begun_model(given: Settings, begun: Checkpoint) -> ModelConfig:
                 f"train: `{name}={value}` contradicts `init_from`: the network of {begun.path} has {other or 'none'}; "
                 f"leave `{name}` out"
             )
-    both = BOTH_DIRECTIONS in theirs.stack
+    both = BOTH_DIRECTIONS in (*theirs.stack, *theirs.encoder)
     if given.get("both_directions", both) != both:
         has = "both directions" if both else "one direction"
         raise UsageError(f"train: `both_directions` contradicts `init_from`: the network of {begun.path} has {has}")

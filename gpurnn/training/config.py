@@ -36,8 +36,9 @@ _OF_KINDS: dict[str, Any] = {
     "cut": False,
     "context": 0,
     "class_weights": (),
+    "target_bptt": 0,
 }
-"""Keys that stand only in files of runs on series, or on labels and tags, and what others have."""
+"""Keys that stand only in files of runs on series, on labels and tags, or on pairs, and what others have."""
 _ADDED = {"average": 0.0, "restart": 0.0, "judged_lanes": "all"} | _OF_KINDS
 """Keys that files of earlier runs did not have, and what runs of that time did."""
 
@@ -58,6 +59,7 @@ class TrainConfig:
     to have seen before a forecast from it is learnt from.
     Of labels and tags only: layout: "whole" or "through", see `gpurnn.data.stream.labelled`. cut, context: see
     `WholeStream`. class_weights: "balanced", or a "LABEL=W" each: what the loss of a label counts.
+    Of pairs only: target_bptt: the steps of a window for the target; `bptt` are those for the source.
     """
 
     model: ModelConfig
@@ -82,6 +84,7 @@ class TrainConfig:
     cut: bool = False
     context: Natural = 0
     class_weights: tuple[str, ...] = ()
+    target_bptt: Natural = 0
 
     def __post_init__(self) -> None:
         check_fields(self)

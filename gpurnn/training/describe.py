@@ -20,7 +20,7 @@ from gpurnn.training.config import TrainConfig
 from gpurnn.training.model_file import is_model_file
 from gpurnn.training.snapshot import load_config
 from gpurnn.training.tasks import TASKS
-from gpurnn.training.tasks.labelled import BOTH_DIRECTIONS
+from gpurnn.training.tasks.base import BOTH_DIRECTIONS
 
 
 def describe_run(path: Path, on_warning: Callable[[str], None]) -> dict[str, Any]:

@@ -45,7 +45,8 @@ class Learner:
         self.optimizer = Optimizer(be, self.model.params, config.optimizer)
         self.validated = self._validated_model()
         self.progress = Progress()
-        self._workspace = self.model.workspace(config.lanes, config.bptt, seed=config.seed)
+        lanes, steps, source, sequences = self.task.sizes
+        self._workspace = self.model.workspace(lanes, steps, source=source, sequences=sequences, seed=config.seed)
         self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, on_warning)
         self._always = unchanging(config, corpus, self.task.meaning, be)
 

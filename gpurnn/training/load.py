@@ -13,6 +13,7 @@ import numpy as np
 from gpurnn import backend
 from gpurnn.backend import Backend
 from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.text.language import Language
@@ -25,7 +26,7 @@ from gpurnn.training.origin import load_checkpoint
 from gpurnn.training.snapshot import load_config, load_model
 
 _logger = logging.getLogger(__name__)
-_M = TypeVar("_M", Language, Columns, Labelling)
+_M = TypeVar("_M", Language, Columns, Labelling, PairLanguage)
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Trained:
     def labelling(self) -> Labelling:
         """Its labels or tags, and what a step is. Raises DataError for a model that has none."""
         return self._expected(Labelling, "labels or tags")
+
+    @property
+    def pairs(self) -> PairLanguage:
+        """What it makes, and from what. Raises DataError for a model that is not one of pairs or captions."""
+        return self._expected(PairLanguage, "pairs or captions")
 
     def _expected(self, kind: type[_M], called: str) -> _M:
         if not isinstance(self.meaning, kind):
@@ -99,7 +105,15 @@ def _expect_widths(loaded: Checkpoint, config: TrainConfig, meaning: Meaning) ->
         if symbols != model.symbols:
             raise CheckpointError(f"{loaded.path}: its vocabulary has {symbols} symbols, its output {model.symbols}")
         return
-    if isinstance(meaning, Labelling):
+    if isinstance(meaning, PairLanguage):
+        source = 0 if meaning.source is None else len(meaning.source)
+        if (source, meaning.vectors) != (model.source, model.vectors):
+            raise CheckpointError(
+                f"{loaded.path}: its corpus has a source of {source} symbols and vectors of {meaning.vectors}, its "
+                f"network {model.source} and {model.vectors}"
+            )
+        expected = meaning.symbols, meaning.symbols
+    elif isinstance(meaning, Labelling):
         expected = meaning.inputs, len(meaning.labels)
     else:
         try:

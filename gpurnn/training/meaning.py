@@ -1,7 +1,7 @@
 """What a checkpoint keeps of its corpus, so that its model can be used without it.
 
 Tensors: `vocabulary.data`, `vocabulary.offsets` of symbols; `starts.symbols`, `starts.counts`, how documents of the
-train split of a text begin; `columns.*` of rows; `labels.*` of labels and tags.
+train split of a text begin; `columns.*` of rows; `labels.*` of labels and tags; `source_vocabulary.*` of pairs.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from typing import Any
 import numpy as np
 
 from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.text.language import Language
 from gpurnn.data.text.tokens import TextPolicy, Vocabulary
 from gpurnn.exceptions import CheckpointError, DataError
 from gpurnn.runs.checkpoint import Checkpoint
 
-Meaning = Language | Columns | Labelling
-"""What the steps of a model are, and what it says of them: of text, of measured series, of labels and tags."""
+Meaning = Language | Columns | Labelling | PairLanguage
+"""What the steps of a model are, and what it says of them: of text, of series, of labels and tags, of pairs."""
 
 
 def kind_of(meaning: Meaning) -> str:
-    """What a model was trained on, in a word: text, series, labels or tags."""
+    """What a model was trained on, in a word: text, series, labels, tags, pairs or captions."""
     if isinstance(meaning, Labelling):
         return meaning.what
+    if isinstance(meaning, PairLanguage):
+        return "captions" if meaning.source is None else "pairs"
     return "series" if isinstance(meaning, Columns) else "text"
 
 
@@ -43,6 +46,8 @@ def load_meaning(checkpoint: Checkpoint) -> Meaning:
     try:
         if "labelled" in known:
             return Labelling.from_json(known, checkpoint.tensors, "corpus")
+        if "vectors" in known:
+            return PairLanguage.from_json(known, checkpoint.tensors, "corpus")
         if "columns" in known:
             return Columns.from_json(known["columns"], checkpoint.tensors, "corpus")
         return load_language(checkpoint)

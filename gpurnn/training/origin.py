@@ -10,6 +10,7 @@ import numpy as np
 
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.text.tokens import KINDS as TEXT_KINDS
 from gpurnn.exceptions import CheckpointError, RunError, shell_word
@@ -43,8 +44,8 @@ def refuse_other_model(checkpoint: Checkpoint, config: TrainConfig, corpus: Corp
     kind = "text" if corpus.kind in TEXT_KINDS else corpus.kind
     if kind_of(meaning) != kind:
         raise CheckpointError(f"{checkpoint.path}: its model is one of {kind_of(meaning)}, {corpus.path} holds {kind}")
-    if isinstance(meaning, Labelling):
-        other = meaning.differs(Labelling.of(corpus))
+    if isinstance(meaning, Labelling | PairLanguage):
+        other = _differs(meaning, corpus)
         if other:
             raise CheckpointError(
                 f"{checkpoint.path}: its {other} are not those of {corpus.path}; prepare that with `vocab_from={known}`"
@@ -65,6 +66,13 @@ def refuse_other_model(checkpoint: Checkpoint, config: TrainConfig, corpus: Corp
     if different:
         found = ", ".join(f"{name} {getattr(theirs, name)}, not {getattr(mine, name)}" for name in different)
         raise CheckpointError(f"{checkpoint.path}: its model has {found}; a run that begins with it needs the same")
+
+
+def _differs(meaning: Labelling | PairLanguage, corpus: Corpus) -> str:
+    """What is not the same in a corpus, in words; "" where it means the same."""
+    if isinstance(meaning, Labelling):
+        return meaning.differs(Labelling.of(corpus))
+    return meaning.differs(PairLanguage.of(corpus))
 
 
 def origin(checkpoint: Checkpoint) -> Json:

@@ -64,6 +64,7 @@ def last(run: str) -> dict[str, np.ndarray]:
 
 
 OF_PROGRAMS = {"symbols", "inputs", "outputs", "input", "head", "start", "stack", "burn_in"}
+OF_PROGRAMS |= {"source", "source_embedding", "encoder", "vectors"}
 """Fields that the command takes from the corpus, or that only programs set."""
 
 

@@ -5,6 +5,7 @@ from gpurnn.exceptions import DataError
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.tasks.base import Task
 from gpurnn.training.tasks.labelled import Labelled
+from gpurnn.training.tasks.pairs import Pairs
 from gpurnn.training.tasks.series import Series
 from gpurnn.training.tasks.text import Text
 
@@ -17,6 +18,8 @@ TASKS: dict[str, type[Task]] = {
     "series": Series,
     "labels": Labelled,
     "tags": Labelled,
+    "pairs": Pairs,
+    "captions": Pairs,
 }
 """The task by what a corpus holds."""
 

@@ -10,17 +10,19 @@ from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import Cursor, Geometry, WindowStream
 from gpurnn.exceptions import DataError, UsageError
-from gpurnn.fields import Field
+from gpurnn.fields import Field, Sizes
 from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.geometry import fitting_geometry
 from gpurnn.training.meaning import Meaning
 
-_SERIES, _LABELLED = "measured series", "labels and tags"
+BOTH_DIRECTIONS = "both_directions"
+_SERIES, _LABELLED, _PAIRS = "measured series", "labels and tags", "pairs"
 OF_KINDS = {
     **dict.fromkeys(("target", "ahead", "loss", "quantiles"), _SERIES),
-    **dict.fromkeys(("layout", "both_directions", "pool", "class_weights", "label_smoothing"), _LABELLED),
-    **dict.fromkeys(("cut", "context"), _LABELLED),
+    **dict.fromkeys(("layout", "pool", "class_weights", "label_smoothing", "cut", "context"), _LABELLED),
+    **dict.fromkeys(("attention", "target_bptt"), _PAIRS),
+    BOTH_DIRECTIONS: "labels, tags and pairs",
 }
 """Settings that are for corpora of some kinds alone, and which these are."""
 
@@ -117,6 +119,11 @@ class Task(ABC):
 
         model: always the same one. stopping: asked after each window; the rest is left out once it says so.
         """
+
+    @property
+    def sizes(self) -> Sizes:
+        """How much its windows have."""
+        return Sizes(self.config.lanes, self.config.bptt)
 
     @property
     @abstractmethod

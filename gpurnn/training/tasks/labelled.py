@@ -27,9 +27,8 @@ from gpurnn.settings import BelowOne, OneOf, checked
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.judged import LabelScores, Targets, said_of
 from gpurnn.training.labeller import Labeller
-from gpurnn.training.tasks.base import Task, refuse_others
+from gpurnn.training.tasks.base import BOTH_DIRECTIONS, Task, refuse_others
 
-BOTH_DIRECTIONS = "both_directions"
 _OWN = ("layout", BOTH_DIRECTIONS, "pool", "class_weights", "label_smoothing", "cut", "context")
 DEFAULTS: Mapping[str, Any] = {
     "cell": "gru",

@@ -1,0 +1,1 @@
+"""Pairs of texts, and texts with vectors: what they are read from, and what their symbols mean."""
