@@ -26,8 +26,8 @@ from gpurnn.data.labelled.reading import File, find_files, reader_of
 from gpurnn.data.labelled.report import LabelledReport
 from gpurnn.data.labelled.store import Store
 from gpurnn.data.text.decoding import text_decoder
-from gpurnn.data.text.inputs import check_sources
-from gpurnn.data.vocabulary import find_vocabulary
+from gpurnn.data.text.inputs import check_sources, reading_of
+from gpurnn.data.vocabulary import find_vocabulary, mapped
 from gpurnn.exceptions import DataError, UsageError
 from gpurnn.files.errors import named_if_nameless, reported_as
 from gpurnn.files.output import find_output
@@ -87,7 +87,8 @@ class _Job:
 
     def run(self, groups: list[list[File]], target: Path, force: bool) -> LabelledReport:
         """Everything, from the files to the corpus."""
-        opener = Opener(self.given.policy, self.stdin, self._advance(groups))
+        sources = [file.source for group in groups for file in group]
+        opener = Opener(self.given.policy, self.stdin, reading_of(sources, self.progress))
         reader = reader_of(self.options, opener, self.store)
         edges, by_class = self._read(groups, reader)
         scheme = reader.scheme if self.options.what == "tags" else None
@@ -107,12 +108,12 @@ class _Job:
             self.options.min_count,
         )
         counts = {
-            "vocabulary": _mapped(tokens[0], ids, len(vocabulary)),
-            "labels": _mapped(found[0], numbers, len(labels)),
+            "vocabulary": mapped(tokens[0], ids, len(vocabulary)),
+            "labels": mapped(found[0], numbers, len(labels)),
         }
         writer = LabelledWriter(self.options.what, self.store, vocabulary, ids, labels, numbers, self.progress)
         manifest, unknown = writer.write(target, force, orders, self.given.policy, counts)
-        by_split = [_mapped(each, numbers, len(labels)).tolist() for each in found]
+        by_split = [mapped(each, numbers, len(labels)).tolist() for each in found]
         return LabelledReport(
             output=target,
             kind=self.options.what,
@@ -131,16 +132,6 @@ class _Job:
             replacements=opener.losses.replacements,
             damaged=opener.losses.damaged,
         )
-
-    def _advance(self, groups: list[list[File]]) -> Any:
-        whole, done = sum(file.source.size for group in groups for file in group), 0
-
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            self.progress("reading", done, whole)
-
-        return advance
 
     def _read(self, groups: list[list[File]], reader: Any) -> tuple[list[int], list[str]]:
         """Reads all files: how many documents each split's files end with, and which of train were in order."""
@@ -161,11 +152,3 @@ class _Job:
             return count_by_split(self.store, orders, count, tags=True)
         labels = np.frombuffer(self.store.labels, np.uintc)
         return np.array([np.bincount(labels[order], minlength=count) for order in orders], np.int64)
-
-
-def _mapped(counts: NDArray[np.int64], table: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """Counts of provisional numbers as those of what the table gives for them, (length,)."""
-    total = np.zeros(length, np.int64)
-    present = np.flatnonzero(counts)
-    np.add.at(total, table[present], counts[present])
-    return total

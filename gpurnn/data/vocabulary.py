@@ -28,9 +28,8 @@ def policy_like(other: Corpus, source: str | Path, tokens: Kind | None, fields: 
 
     source: what that is called. tokens: what was asked for. Raises UsageError where these contradict its vocabulary.
     """
-    kind, policy = other.vocabulary.kind, other.policy
-    if tokens is not None and tokens != kind:
-        raise UsageError(f"`tokens={tokens}` contradicts `vocab_from={shell_word(source)}`, which has {kind}")
+    policy = other.policy
+    expect_tokens("tokens", tokens, other.vocabulary, source)
     for name in ("newline", "normalise", "lower"):
         if fields.get(name, getattr(policy, name)) != getattr(policy, name):
             raise UsageError(
@@ -38,6 +37,14 @@ def policy_like(other: Corpus, source: str | Path, tokens: Kind | None, fields: 
                 f"{getattr(policy, name)}; leave `{name}` out"
             )
     return replace(policy, **fields)
+
+
+def expect_tokens(setting: str, asked: Kind | None, vocabulary: Vocabulary, source: str | Path) -> None:
+    """Raises UsageError where a setting asked for other tokens than a vocabulary of the corpus `vocab_from` has."""
+    if asked is not None and asked != vocabulary.kind:
+        raise UsageError(
+            f"`{setting}={asked}` contradicts `vocab_from={shell_word(source)}`, which has {vocabulary.kind}"
+        )
 
 
 def refuse_policy_of_bytes(kind: Kind, fields: Mapping[str, Any]) -> None:
@@ -75,6 +82,14 @@ def find_vocabulary(
     if vocabulary.unknown is not None:
         table[table < 0] = vocabulary.unknown
     return vocabulary, table
+
+
+def mapped(counts: NDArray[np.int64], table: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Counts of provisional numbers as those of what the table gives for them, (length,)."""
+    total = np.zeros(length, np.int64)
+    present = np.flatnonzero(counts)
+    np.add.at(total, table[present], counts[present])
+    return total
 
 
 def _new(kind: Kind, tokens: Numbered, train: NDArray[np.int64], present: int, min_count: int) -> Vocabulary:

@@ -1,7 +1,6 @@
 """The last pass over labelled texts: counts by split, then the corpus file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,19 @@ from gpurnn.data.corpus.tables import Tables
 from gpurnn.data.corpus.writer import CorpusWriter, new_corpus
 from gpurnn.data.labelled.options import What
 from gpurnn.data.labelled.store import Store
+from gpurnn.data.labelled.tokens import TokenWriter
 from gpurnn.data.text.tokens import TextPolicy, Vocabulary
 
 _BLOCK = 1 << 16
 
 
 def count_by_split(store: Store, orders: Sequence[NDArray[Any]], ceiling: int, tags: bool = False) -> NDArray[np.int64]:
-    """How often each provisional id, or each tag, below `ceiling` occurs in each split, (splits, ceiling)."""
+    """How often each provisional id, or each tag, below `ceiling` occurs in each split, (splits, ceiling).
+
+    orders: the documents of each split; those of none are not counted.
+    """
     edges = store.edges
-    split_of = np.zeros(len(edges) - 1, np.uint8)
+    split_of = np.full(len(edges) - 1, len(orders), np.uint8)
     for number, order in enumerate(orders):
         split_of[order] = number
     total = np.zeros((len(orders), ceiling), np.int64)
@@ -39,19 +42,27 @@ def count_by_split(store: Store, orders: Sequence[NDArray[Any]], ceiling: int, t
     return total
 
 
-@dataclass
 class LabelledWriter:
     """Writes the splits as a corpus. ids, numbers: the id of each provisional id, and that of each label's number."""
 
-    what: What
-    store: Store
-    vocabulary: Vocabulary
-    ids: NDArray[np.int64]
-    labels: tuple[str, ...]
-    numbers: NDArray[np.int64]
-    progress: Progress
-    longest: int = 0
-    written: int = 0
+    def __init__(
+        self,
+        what: What,
+        store: Store,
+        vocabulary: Vocabulary,
+        ids: NDArray[np.int64],
+        labels: tuple[str, ...],
+        numbers: NDArray[np.int64],
+        progress: Progress,
+    ) -> None:
+        self._what, self._store, self._labels, self._numbers, self._progress = what, store, labels, numbers, progress
+        self._tokens = TokenWriter(store, vocabulary, ids, self._advance)
+        self._written = 0
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest document."""
+        return self._tokens.longest
 
     def write(
         self,
@@ -65,54 +76,35 @@ class LabelledWriter:
 
         orders: the documents of each split. counts: of the vocabulary and of the labels, in the train split.
         """
-        self.unknown = dict.fromkeys(SPLITS, 0)
         with new_corpus(target, replace=force) as writer:
             sizes = {name: self._split(writer, name, order) for name, order in zip(SPLITS, orders, strict=True)}
-            tables = Tables(vocabulary=self.vocabulary, labels=self.labels)
-            manifest = finish_corpus(writer, self.what, sizes, tables, policy=policy, counts=counts)
-            self.progress("verifying", 0, 0)
+            tables = Tables(vocabulary=self._tokens.vocabulary, labels=self._labels)
+            manifest = finish_corpus(writer, self._what, sizes, tables, policy=policy, counts=counts)
+            self._progress("verifying", 0, 0)
             writer.verify(target)
             writer.publish()
-        return manifest, self.unknown
+        return manifest, self._tokens.unknown
+
+    def _advance(self, count: int) -> None:
+        self._written += count
+        self._progress("writing", self._written, self._store.tokens)
 
     def _split(self, writer: CorpusWriter, name: str, order: NDArray[Any]) -> SplitSize:
         if not len(order):
             return SplitSize(0, 0)
-        steps = self._documents(writer, name, order)
-        ids = self.ids.astype(index_type(len(self.vocabulary)))
-        writer.create(f"tokens/{name}", steps, ids.dtype)
-        for block in self.store.ordered(order):
-            tokens = ids[block]
-            writer.append(f"tokens/{name}", tokens)
-            if self.vocabulary.unknown is not None:
-                self.unknown[name] += int(np.count_nonzero(tokens == self.vocabulary.unknown))
-            self.written += len(block)
-            self.progress("writing", self.written, self.store.tokens)
+        steps = self._tokens.split(writer, name, order)
         self._targets(writer, name, order, steps)
         return SplitSize(steps, len(order))
 
-    def _documents(self, writer: CorpusWriter, name: str, order: NDArray[Any]) -> int:
-        """Writes where documents begin; returns their tokens."""
-        edges, position = self.store.edges, 0
-        writer.create(f"documents/{name}", len(order), np.dtype("<u8"))
-        for first in range(0, len(order), _BLOCK):
-            chosen = order[first : first + _BLOCK]
-            lengths = edges[chosen + 1] - edges[chosen]
-            ends = position + np.cumsum(lengths)
-            writer.append(f"documents/{name}", (ends - lengths).astype("<u8"))
-            position = int(ends[-1])
-            self.longest = max(self.longest, int(lengths.max()))
-        return position
-
     def _targets(self, writer: CorpusWriter, name: str, order: NDArray[Any], steps: int) -> None:
-        numbers = self.numbers.astype(index_type(len(self.labels)))
+        numbers = self._numbers.astype(index_type(len(self._labels)))
         path = f"targets/{name}"
-        if self.what == "tags":
+        if self._what == "tags":
             writer.create(path, steps, numbers.dtype)
-            for block in self.store.ordered(order, tags=True):
+            for block in self._store.ordered(order, tags=True):
                 writer.append(path, numbers[block])
             return
         writer.create(path, len(order), numbers.dtype)
-        labels = np.frombuffer(self.store.labels, np.uintc)
+        labels = np.frombuffer(self._store.labels, np.uintc)
         for first in range(0, len(order), _BLOCK):
             writer.append(path, numbers[labels[order[first : first + _BLOCK]]])

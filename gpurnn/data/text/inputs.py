@@ -82,6 +82,18 @@ def check_sources(first: Sequence[Source], others: Sequence[Source], target: Pat
                 raise UsageError(f"{target} is among the {what}s; give another name for the corpus")
 
 
+def reading_of(sources: Sequence[Source], progress: Callable[[str, int, int], None]) -> Advance:
+    """What tells how much of these sources is read. progress: called with "reading", the bytes read, and all."""
+    whole, done = sum(source.size for source in sources), 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("reading", done, whole)
+
+    return advance
+
+
 def _files_under(folder: Path, passed_over: list[Path]) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise DataError(f"{error.filename}: cannot read the folder: {error.strerror}") from None
