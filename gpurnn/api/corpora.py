@@ -1,4 +1,4 @@
-"""`gpurnn.prepare`: texts, with labels or without, or tables become a corpus."""
+"""`gpurnn.prepare`: texts, with labels or without, pairs of texts, or tables become a corpus."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 from gpurnn.api.arguments import AnyPath, known_keywords, path_of
-from gpurnn.api.labelled import prepare_with_labels, refuse_other_kinds
+from gpurnn.api.kinds import refuse_other_kinds
+from gpurnn.api.labelled import prepare_with_labels
+from gpurnn.api.pairs import prepare_pairs_or_captions
 from gpurnn.api.series import prepare_tables, refuse_mixture
 from gpurnn.data.labelled.report import LabelledReport
+from gpurnn.data.pairs.report import PairsReport
 from gpurnn.data.prepare import prepare as prepare_corpus
 from gpurnn.data.report import PrepareReport
 from gpurnn.data.series.report import SeriesReport
@@ -55,10 +58,16 @@ def prepare(
     text_column: str | int | Sequence[str | int] = (),
     tags: bool = False,
     tag_column: str | int | None = None,
+    pairs: bool = False,
+    source: Texts = (),
+    target: Texts = (),
+    target_tokens: str | None = None,
+    max_length: int | None = None,
+    vectors: AnyPath | None = None,
     seed: int = 0,
     on_progress: Callable[[str, int, int], None] | None = None,
-) -> PrepareReport | SeriesReport | LabelledReport:
-    """Turn text files or tables of measured series into a corpus, with labels or without, as `gpurnn prepare` does.
+) -> PrepareReport | SeriesReport | LabelledReport | PairsReport:
+    """Turn text files, pairs of texts or tables of measured series into a corpus, as `gpurnn prepare` does.
 
     Returns what was made: `train` and `evaluate` take it for the corpus, and printing it says what the corpus holds.
     Raises UsageError, DataError, OSError (of the disk); nothing half-written is left then.
@@ -67,7 +76,7 @@ def prepare(
         document. What gzip packed is unpacked; other formats than text are refused, but tokens="bytes" takes them.
     output: The corpus file to write; of a symbolic link, its target.
     force: Replace an existing output, if that is a regular file.
-    tokens: What a token is: chars, bytes or words; chars unless given.
+    tokens: What a token is: chars, bytes or words; chars unless given. Of pairs it is that of the sources.
     min_count: Words rarer than this in train become unknown.
     vocab_from: Use the tokens and the vocabulary of this corpus.
     document_separator: Cuts files into documents; without one each file is one.
@@ -104,7 +113,17 @@ def prepare(
         stand there, unless tokens says chars. With series each row has one; a row that fills a gap has that of the row
         before, and splits are by time, or by the order of the rows without one.
     tag_column: Column of the tag: first, last or a number; last unless given. Of series its name; tag unless given.
-    seed: Of the order in which labelled texts, tagged sentences and keys with labels are shuffled, and then split.
+    pairs: The files hold pairs, a source and its target: two columns with a tab between them, or JSON lines with the
+        fields source and target. Pairs are shuffled and then split; those of valid and test are not shuffled.
+    source: Instead of such files, those with the sources, a line each.
+    target: Those with the targets, line by line; as many files as of sources, in the same order.
+    target_tokens: What a token of the targets is; as tokens unless given. Words of targets, and of texts with vectors,
+        are what white space parts, so that they come back exactly; words of sources are those of texts.
+    max_length: Leave out pairs, and texts with vectors, of more tokens on one side.
+    vectors: Each line of the texts belongs to a vector: a .npy file with a row for each line of texts, valid and test,
+        in this order. Lines are shuffled and split as pairs are.
+    seed: Of the order in which labelled texts, tagged sentences, pairs, texts with vectors and keys with labels are
+        shuffled, and then split.
     on_progress: Called with a phase, what is done of it, and the whole; 0 where that is not known.
     """
     given = dict(locals())
@@ -123,6 +142,22 @@ def prepare(
     fields = {"encoding": encoding, "errors": errors, "newline": newline, "normalise": normalise, "lower": lower}
     policy = {name: value for name, value in fields.items() if value is not None}
     kind = checked("tokens", Annotated[str, OneOf(KINDS)] | None, tokens)
+    checked("target_tokens", Annotated[str, OneOf(KINDS)] | None, target_tokens)
+    if pairs or vectors is not None:
+        return prepare_pairs_or_captions(
+            _paths("texts", texts),
+            path_of("output", output, file=True),
+            given,
+            source=_paths("source", source),
+            target=_paths("target", target),
+            vectors=None if vectors is None else path_of("vectors", vectors),
+            policy=policy,
+            valid=_paths("valid", valid),
+            test=_paths("test", test),
+            vocab_from=None if vocab_from is None else path_of("vocab_from", vocab_from),
+            force=force,
+            progress=on_progress,
+        )
     if labels or tags:
         return prepare_with_labels(
             _paths("texts", texts),

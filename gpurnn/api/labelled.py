@@ -9,34 +9,6 @@ from typing import IO, Any
 from gpurnn.data.labelled.options import labelled_options
 from gpurnn.data.labelled.report import LabelledReport
 from gpurnn.data.prepare_labelled import prepare_labelled
-from gpurnn.exceptions import UsageError
-
-KINDS = ("labels", "tags")
-"""The arguments that say that a corpus has labels, or tags: of texts, or of series where they are given, too."""
-_OF: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "label_column": (None, ("labels",)),
-    "tag_column": (None, ("tags",)),
-    "text_column": ((), ("labels", "tags")),
-    "seed": (0, ("labels", "tags")),
-}
-"""The arguments that only these have: the default, and what they are for."""
-
-
-def refuse_other_kinds(given: Mapping[str, Any]) -> None:
-    """Raises UsageError where two kinds are asked for, and where an argument is for another kind.
-
-    given: at least all arguments of labels, tags and texts, by name.
-    """
-    kinds = [name for name in KINDS if given[name]]
-    if len(kinds) > 1:
-        raise UsageError("`labels` contradicts `tags`: a corpus is of one kind; leave one of them out")
-    for name, (default, of) in _OF.items():
-        value = given[name]
-        if value != default and not (default == () and not value) and not set(kinds) & set(of):
-            shown = " and ".join(f"`{each}`" for each in of)
-            raise UsageError(f"`{name}` is for {shown}; give {'it' if len(of) == 1 else 'one of them'}, too")
-    if given["document_separator"] is not None and kinds and not given["series"]:
-        raise UsageError(f"`document_separator` is for texts, not for `{kinds[0]}`; leave one of them out")
 
 
 def prepare_with_labels(

@@ -30,6 +30,8 @@ TEXT = {
     **dict.fromkeys(("tokens", "vocab_from", "document_separator", "errors", "newline", "normalise", "lower")),
     "min_count": 1,
     "text_column": (),
+    "pairs": False,
+    "vectors": None,
     "valid": (),
     "test": (),
 }

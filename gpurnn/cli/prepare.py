@@ -1,4 +1,4 @@
-"""`gpurnn prepare`: turns text files or tables of measured series into a corpus, with labels or without."""
+"""`gpurnn prepare`: turns text files, pairs of texts or tables of measured series into a corpus."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 import click
 
 from gpurnn.api.corpora import prepare as prepare_texts
-from gpurnn.api.labelled import prepare_with_labels, refuse_other_kinds
+from gpurnn.api.kinds import refuse_other_kinds
+from gpurnn.api.labelled import prepare_with_labels
+from gpurnn.api.pairs import prepare_pairs_or_captions
 from gpurnn.api.series import prepare_tables, refuse_mixture
 from gpurnn.cli import console
 from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, SectionedCommand, options_of, parse_escapes
@@ -32,10 +34,11 @@ _text = options_of(prepare_texts, "How bytes become text")
 _series = options_of(prepare_texts, "Series")
 _labels = options_of(prepare_texts, "Labels")
 _tags = options_of(prepare_texts, "Tags")
+_pairs = options_of(prepare_texts, "Pairs, and texts with vectors")
 
 
 @click.command(cls=SectionedCommand)
-@click.argument("texts", type=FILE_NAME, metavar="TEXT...", nargs=-1, required=True)
+@click.argument("texts", type=FILE_NAME, metavar="TEXT...", nargs=-1)
 @_corpus("-o", "--output", required=True, type=OUTPUT_FILE)
 @_corpus("--force", is_flag=True)
 @_corpus("--tokens", type=click.Choice(KINDS))
@@ -69,8 +72,14 @@ _tags = options_of(prepare_texts, "Tags")
 @_labels("--seed", metavar="N", type=click.IntRange(0), default=0)
 @_tags("--tags", is_flag=True)
 @_tags("--tag-column", metavar="COLUMN")
+@_pairs("--pairs", is_flag=True)
+@_pairs("--source", type=FILE_NAME, metavar="FILE", multiple=True, more_help="May be repeated.")
+@_pairs("--target", type=FILE_NAME, metavar="FILE", multiple=True)
+@_pairs("--target-tokens", type=click.Choice(KINDS))
+@_pairs("--max-length", metavar="N", type=click.IntRange(1))
+@_pairs("--vectors", type=FILE_NAME, metavar="FILE")
 def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
-    """Turn text files or tables of series into a corpus, with labels or without.
+    """Turn text files, pairs of texts or tables of series into a corpus.
 
     TEXT is a file, a folder (all files under it, in path order, except those
     whose name begins with a dot), or - for standard input. Each file is a
@@ -85,6 +94,9 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
       gpurnn prepare posts.tsv -o posts.h5 --labels --label-column first
       gpurnn prepare train.conll -o names.h5 --tags --valid dev.conll
       gpurnn prepare moves.csv -o moves.h5 --series --key recording --labels
+      gpurnn prepare words.tsv -o words.h5 --pairs --target-tokens words
+      gpurnn prepare -o de.h5 --pairs --source news.en --target news.de
+      gpurnn prepare names.txt -o names.h5 --vectors pictures.npy
     """
     refuse_other_kinds(options)
     refuse_mixture(options["series"], options)
@@ -119,6 +131,20 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
                 progress=bar if bar.shown else None,
             )
         console.report(str(labelled))
+        return
+    if options["pairs"] or options["vectors"] is not None:
+        with unwinding(), Bar() as bar:
+            paired = prepare_pairs_or_captions(
+                texts,
+                output,
+                options,
+                **{name: options[name] for name in ("source", "target", "vectors", "valid", "test", "vocab_from")},
+                policy=policy,
+                force=options["force"],
+                stdin=console.standard_input(),
+                progress=bar if bar.shown else None,
+            )
+        console.report(str(paired))
         return
     with unwinding(), Bar() as bar:
         report = prepare_corpus(

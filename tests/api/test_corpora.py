@@ -6,6 +6,7 @@ import inspect
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from trained import documents
@@ -199,6 +200,49 @@ def test_of_labels_and_tags_it_makes_the_corpus_that_the_command_makes(folder: P
     assert Path("one.h5").read_bytes() == Path("two.h5").read_bytes()
 
 
+def test_of_pairs_and_captions_it_makes_the_corpus_that_the_command_makes(folder: Path):
+    rows = [(f"word {i}", f"W {i % 7} D") for i in range(60)]
+    Path("a.tsv").write_text("".join(f"{source}\t{target}\n" for source, target in rows))
+    Path("s.txt").write_text("".join(f"{source}\n" for source, _ in rows))
+    Path("t.txt").write_text("".join(f"{target}\n" for _, target in rows))
+    np.save("v.npy", np.arange(120).reshape(60, 2))
+    words = {"target_tokens": "words", "max_length": 6, "seed": 3}
+    in_words = ["--target-tokens", "words", "--max-length", "6", "--seed", "3"]
+    for files, keywords, options in (
+        (["a.tsv"], {"pairs": True, **words}, ["--pairs", *in_words]),
+        (
+            ["a.tsv"],
+            {"pairs": True, "valid": "a.tsv", "tokens": "bytes"},
+            ["--pairs", *["--valid", "a.tsv", "--tokens", "bytes"]],
+        ),
+        (
+            [],
+            {"pairs": True, "source": "s.txt", "target": ["t.txt"], **words, "split": (0.5, 0.5, 0)},
+            ["--pairs", "--source", "s.txt", "--target", "t.txt", *in_words, "--split", "0.5,0.5,0"],
+        ),
+        (
+            ["s.txt"],
+            {"vectors": "v.npy", "tokens": "words", "seed": 1},
+            ["--vectors", "v.npy", "--tokens", "words", "--seed", "1"],
+        ),
+    ):
+        done = CliRunner().invoke(main, ["prepare", *files, "-o", "one.h5", "--force", *options])
+        made = gpurnn.prepare(files, "two.h5", force=True, **keywords)
+        assert done.exit_code == 0, done.output
+        assert Path("one.h5").read_bytes() == Path("two.h5").read_bytes()
+        assert done.stdout == f"{made}\n".replace("two.h5", "one.h5")
+        with Corpus.open(made) as corpus:
+            assert made.kind == corpus.kind == ("pairs" if "pairs" in keywords else "captions")
+            assert {name: size.tokens for name, size in made.splits.items()} == corpus.splits
+            there = sum(size.documents for size in made.splits.values())
+            assert (there, made.left_out) == (
+                (10, 50) if "max_length" in keywords else (120 if "valid" in keywords else 60, 0)
+            )
+    done = CliRunner().invoke(main, ["prepare", "-", "-o", "one.h5", "--force", "--pairs"], Path("a.tsv").read_bytes())
+    gpurnn.prepare("a.tsv", "two.h5", force=True, pairs=True)
+    assert Path("one.h5").read_bytes() == Path("two.h5").read_bytes()
+
+
 def test_of_series_with_labels_and_tags_it_makes_the_corpus_that_the_command_makes(folder: Path):
     rows = [f"{i // 4},{i % 4},{'xy'[i // 4 % 2]},{'on' if i % 3 else 'off'}" for i in range(80)]
     Path("m.csv").write_text("\n".join(["id,v,kind,tag", *rows, ""]))
@@ -258,7 +302,12 @@ def test_arguments_of_other_kinds_do_not_mix_with_those_of_labels_and_tags(folde
         ({"tags": True, "label_column": "first"}, "`label_column` is for `labels`; give it, too"),
         ({"labels": True, "tag_column": 1}, "`tag_column` is for `tags`; give it, too"),
         ({"text_column": 1}, "`text_column` is for `labels` and `tags`; give one of them, too"),
-        ({"seed": 1}, "`seed` is for `labels` and `tags`; give one of them, too"),
+        ({"seed": 1}, "`seed` is for `labels`, `tags`, `pairs` and `vectors`; give one of them, too"),
+        ({"pairs": True, "tags": True}, "`tags` contradicts `pairs`: a corpus is of one kind; leave one of them out"),
+        ({"pairs": True, "series": True}, "`pairs` is for texts, not for `series`; leave one of them out"),
+        ({"vectors": "a.npy", "target_tokens": "words"}, "`target_tokens` is for `pairs`; give it, too"),
+        ({"source": "a"}, "`source` is for `pairs`; give it, too"),
+        ({"pairs": True, "target_tokens": "word"}, "target_tokens: expected one of chars, bytes, words"),
         ({"tags": True, "document_separator": "x"}, "`document_separator` is for texts, not for `tags`"),
         ({"labels": True, "key": "x"}, "`key` is for measured series"),
         ({"labels": True, "tokens": "char"}, "tokens: expected one of chars, bytes, words"),

@@ -71,7 +71,7 @@ def test_all_options_reach_the_library(run):
     [
         (["prepare", "none.txt", "-o", "o.h5"], 1, "gpurnn: none.txt: cannot read the text: No such file or directory"),
         (["prepare", "x.txt"], 2, "Missing option '-o'"),
-        (["prepare", "-o", "o.h5"], 2, "Missing argument 'TEXT...'"),
+        (["prepare", "-o", "o.h5"], 2, "gpurnn: no text to prepare; name a file, a folder, or -"),
         (["prepare", "x.txt", "-o", "x.txt"], 1, "cannot write x.txt: it exists; give another name or --force"),
         (["prepare", "x.txt", "-o", "o.h5", "--split", "0.9,x"], 2, "expected fractions like 0.9,0.05,0.05"),
         (["prepare", "x.txt", "-o", "o.h5", "--split", "0.9,0.2,0"], 2, "gpurnn: --split 0.9,0.2,0: expected three"),

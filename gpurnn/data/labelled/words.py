@@ -27,9 +27,11 @@ class Cells:
 
     def take(self, words: list[str], tags: list[int]) -> Tagged:
         """The tokens of a sentence."""
-        ids = self._ids
-        found = [ids.setdefault(word, len(ids)) for word in words]
-        return Tagged(np.array(found, "<u4"), np.array(tags, "<u4"))
+        return Tagged(np.array(list(map(self.number, words)), "<u4"), np.array(tags, "<u4"))
+
+    def number(self, word: str) -> int:
+        """The provisional id of a word."""
+        return self._ids.setdefault(word, len(self._ids))
 
     def symbols(self, ids: NDArray[np.int64]) -> list[str]:
         """The words that provisional ids stand for."""

@@ -71,6 +71,7 @@ def side_of(split: Split, pieces: Pieces, steps: int, name: str, setting: str) -
         end = "" if pieces.stored is None else " with its end"
         raise DataError(
             f"{split.path}, split {split.name}: the {name} of pair {longest} (the first is 0) has {found:,} "
-            f"steps{end}, a window only {steps:,}; use `{setting}={rounded_up(found)}`, or leave longer pairs out"
+            f"steps{end}, a window only {steps:,}; use `{setting}={rounded_up(found)}`, or leave longer "
+            "pairs out with `max_length`"
         )
     return Side(counts, steps)

@@ -1,0 +1,114 @@
+"""Vectors in a plain .npy file: looked over before any is used, then read a few at a time, never unpickled."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from gpurnn.data.corpus.sizes import MAX_WIDTH
+from gpurnn.exceptions import DataError
+from gpurnn.files.output import open_regular
+
+_BLOCK_BYTES = 1 << 20
+_ADVICE = "save one array with numpy.save"
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+class VectorFile:
+    """An array of vectors, a row each. count: how many; width: numbers of each. close: gives the file back.
+
+    Raises DataError for what is no such array: of numbers, with two axes, as large as the file says.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file: IO[bytes] = open(open_regular(path, os.O_RDONLY), "rb", buffering=0)  # noqa: SIM115 - `close`
+        except OSError as error:
+            raise DataError(f"{path}: cannot read the vectors: {error.strerror or error}") from None
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        shape, by_column, self._dtype = self._header()
+        if self._dtype.hasobject:
+            raise self._wrong("it holds Python objects, which are not read; save an array of numbers")
+        if self._dtype.kind not in "fiu" or self._dtype.itemsize > 8:
+            raise self._wrong(f"it holds {self._dtype!s:.60}, expected real or whole numbers of up to 64 bits")
+        if len(shape) != 2 or not 0 < shape[1] <= MAX_WIDTH:
+            raise self._wrong(f"it has the shape {shape!s:.60}, expected (rows, numbers), up to {MAX_WIDTH:,} numbers")
+        self.count, self.width = shape
+        self._row = self.width * self._dtype.itemsize
+        there = os.fstat(self._file.fileno()).st_size - self._begin
+        if there != self.count * self._row:
+            raise self._wrong(f"{there:,} bytes of data, expected {self.count * self._row:,}; get the file again")
+        if by_column and min(shape) > 1:
+            raise self._wrong("its numbers stand column by column; save numpy.ascontiguousarray of it")
+
+    def _header(self) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+        try:
+            version = npy.read_magic(self._file)
+            if version not in _HEADERS:
+                raise self._wrong(f"it has the version {version} of the format, expected 1.0 or 2.0")
+            found: tuple[tuple[int, ...], bool, np.dtype[Any]] = _HEADERS[version](self._file)
+        except DataError:
+            raise
+        except Exception as error:  # a header that is none is Python text, which fails in many ways
+            raise self._wrong(f"no .npy file: {' '.join(str(error).split()):.80}; {_ADVICE}") from None
+        self._begin = self._file.tell()
+        return found
+
+    def expect(self, texts: int) -> None:
+        """Raises DataError unless there are as many as texts, and all their numbers are numbers."""
+        if self.count != texts:
+            raise self._wrong(f"{self.count:,} rows for {texts:,} texts; there has to be a row for each line")
+        step = max(1, _BLOCK_BYTES // self._row)
+        for first in range(0, self.count, step):
+            self.rows(range(first, min(first + step, self.count)))
+
+    def rows(self, numbers: Sequence[int]) -> NDArray[np.float32]:
+        """These rows, (n, width) float32. Raises DataError, which names the row, for what is no number."""
+        found = np.empty((len(numbers), self.width), self._dtype)
+        for place, first, count in _runs(numbers):
+            self._read(first * self._row, found[place : place + count].view(np.uint8).reshape(-1).data)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = found.astype(np.float32)
+        wrong = ~np.isfinite(values).all(axis=1)
+        if wrong.any():
+            row = int(wrong.argmax())
+            value = found[row][~np.isfinite(values[row])][0]
+            what = "too large a number" if np.isfinite(value) else "a number that is none"
+            raise self._wrong(f"row {numbers[row]:,} (the first is 0) has {what}, {value!s:.40}; correct it")
+        return values
+
+    def _read(self, offset: int, out: memoryview) -> None:
+        while len(out):
+            try:
+                got = os.preadv(self._file.fileno(), [out], self._begin + offset)
+            except OSError as error:
+                raise self._wrong(f"cannot read the vectors: {error.strerror or error}") from None
+            if not got:
+                raise self._wrong("it became shorter while it was read; prepare again")
+            out, offset = out[got:], offset + got
+
+    def _wrong(self, reason: str) -> DataError:
+        return DataError(f"{self.path}: {reason}")
+
+    def close(self) -> None:
+        """Gives the file back."""
+        self._file.close()
+
+
+def _runs(numbers: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Which of them follow each other: the place of the first, that number, and how many."""
+    values = np.asarray(numbers, np.int64)
+    begins = np.flatnonzero(np.append(True, np.diff(values) != 1)) if len(values) else values
+    counts = np.diff(np.append(begins, len(values)))
+    return list(zip(begins.tolist(), values[begins].tolist(), counts.tolist(), strict=True))
