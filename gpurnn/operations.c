@@ -22,6 +22,10 @@ static void NAME(call_add_ends)(void *const *arrays, const Dims *dims) {
     add_ends(dims->B, dims->C, dims->K, dims->Q, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]);
 }
 
+static void NAME(call_add_reversed)(void *const *arrays, const Dims *dims) {
+    add_reversed(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1]);
+}
+
 static void NAME(call_carry_out)(void *const *arrays, const Dims *dims) {
     carry_out(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3]);
 }
@@ -40,6 +44,10 @@ static void NAME(call_huber)(void *const *arrays, const Dims *dims) {
 
 static void NAME(call_huber_with_error)(void *const *arrays, const Dims *dims) {
     huber_with_error(dims->K, dims->N, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]);
+}
+
+static void NAME(call_join_directions)(void *const *arrays, const Dims *dims) {
+    join_directions(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
 }
 
 static void NAME(call_lane_check)(void *const *arrays, const Dims *dims) {
@@ -78,12 +86,20 @@ static void NAME(call_mean_pool_error)(void *const *arrays, const Dims *dims) {
     mean_pool_error(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
 }
 
+static void NAME(call_part_directions)(void *const *arrays, const Dims *dims) {
+    part_directions(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
+}
+
 static void NAME(call_quantile)(void *const *arrays, const Dims *dims) {
     quantile(dims->C, dims->N, dims->Q, arrays[0], arrays[1], arrays[2], arrays[3]);
 }
 
 static void NAME(call_quantile_with_error)(void *const *arrays, const Dims *dims) {
     quantile_with_error(dims->C, dims->N, dims->Q, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5]);
+}
+
+static void NAME(call_reverse_rows)(void *const *arrays, const Dims *dims) {
+    reverse_rows(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1]);
 }
 
 static void NAME(call_rmsprop)(void *const *arrays, const Dims *dims) {
@@ -148,11 +164,13 @@ const Operation NAME(operations)[] = {
     {"adam", "*(P) (P) *(P) *(P) *(P) (9)double (10)double", NAME(call_adam)},
     {"add_bias", "*(N,K) (K)", NAME(call_add_bias)},
     {"add_ends", "*(BQ,K) (C,K) (C)index<BQ (C)index<BQ (C)", NAME(call_add_ends)},
+    {"add_reversed", "*(N,B,H) (N,B,H)", NAME(call_add_reversed)},
     {"carry_out", "(10)double (B) (B,H) *(B,H)", NAME(call_carry_out)},
     {"gru_backward", "(B,H) (B,H) *(B,H) (B,H) *(B,3H) *(B,3H)", NAME(call_gru_backward)},
     {"gru_forward", "*(B,3H) *(B,3H) (3H) (H) (B,H) *(B,H)", NAME(call_gru_forward)},
     {"huber", "*(N,K) (N,K) *(N)", NAME(call_huber)},
     {"huber_with_error", "*(N,K) (N,K) (N) (1) *(N)", NAME(call_huber_with_error)},
+    {"join_directions", "(N,B,H) (N,B,H) *(N,B,2H)", NAME(call_join_directions)},
     {"lane_check", "(10)double *(B) (B,H)", NAME(call_lane_check)},
     {"last_pool", "(N,B,2H) (N,B,1) *(N,B,2H)", NAME(call_last_pool)},
     {"last_pool_error", "(N,B,2H) (N,B,1) *(N,B,2H)", NAME(call_last_pool_error)},
@@ -162,8 +180,10 @@ const Operation NAME(operations)[] = {
     {"max_pool_error", "(N,B,H) (N,B,1) *(N,B,H) (N,B,H)", NAME(call_max_pool_error)},
     {"mean_pool", "(N,B,H) (N,B,1) *(N,B,H)", NAME(call_mean_pool)},
     {"mean_pool_error", "(N,B,H) (N,B,1) *(N,B,H)", NAME(call_mean_pool_error)},
+    {"part_directions", "(N,B,2H) *(N,B,H) *(N,B,H)", NAME(call_part_directions)},
     {"quantile", "*(N,CQ) (N,C) *(N) (Q)", NAME(call_quantile)},
     {"quantile_with_error", "*(N,CQ) (N,C) (N) (1) *(N) (Q)", NAME(call_quantile_with_error)},
+    {"reverse_rows", "(N,B,H) *(N,B,H)", NAME(call_reverse_rows)},
     {"rmsprop", "*(P) (P) *(P) *(P) (9)double (10)double", NAME(call_rmsprop)},
     {"sgd", "*(P) (P) *(P) *(P) (9)double (10)double", NAME(call_sgd)},
     {"simple_backward", "(B,H) (B,H) (B,H) *(B,H)", NAME(call_simple_backward)},

@@ -20,11 +20,13 @@ enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 
 #define adam NAME(adam)
 #define add_bias NAME(add_bias)
 #define add_ends NAME(add_ends)
+#define add_reversed NAME(add_reversed)
 #define carry_out NAME(carry_out)
 #define gru_backward NAME(gru_backward)
 #define gru_forward NAME(gru_forward)
 #define huber NAME(huber)
 #define huber_with_error NAME(huber_with_error)
+#define join_directions NAME(join_directions)
 #define lane_check NAME(lane_check)
 #define last_pool NAME(last_pool)
 #define last_pool_error NAME(last_pool_error)
@@ -34,8 +36,10 @@ enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 
 #define max_pool_error NAME(max_pool_error)
 #define mean_pool NAME(mean_pool)
 #define mean_pool_error NAME(mean_pool_error)
+#define part_directions NAME(part_directions)
 #define quantile NAME(quantile)
 #define quantile_with_error NAME(quantile_with_error)
+#define reverse_rows NAME(reverse_rows)
 #define rmsprop NAME(rmsprop)
 #define sgd NAME(sgd)
 #define simple_backward NAME(simple_backward)
@@ -64,6 +68,8 @@ void add_bias(int64_t K, int64_t N, REAL *restrict y, const REAL *restrict b);
 void add_ends(int64_t B, int64_t C, int64_t K, int64_t Q, REAL *restrict e, const REAL *restrict dx,
     const intptr_t *restrict last, const intptr_t *restrict first, const REAL *restrict there);
 
+void add_reversed(int64_t B, int64_t lanes, int64_t H, int64_t N, REAL *restrict y, const REAL *restrict x);
+
 void carry_out(int64_t B, int64_t H, const double *restrict ctl, const REAL *restrict bad, const REAL *restrict last,
     REAL *restrict carried);
 
@@ -77,6 +83,9 @@ void huber(int64_t K, int64_t N, REAL *restrict o, const REAL *restrict target, 
 
 void huber_with_error(int64_t K, int64_t N, REAL *restrict o, const REAL *restrict target, const REAL *restrict weight,
     const REAL *restrict scale, REAL *restrict losses);
+
+void join_directions(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict ahead,
+    const REAL *restrict reverse, REAL *restrict y);
 
 void lane_check(int64_t B, int64_t H, const double *restrict ctl, REAL *restrict bad, const REAL *restrict last);
 
@@ -104,11 +113,16 @@ void mean_pool(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restr
 void mean_pool_error(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict dz,
     const REAL *restrict carry, REAL *restrict dy);
 
+void part_directions(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict y, REAL *restrict ahead,
+    REAL *restrict reverse);
+
 void quantile(int64_t C, int64_t N, int64_t Q, REAL *restrict o, const REAL *restrict target, REAL *restrict losses,
     const REAL *restrict levels);
 
 void quantile_with_error(int64_t C, int64_t N, int64_t Q, REAL *restrict o, const REAL *restrict target,
     const REAL *restrict weight, const REAL *restrict scale, REAL *restrict losses, const REAL *restrict levels);
+
+void reverse_rows(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict x, REAL *restrict y);
 
 void rmsprop(int64_t P, int64_t first, REAL *restrict p, const REAL *restrict g, REAL *restrict v, REAL *restrict w,
     const double *restrict settings, const double *restrict ctl);

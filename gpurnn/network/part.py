@@ -168,6 +168,12 @@ class Binding:
             self._errors[width] = self.empty(self.rows, width)
         return self._errors.get(width)
 
+    def beside(self, batch: Batch) -> Binding:
+        """The same for another batch of the same size, with errors of its own."""
+        other = copy(self)
+        other.batch, other._errors = batch, {}
+        return other
+
     def dense(self, value: Array, error: Array | None) -> Rows:
         """value (T B, E) as a signal."""
         return Rows(self.be, value, self.lanes, error)

@@ -11,7 +11,6 @@ that sequence would see it. Source: Schuster & Paliwal 1997.
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import replace
 
 from gpurnn.backend import Array
@@ -19,6 +18,7 @@ from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field
 from gpurnn.network.batch import Batch
 from gpurnn.network.config import ModelConfig
+from gpurnn.network.layers.directions import ADD_REVERSED, JOIN_DIRECTIONS, PART_DIRECTIONS, REVERSE_ROWS
 from gpurnn.network.layers.recurrent import Recurrent, RecurrentPass
 from gpurnn.network.params import Spec
 from gpurnn.network.part import Binding, Lane, Named, Part, Pass
@@ -78,15 +78,19 @@ class BothDirectionsPass(Pass):
 
     def __init__(self, part: BothDirections, to: Binding, x: Signal) -> None:
         super().__init__(part, to.dense(to.empty(to.rows, part.outputs), to.error(part.outputs)))
-        self._xp, self._lanes, self._hidden, self._x = to.be.xp, to.lanes, part.ahead.outputs, x
+        self._lanes, self._hidden, self._x = to.lanes, part.ahead.outputs, x
         self._batch = to.batch
         self._reversed = Batch(to.be, part.reverse.fields, to.real, to.lanes, to.steps, train=False)
         self.ahead = RecurrentPass(part.ahead, to, x)
-        against = copy(to)  # after `ahead` is bound: they share the buffers of errors, and the ones
-        against.batch = self._reversed
+        against = to.beside(self._reversed)
         self._x_reversed = _reversed_signal(part, against, x)
         self.reverse = RecurrentPass(part.reverse, against, self._x_reversed)
         self.states = self.ahead.states
+        sizes = {"N": to.steps, "B": to.lanes, "H": self._hidden}
+        self._join = to.be.bind(JOIN_DIRECTIONS, to.real, **sizes)
+        self._part = to.be.bind(PART_DIRECTIONS, to.real, **sizes)
+        if x.error is not None:
+            self._add_reversed = to.be.bind(ADD_REVERSED, to.real, **sizes | {"H": x.width})
 
     @property
     def d_first(self) -> Named:
@@ -101,29 +105,18 @@ class BothDirectionsPass(Pass):
         self._reverse_batch(batch)
         self._x_reversed.take(batch.steps)
         self.reverse.forward(self._reversed)
-        y, hidden = self._by_step(self.y.value), self._hidden
-        y[:, :, :hidden] = self.ahead.states["h"][1 : batch.steps + 1]
-        y[:, :, hidden:] = self.reverse.states["h"][batch.steps : 0 : -1]
+        self._join(*map(self._by_step, (self.ahead.y.value, self.reverse.y.value, self.y.value)))
 
     def backward(self, batch: Batch) -> None:
-        """The two halves of y's error one after the other: the layers share a buffer for theirs.
-
-        That of x comes last: it may lie where the error of y or of a half does.
-        """
-        dy, dh, dh_reversed = self.y.error, self.ahead.y.error, self.reverse.y.error
-        assert dy is not None
-        assert dh is not None
-        assert dh_reversed is not None
-        hidden = self._hidden
+        """The error of x comes last: it may lie where that of y or of `ahead` does."""
         self._reverse_facts(batch)
-        self._by_step(dh_reversed)[...] = self._by_step(dy)[::-1, :, hidden:]
+        errors = self.y.error, self.ahead.y.error, self.reverse.y.error
+        self._part(*(self._by_step(error) for error in errors if error is not None))
         self.reverse.backward(self._reversed)
-        self._by_step(dh)[...] = self._by_step(dy)[:, :, :hidden]
         self.ahead.d_last = self.d_last
         self.ahead.backward(batch)
         if self._x.error is not None and self._x_reversed.error is not None:
-            dx = self._by_step(self._x.error)
-            self._xp.add(dx, self._by_step(self._x_reversed.error)[::-1], out=dx)
+            self._add_reversed(self._by_step(self._x.error), self._by_step(self._x_reversed.error))
 
     def errors_at(self, t: int, dy: Array | None) -> tuple[dict[str, Array], Array | None]:
         halves = (None, None) if dy is None else (dy[:, : self._hidden].copy(), dy[:, self._hidden :].copy())
@@ -177,11 +170,11 @@ class _ReversedRows(Rows):
         error = None if x.error is None else to.empty(to.rows, x.width)
         super().__init__(to.be, to.empty(to.rows, x.width), to.lanes, error)
         self._in_time = x
+        self._reverse = to.be.bind(REVERSE_ROWS, to.real, N=to.steps, B=to.lanes, H=x.width)
 
     def take(self, steps: int) -> None:
         """Those of a window of so many steps."""
-        lanes = self._lanes
-        _by_step(self.value, steps, lanes)[...] = _by_step(self._in_time.value, steps, lanes)[::-1]
+        self._reverse(*(_by_step(rows, steps, self._lanes) for rows in (self._in_time.value, self.value)))
 
 
 class _ReversedSymbols(Symbols):

@@ -11,7 +11,7 @@ from gpurnn.network.layers.recurrence import Recurrence
 from gpurnn.network.linear import error_at
 from gpurnn.network.params import Spec
 from gpurnn.network.part import Binding, Lane, Named, Part, Pass
-from gpurnn.network.signal import Signal
+from gpurnn.network.signal import Rows, Signal
 from gpurnn.network.starts import STARTS, Start
 from gpurnn.settings import expect_kind
 
@@ -74,6 +74,7 @@ class RecurrentPass(Pass):
     """x U for all steps at once, then the loop over time. loop: its buffers."""
 
     part: Recurrent
+    y: Rows
 
     def __init__(self, part: Recurrent, to: Binding, x: Signal) -> None:
         hidden, shape, value = part.outputs, (to.steps, to.lanes, part.outputs), to.value(part)
