@@ -12,6 +12,7 @@ from gpurnn import backend
 from gpurnn.api.arguments import AnyPath, known_keywords, path_of
 from gpurnn.api.labels import labels_of
 from gpurnn.api.table import table_of_parts
+from gpurnn.api.translate import translations_of
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.pairs.language import PairLanguage
@@ -20,6 +21,7 @@ from gpurnn.data.stream import Cursor, Window
 from gpurnn.data.text.language import Language
 from gpurnn.evaluation.labels import LabelsEvaluation
 from gpurnn.evaluation.language_model import Evaluation
+from gpurnn.evaluation.pairs import PairEvaluation
 from gpurnn.evaluation.series import SeriesEvaluation
 from gpurnn.evaluation.trained import evaluate_trained
 from gpurnn.exceptions import UsageError
@@ -94,6 +96,23 @@ class TrainedModel:
         return labels_of(self._trained, inputs, probabilities)
 
     @known_keywords
+    def translate(
+        self, sources: Iterable[Any], beam: int = 1, n_best: int = 1, max_length: int | None = None
+    ) -> list[Any]:
+        """Of a model of pairs the text that is made of each source; of captions, of each vector.
+
+        With several of each it is a list of them instead, the likeliest first, each with the logarithm of its
+        probability: [("aems", -0.4), ("ams", -1.9)]. Symbols that the model has not met are read as unknown.
+        Raises DataError for other models and for a source that is empty; UsageError.
+
+        sources: Texts; of captions vectors, each of as many numbers as those that the model was trained on.
+        beam: How many texts of a source are followed at a time; with 1 always the likeliest next symbol is taken.
+        n_best: How many texts of each source; at most the beam.
+        max_length: Symbols at which a text is cut, its end among them; unless given 10 more than twice its source.
+        """
+        return translations_of(self._trained, sources, beam, n_best, max_length)
+
+    @known_keywords
     def generate(
         self,
         prompt: Prompt = "",
@@ -135,7 +154,7 @@ class TrainedModel:
     @known_keywords
     def evaluate(
         self, corpus: AnyPath | None = None, split: str = "valid", *, lanes: int = 1, plot: AnyPath | None = None
-    ) -> Evaluation | SeriesEvaluation | LabelsEvaluation:
+    ) -> Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation:
         """See `gpurnn.evaluate`. corpus: None: the one that it was trained on, where a run says which that is."""
         trained, picture = self._trained, None if plot is None else path_of("plot", plot, file=True)
         opened = open_corpus(trained.checkpoint) if corpus is None else Corpus.open(path_of("corpus", corpus))
@@ -241,12 +260,13 @@ def evaluate(
     plot: AnyPath | None = None,
     checkpoint: AnyPath = "best",
     device: str = "auto",
-) -> Evaluation | SeriesEvaluation | LabelsEvaluation:
+) -> Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation:
     """How well a run predicts a split of a corpus: what `gpurnn evaluate --json` says, as attributes.
 
     Of text, every token of the split but its first and those that begin a document is predicted once, from all of the
     text before it. Of measured series, every known number that is to be forecast counts, beside what simple forecasts
-    make of it. Of labels and tags, each one counts, beside what simple guesses find. Raises RunError, CheckpointError,
+    make of it. Of labels and tags, each one counts, beside what simple guesses find. Of pairs and
+    captions, each source is made a text of, always of the likeliest next symbols. Raises RunError, CheckpointError,
     DataError, BackendError, UsageError; GpurnnError: a loss that is not finite, or a picture without matplotlib.
 
     run: The folder of a run, or what `gpurnn.train` returned; or a checkpoint, or what a model's `save` wrote.

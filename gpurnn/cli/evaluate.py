@@ -14,12 +14,14 @@ from gpurnn.cli.console import Output, warn
 from gpurnn.cli.labels_table import table_of as labels_table
 from gpurnn.cli.model_options import checkpoint_option, device_option, run_argument
 from gpurnn.cli.options import OUTPUT_FILE, PATH, Command, options_of
+from gpurnn.cli.pairs_table import table_of as pairs_table
 from gpurnn.cli.progress import Bar
 from gpurnn.cli.series_table import table_of as series_table
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus.sizes import SPLITS
 from gpurnn.evaluation.labels import LabelsEvaluation
 from gpurnn.evaluation.language_model import Evaluation
+from gpurnn.evaluation.pairs import PairEvaluation
 from gpurnn.evaluation.series import SeriesEvaluation
 from gpurnn.evaluation.trained import evaluate_trained
 from gpurnn.exceptions import shell_word
@@ -82,11 +84,13 @@ def evaluate(
         out.write("".join(f"{line}\n" for line in _lines(result)))
 
 
-def _lines(result: Evaluation | SeriesEvaluation | LabelsEvaluation) -> Iterator[str]:
+def _lines(result: Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation) -> Iterator[str]:
     if isinstance(result, SeriesEvaluation):
         yield from series_table(result)
     elif isinstance(result, LabelsEvaluation):
         yield from labels_table(result)
+    elif isinstance(result, PairEvaluation):
+        yield from pairs_table(result)
     else:
         yield from (f"  {name:<11}{value:>15}" for name, value in _shown(result).items())
 

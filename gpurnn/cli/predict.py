@@ -12,13 +12,24 @@ from gpurnn.cli.console import warn
 from gpurnn.cli.model_options import checkpoint_option, device_option, run_argument
 from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, Command, given_to
 from gpurnn.cli.predict_labels import predict_labels
+from gpurnn.cli.predict_pairs import predict_captions, predict_pairs
 from gpurnn.cli.predict_series import predict_series
 from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.exceptions import UsageError
+from gpurnn.generation.pairs import PairModel
 from gpurnn.training.load import Trained, load_trained
+from gpurnn.training.meaning import kind_of
 
-_OF_SERIES = ("state",)
-_OF_LABELS = ("text_column", "plain", "probabilities")
+_LABELLED, _PAIRED = ("labels", "tags"), ("pairs", "captions")
+_OF_KINDS = {
+    **dict.fromkeys(("state",), ("series",)),
+    **dict.fromkeys(("text_column", "plain"), (*_LABELLED, "pairs")),
+    **dict.fromkeys(("probabilities",), (*_LABELLED, *_PAIRED)),
+    **dict.fromkeys(("beam", "n_best", "max_length"), _PAIRED),
+    **dict.fromkeys(("alignment",), ("pairs",)),
+}
+"""Options that are for models of some kinds alone, and which these are."""
 
 
 @click.command(cls=Command)
@@ -34,16 +45,37 @@ _OF_LABELS = ("text_column", "plain", "probabilities")
 @click.option(
     "--probabilities",
     is_flag=True,
-    help="Labels and tags: add the probability of each; in JSON of all that there are.",
+    help="Labels and tags: add the probability of each; in JSON of all that there are. Pairs: add its logarithm.",
 )
 @click.option(
     "--text-column",
     metavar="COLUMN",
     multiple=True,
     help="Labels: column of the text, text unless given; may be repeated; first, last and numbers from 1 mean that "
-    "there is no header. Tags: column of the word, first unless given.",
+    "there is no header. Tags: column of the word, first unless given. Pairs: column of the source, source "
+    "unless given.",
 )
-@click.option("--plain", is_flag=True, help="Labels and tags: each line is a text, or a sentence of words.")
+@click.option("--plain", is_flag=True, help="Labels, tags and pairs: each line is a text, or a sentence of words.")
+@click.option(
+    "--beam",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Pairs: follow so many texts of a source at a time; with 1 always the likeliest next symbol is taken.",
+)
+@click.option(
+    "--n-best", type=click.IntRange(1), default=1, show_default=True, help="Pairs: print so many texts of each source."
+)
+@click.option(
+    "--max-length",
+    type=click.IntRange(1),
+    help="Pairs: cut a text at so many symbols, its end among them; unless given at 10 more than twice its source.",
+)
+@click.option(
+    "--alignment",
+    is_flag=True,
+    help="Pairs, with attention: add from which symbol of the source each symbol comes, as source-target from 0.",
+)
 @click.option(
     "--state",
     type=OUTPUT_FILE,
@@ -54,7 +86,7 @@ _OF_LABELS = ("text_column", "plain", "probabilities")
 @device_option
 @click.pass_context
 def predict(ctx: click.Context, /, run: Path, file: str, checkpoint: str, device: str, **options: Any) -> None:
-    """Forecast, label or tag with RUN what stands in FILE, or comes from standard input.
+    """Forecast, label, tag or translate with RUN what stands in FILE, or comes from standard input.
 
     A row comes back with all its cells and what RUN says of it, as soon as
     that is known.
@@ -76,11 +108,17 @@ def predict(ctx: click.Context, /, run: Path, file: str, checkpoint: str, device
     Of labels and tags of series: FILE is a table, in which the rows of a series
     are together; they come back with one more column.
 
+    Of pairs: FILE has sources, in any form that texts of labels have; each line
+    comes back with a tab and the text that is made of it, or with one more
+    column. Of captions: FILE is a .npy file with a vector a row, and a line
+    comes out for each.
+
     \b
       gpurnn predict runs/temp new.csv > forecast.csv
       tail -F station.csv | gpurnn predict runs/temp - --state station.state
       gpurnn predict runs/mood posts.txt --probabilities
       gpurnn predict runs/names text.conll
+      echo amsterdam | gpurnn predict runs/sounds - --beam 5
     """
     trained = load_trained(run, backend.get(device), checkpoint=checkpoint, on_warning=warn)
     _refuse_others(trained, set(given_to(ctx)))
@@ -95,13 +133,30 @@ def predict(ctx: click.Context, /, run: Path, file: str, checkpoint: str, device
             jsonl=jsonl,
             skip=skip,
         )
+    elif isinstance(trained.meaning, PairLanguage):
+        settings = {name: options[name] for name in ("beam", "n_best")}
+        model = PairModel.of(trained, longest=options["max_length"], attended=options["alignment"], **settings)
+        if model.encoder is None:
+            predict_captions(model, file, probabilities=options["probabilities"], jsonl=jsonl)
+            return
+        predict_pairs(
+            model,
+            file,
+            columns=options["text_column"],
+            plain=options["plain"],
+            probabilities=options["probabilities"],
+            alignment=options["alignment"],
+            jsonl=jsonl,
+            skip=skip,
+        )
     else:
         predict_series(trained, file, options["state"], jsonl=jsonl, skip=skip)
 
 
 def _refuse_others(trained: Trained, given: set[str]) -> None:
-    labelled = isinstance(trained.meaning, Labelling)
-    for name in _OF_SERIES if labelled else _OF_LABELS:
-        if name in given:
-            what = "measured series" if labelled else "labels and tags"
+    kind = kind_of(trained.meaning)
+    for name, kinds in _OF_KINDS.items():
+        if name in given and kind not in kinds:
+            *others, last = ({"series": "measured series"}.get(each, each) for each in kinds)
+            what = f"{', '.join(others)} and {last}" if others else last
             raise UsageError(f"`{name}` is for models of {what}; {trained.checkpoint.path} is none; leave it out")

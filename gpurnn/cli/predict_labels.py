@@ -7,6 +7,7 @@ from functools import partial
 
 from gpurnn.cli.console import warn
 from gpurnn.cli.live import source_of, whole_lines, write_all
+from gpurnn.cli.told import counted, told_of_rows, told_of_symbols
 from gpurnn.data.text.decoding import Losses
 from gpurnn.exceptions import UsageError
 from gpurnn.generation.forms import open_texts
@@ -69,7 +70,7 @@ def _predict_rows(trained: Trained, file: str, *, probabilities: bool, jsonl: bo
             write_all(predictions.lines(), notice)
         finally:
             if predictions.left_out:
-                warn(f"left out {_count(predictions.left_out, 'row')}; the first: {predictions.first}")
+                warn(f"left out {counted(predictions.left_out, 'row')}; the first: {predictions.first}")
 
 
 def _words(
@@ -86,19 +87,8 @@ def _told(
     model: TextModel, left_out: LeftOut, losses: Losses, predictions: TextPredictions | TagPredictions
 ) -> Iterator[str]:
     """What a person is told at the end."""
-    encoder = model.encoder
-    if left_out.count:
-        yield f"left out {_count(left_out.count, 'row')}; the first: {left_out.first}"
+    yield from told_of_rows(left_out)
     if isinstance(predictions, TextPredictions) and predictions.empty:
-        texts = _count(predictions.empty, "text")
+        texts = counted(predictions.empty, "text")
         yield f"{texts} without a symbol got no label; the first: {predictions.first_empty}"
-    if encoder.lacking and encoder.stand_in:
-        symbols = _count(encoder.lacking, "symbol")
-        yield f"{symbols} that the model has not met, such as {encoder.first:.60}, became {encoder.stand_in}"
-    if losses.wrong_bytes:
-        fate = f"became {losses.replacements:,} U+FFFD" if losses.replacements else "were dropped"
-        yield f"{_count(losses.wrong_bytes, 'byte')} not in the encoding {fate}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    yield from told_of_symbols(model.encoder, losses)

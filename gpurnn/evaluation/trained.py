@@ -1,4 +1,4 @@
-"""Measures a trained model as its kind asks for: of text, of measured series, or of labels and tags."""
+"""Measures a trained model as its kind asks for: of text, of measured series, of labels and tags, or of pairs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from pathlib import Path
 
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.text.language import Language
 from gpurnn.evaluation import language_model
 from gpurnn.evaluation.labels import LabelsEvaluation, evaluate_labels
 from gpurnn.evaluation.language_model import Evaluation
+from gpurnn.evaluation.pairs import PairEvaluation, evaluate_pairs
 from gpurnn.evaluation.plot import Plot
 from gpurnn.evaluation.series import SeriesEvaluation, evaluate_series
 from gpurnn.exceptions import UsageError
 from gpurnn.training.load import Trained
+from gpurnn.training.meaning import kind_of
 
 
 def evaluate_trained(
@@ -25,8 +28,8 @@ def evaluate_trained(
     lanes: int = 1,
     plot: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda done, targets: None,
-) -> Evaluation | SeriesEvaluation | LabelsEvaluation:
-    """What `language_model.evaluate`, `evaluate_series` or `evaluate_labels` of this folder finds.
+) -> Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation:
+    """What `language_model.evaluate`, `evaluate_series`, `evaluate_labels` or `evaluate_pairs` of this folder finds.
 
     lanes: of text only. plot: of series only; see `Plot`. on_progress: called with what is done and the whole.
     Raises UsageError for either of another kind, and as those do.
@@ -42,6 +45,10 @@ def evaluate_trained(
         _refuse(plot is not None, f"`plot`: there is nothing to draw of a model of {meaning.what}")
         _refuse(lanes != 1, "`lanes`: sequences are read side by side as they are")
         return evaluate_labels(trained.model, meaning, trained.config, corpus, split, on_progress=on_progress)
+    if isinstance(meaning, PairLanguage):
+        _refuse(plot is not None, f"`plot`: there is nothing to draw of a model of {kind_of(meaning)}")
+        _refuse(lanes != 1, "`lanes`: texts are made side by side as they are")
+        return evaluate_pairs(trained.model, meaning, corpus, split, on_progress=on_progress)
     _refuse(lanes != 1, "`lanes`: series are read side by side as they are")
     return _of_series(trained, corpus, split, plot, on_progress)
 

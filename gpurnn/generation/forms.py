@@ -23,14 +23,17 @@ def open_texts(
     columns: Sequence[str] = (),
     *,
     plain: bool = False,
+    usual: str = TEXT,
+    of_lines: type[Plain] = Plain,
     on_warning: Callable[[str], None],
 ) -> Texts:
     """The texts of a file, from its lines.
 
     Its name says what it is, .tsv, .csv, .jsonl or .ndjson (and .gz behind that), or else its first line: JSON where
     that begins with a brace, a table where it is a header that has the columns; other lines are plain texts. columns:
-    those of the text, "text" where there are none; first, last and numbers mean that there is no header. plain: lines
-    are plain texts in any case. left_out: takes bad rows. on_warning: is told where that may not be what is meant.
+    those of the text, `usual` where there are none; first, last and numbers mean that there is no header. plain: lines
+    are plain texts in any case. of_lines: what reads those. left_out: takes bad rows. on_warning: is told where that
+    may not be what is meant.
     Raises DataError, UsageError.
     """
     if plain and columns:
@@ -44,16 +47,16 @@ def open_texts(
         if each is not None and each[1].strip():
             first = each[1]
             break
-    form = "plain" if plain else _form(file, first, columns)
+    form = "plain" if plain else _form(file, first, columns, usual)
     if form == "plain" and "\t" in first and not plain and not first.lstrip().startswith(PREFIX):
         on_warning(f"{file}: each line is read as a text, tabs among it; `text_column` says in which column texts are")
     rest = chain(before, lines)
     if form == "plain":
-        return Plain(rest, file, left_out)
-    return _TABLES.get(form, Objects)(rest, file, left_out, columns or (TEXT,))
+        return of_lines(rest, file, left_out)
+    return _TABLES.get(form, Objects)(rest, file, left_out, columns or (usual,))
 
 
-def _form(file: str, first: str, columns: Sequence[str]) -> str:
+def _form(file: str, first: str, columns: Sequence[str], usual: str) -> str:
     """columns: those that were given."""
     known = form_by_name(file)
     if known is not None:
@@ -65,7 +68,7 @@ def _form(file: str, first: str, columns: Sequence[str]) -> str:
     if first.lstrip()[:1] == "{":
         return "jsonl"
     form = "csv" if "," in first and "\t" not in first else "tsv"
-    return form if columns or TEXT in _header(first, form) else "plain"
+    return form if columns or usual in _header(first, form) else "plain"
 
 
 def _header(first: str, form: str) -> list[str]:

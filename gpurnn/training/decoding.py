@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.exceptions import UsageError
-from gpurnn.generation.beams import Beams, Decoded
-from gpurnn.generation.decoderlanes import DecoderLanes
 from gpurnn.network import Model
 from gpurnn.settings import Count, checked, expect_kind
+from gpurnn.training.beams import Beams, Decoded
+from gpurnn.training.decoderlanes import DecoderLanes
 
 LANES = 256
 _FACTOR = 4

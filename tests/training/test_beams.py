@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpurnn.exceptions import GpurnnError
-from gpurnn.generation.beams import Beams, Decoded
+from gpurnn.training.beams import Beams, Decoded
 
 SYMBOLS, END = 4, 3
 

@@ -9,9 +9,9 @@ import pytest
 
 from gpurnn import backend
 from gpurnn.exceptions import UsageError
-from gpurnn.generation.beams import Decoded
-from gpurnn.generation.decoding import Decoding
 from gpurnn.network import Model, ModelConfig
+from gpurnn.training.beams import Decoded
+from gpurnn.training.decoding import Decoding
 from tests.pairmodels import END, KINDS, SOURCE, logs_of, model_of, sources_of
 
 

@@ -1,0 +1,178 @@
+"""`gpurnn predict`, `gpurnn evaluate` and the front door with models of pairs and captions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from predicting import CPU, answer, process
+
+import gpurnn
+from gpurnn.cli.main import main
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.pairs.language import PairLanguage
+from gpurnn.exceptions import DataError, UsageError
+from gpurnn.network import Model
+from gpurnn.training.config import TrainConfig
+from gpurnn.training.decoding import Decoding
+from gpurnn.training.model_file import write_model
+from tests.pairmodels import KINDS, model_of
+from tests.pairs import LETTERS, NUMBERS, SOUNDS, captioned, paired, some_pairs
+
+SOURCES = ["abc", "face", "gag", "bad", "a", "deaf"]
+
+
+def model_like(kind: str) -> Model:
+    return model_of(**{name: value for name, value in KINDS[kind].items() if name != "source"} | _SOURCE[kind])
+
+
+_SOURCE: dict[str, dict[str, Any]] = {"both directions": {"source": len(LETTERS)}, "vectors": {}}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """sounds.h5, captions.h5 and a model of each: sounds and captions."""
+    made = tmp_path_factory.mktemp("pairs")
+    for name, kind in (("sounds", "both directions"), ("captions", "vectors")):
+        corpus = made / f"{name}.h5"
+        if name == "sounds":
+            paired(corpus, some_pairs(30, (9, 7)), split="valid").corpus.close()
+        else:
+            captioned(corpus, [n for _, n in some_pairs(30, (9, 7))]).corpus.close()
+        model = model_like(kind)
+        with Corpus.open(corpus) as opened:
+            language = PairLanguage.of(opened)
+        config = TrainConfig(model.config, bptt=12, target_bptt=8 if name == "sounds" else 0)
+        write_model(made / name, model, language, config)
+    return made
+
+
+def run(command: str, *arguments: object, **options: Any) -> Result:
+    return CliRunner().invoke(main, [command, *map(str, arguments), *CPU], **options)
+
+
+def texts(kind: str, sources: list[np.ndarray], width: int = 1, **more: Any) -> list[list[tuple[str, float]]]:
+    found = Decoding(model_like(kind), **more).beam(sources, width, width)
+    return [[("".join(SOUNDS[n] for n in each.symbols), each.score) for each in one] for one in found]
+
+
+def symbols(source: str) -> np.ndarray:
+    return np.array([LETTERS.index(letter) for letter in source])
+
+
+def test_sources_come_back_with_their_texts(folder: Path) -> None:
+    expected = texts("both directions", [symbols(each) for each in SOURCES], 3)
+    done = run(
+        "predict",
+        folder / "sounds",
+        "-",
+        "--beam",
+        3,
+        "--n-best",
+        3,
+        "--probabilities",
+        input="\n".join(SOURCES) + "\n",
+    )
+    assert done.exit_code == 0
+    assert "that came to no end" in done.stderr
+    wanted = [(source, *each) for source, found in zip(SOURCES, expected, strict=True) for each in found]
+    assert [line.split("\t") for line in done.stdout.splitlines()] == [
+        [source, text, f"{score:.6f}"] for source, text, score in wanted
+    ]
+
+
+def test_a_source_is_answered_while_the_pipe_is_open(folder: Path) -> None:
+    ((first, _),), ((second, _),) = texts("both directions", [symbols("face"), symbols("gag")])
+    with process(folder / "sounds", "-") as child:
+        assert answer(child, "face\n") == f"face\t{first}\n"
+        assert answer(child, "gag\n") == f"gag\t{second}\n"
+
+
+def test_what_is_said_at_the_end(folder: Path) -> None:
+    done = run("predict", folder / "sounds", "-", "--max-length", 1, input="abc\n\nxyz\n")
+    assert done.exit_code == 0
+    assert [len(line.split("\t")[1]) <= 1 for line in done.stdout.splitlines()] == [True] * 3
+    assert "of 1 source without a symbol nothing was made; the first: standard input, line 2" in done.stderr
+    assert "that came to no end; the first: standard input, line 1" in done.stderr
+    assert "3 symbols that the model has not met, such as 'x', became 'g'" in done.stderr
+
+
+def test_each_vector_has_a_line(folder: Path, tmp_path: Path) -> None:
+    vectors = np.random.default_rng(4).normal(size=(20, NUMBERS)).astype(np.float32)
+    np.save(tmp_path / "some.npy", vectors)
+    expected = texts("vectors", list(vectors), longest=12)
+    done = run("predict", folder / "captions", tmp_path / "some.npy")
+    assert (done.exit_code, done.stdout.splitlines()) == (0, [found[0][0] for found in expected])
+    done = run("predict", folder / "captions", tmp_path / "some.npy", "--jsonl", "--probabilities")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["row"] for line in lines] == list(range(20))
+    assert [(line["target"], line["log_probability"]) for line in lines] == [
+        (text, round(score, 6)) for ((text, score),) in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("sounds", "-", "--alignment"), "--alignment: the model was trained without --attention"),
+        (("sounds", "-", "--n-best", "2"), "a beam of 1 has no more than 1; use --beam 2"),
+        (("sounds", "-", "--state", "s"), "--state is for models of measured series"),
+        (("captions", "-"), "not of standard input"),
+        (("captions", "f.npy", "--plain"), "--plain is for models of labels, tags and pairs"),
+        (("captions", "no.npy"), "cannot read the vectors"),
+        (("captions", "wide.npy"), "its vectors have 5 numbers, the model reads 3"),
+    ],
+)
+def test_what_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], error: str
+) -> None:
+    np.save(tmp_path / "wide.npy", np.zeros((2, 5)))
+    monkeypatch.chdir(tmp_path)
+    done = run("predict", folder / arguments[0], *arguments[1:], input="a\n")
+    assert (done.exit_code, done.stdout) == (2 if "--" in error else done.exit_code, "")
+    assert error in done.stderr
+    assert done.exit_code in (1, 2)
+
+
+def test_evaluate_says_how_good_the_texts_are(folder: Path) -> None:
+    done = run("evaluate", folder / "sounds", folder / "sounds.h5", "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert {"pairs", "exact", "symbol_error", "word_error", "chrf", "bleu"} <= set(found)
+    assert found["pairs"] == 30
+    done = run("evaluate", folder / "captions", folder / "captions.h5", "--split", "train")
+    assert done.exit_code == 0
+    assert "  pairs 30, sources 30, loss " in done.stdout
+    assert "copy of the source" not in done.stdout
+    for option, error in ((("--lanes", "2"), "side by side as they are"), (("--plot", "x.svg"), "nothing to draw")):
+        done = run("evaluate", folder / "sounds", folder / "sounds.h5", *option)
+        assert (done.exit_code, error in done.stderr) == (2, True)
+
+
+def test_the_front_door_translates(folder: Path) -> None:
+    model = gpurnn.load(folder / "sounds", device="cpu")
+    sources = [symbols(each) for each in SOURCES]
+    assert model.translate(SOURCES) == [found[0][0] for found in texts("both directions", sources)]
+    expected = texts("both directions", sources, 3)
+    for found, wanted in zip(model.translate(SOURCES, beam=3, n_best=2), expected, strict=True):
+        assert [text for text, _ in found] == [text for text, _ in wanted[:2]]
+        np.testing.assert_allclose([score for _, score in found], [score for _, score in wanted[:2]])
+    assert all(len(text) <= 2 for text in model.translate(SOURCES, max_length=2))
+    assert "makes 5 chars" in repr(model)
+    with pytest.raises(DataError, match=r"number 1 \(the first is 0\) is empty"):
+        model.translate(["a", ""])
+    for wrong in ("abc", [1]):
+        with pytest.raises(UsageError, match="sources"):
+            model.translate(wrong)
+
+
+def test_the_front_door_makes_texts_of_vectors(folder: Path) -> None:
+    model = gpurnn.load(folder / "captions", device="cpu")
+    vectors = np.random.default_rng(4).normal(size=(5, NUMBERS)).astype(np.float32)
+    assert model.translate(vectors) == [found[0][0] for found in texts("vectors", list(vectors), longest=12)]
+    with pytest.raises(UsageError, match="expected 3 finite numbers"):
+        model.translate([[1.0, 2.0]])
