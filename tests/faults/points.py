@@ -46,6 +46,7 @@ def faults(tally: Tally) -> None:
         ("preparing:OVER", 2),
         ("preparing:SERIES", 2),
         ("preparing:LABELLED", 2),
+        ("preparing:PAIRED", 2),
         ("training:SHORT", 5),
     ):
         every = every if tally.scale >= 0.1 or every == 1 else 29
@@ -154,13 +155,22 @@ def fuzzing_tables(tally: Tally) -> None:
 
 def fuzzing_labelled(tally: Tally) -> None:
     """Changed files of labelled texts and tagged words, each read in several ways, some prepared."""
+    _fuzz_files(tally, "labelled files", "faults.fuzzlabelled:fuzz_labelled")
+
+
+def fuzzing_pairs(tally: Tally) -> None:
+    """Changed files of pairs, of both sides and of vectors, each read in several ways, some prepared."""
+    _fuzz_files(tally, "files of pairs", "faults.fuzzpairs:fuzz_pairs")
+
+
+def _fuzz_files(tally: Tally, what: str, function: str) -> None:
     left = tally.share(100_000)
     for number, count in enumerate([TABLES] * (left // TABLES) + [left % TABLES] * bool(left % TABLES)):
         given = {"count": count, "seed": tally.seed * 1000 + number}
-        report = tally.run("faults.fuzzlabelled:fuzz_labelled", preload=False, **given)
-        tally.add("fuzzed labelled files", report["cases"])
-        tally.add("fuzzed labelled files that were still one", report["accepted"])
-        peak = "memory, labelled files"
+        report = tally.run(function, preload=False, **given)
+        tally.add(f"fuzzed {what}", report["cases"])
+        tally.add(f"fuzzed {what} that were still one", report["accepted"])
+        peak = f"memory, {what}"
         tally.peaks[peak] = max(tally.peaks.get(peak, 0), report["peak_growth"])
 
 
@@ -292,4 +302,7 @@ POINTS = {
     ),
     "19": Point("kills of labelled runs: other bits", labelled_kills, {"random kills of labelled runs": 600}),
     "20": Point("predictions killed: other output", predictions, {"predictions struck": 300}),
+    "21": Point(
+        "fuzzed files of pairs: untyped, or read in two ways", fuzzing_pairs, {"fuzzed files of pairs": 100_000}
+    ),
 }

@@ -1,4 +1,4 @@
-"""`prepare` over an existing corpus, of texts, series, or labelled texts: the old file or the new one, nothing else."""
+"""`prepare` over a corpus of texts, series, labelled texts or pairs: the old file or the new one, nothing else."""
 
 import gzip
 from pathlib import Path
@@ -6,8 +6,10 @@ from pathlib import Path
 from faults.cases import Context, Outcome, Scenario
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.options import labelled_options
+from gpurnn.data.pairs.options import pair_options
 from gpurnn.data.prepare import prepare
 from gpurnn.data.prepare_labelled import prepare_labelled
+from gpurnn.data.prepare_pairs import prepare_pairs
 from gpurnn.data.prepare_series import prepare_series
 from gpurnn.data.series import rows
 from gpurnn.data.series.options import series_options
@@ -84,6 +86,31 @@ def _check_labelled(folder: Path, outcome: Outcome) -> None:
     _expect_swept(folder)
 
 
+def _pairs(folder: Path, name: str, count: int) -> None:
+    """So many pairs, each with ten characters and two words."""
+    (folder / f"{name}.tsv").write_text("".join(f"text {i:05}\ttarget {i % 7}\n" for i in range(count)))
+
+
+def _prepare_paired(folder: Path) -> None:
+    _pairs(folder, "old", 40)
+    _pairs(folder, "new", 6_000)
+    prepare_pairs([folder / "old.tsv"], folder / "corpus.h5", _PAIRED)
+
+
+def _work_paired(folder: Path, context: Context) -> None:
+    try:
+        prepare_pairs([folder / "new.tsv"], folder / "corpus.h5", _PAIRED, force=True)
+    except OSError as error:
+        raise DataError(f"{error.filename}: {error.strerror}") from None
+    context.mark("new")
+
+
+def _check_paired(folder: Path, outcome: Outcome) -> None:
+    _expect(folder, outcome, 12_000, 80)
+    prepare_pairs([folder / "new.tsv"], folder / "corpus.h5", _PAIRED, force=True)
+    _expect_swept(folder)
+
+
 def _check(folder: Path, outcome: Outcome) -> None:
     _expect(folder, outcome, len(NEW), len(OLD))
     prepare([folder / "new.txt.gz"], folder / "corpus.h5", force=True)
@@ -108,6 +135,8 @@ def _expect_swept(folder: Path) -> None:
 
 _SERIES = series_options(time="time", key="key", clock=True)
 _LABELLED = labelled_options("labels", target="first")
+_PAIRED = pair_options("pairs", target_tokens="words")
 OVER = Scenario(_prepare, _work, _check)
 SERIES = Scenario(_prepare_series, _work_series, _check_series)
 LABELLED = Scenario(_prepare_labelled, _work_labelled, _check_labelled)
+PAIRED = Scenario(_prepare_paired, _work_paired, _check_paired)

@@ -1,5 +1,6 @@
 """Everything in a corpus that may be damaged, read as commands do it: what may come out are numbers or typed errors."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ from gpurnn.data.corpus import Corpus, Split
 from gpurnn.data.corpus.describe import describe_corpus
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.stream.labelled import labelled_stream
-from gpurnn.data.stream.sequences import sequences_of
+from gpurnn.data.stream.pairs import CaptionStream, PairStream, longest_of, pair_geometry
+from gpurnn.data.stream.sequences import pairs_of, sequences_of
+from gpurnn.data.stream.windows import Window
 from gpurnn.exceptions import CorpusError, DataError
 
 _BLOCK = 1 << 16
@@ -26,6 +29,8 @@ def read_all(path: Path) -> str:
                 _read_split(corpus, corpus.split(name))
             if corpus.kind in ("labels", "tags"):
                 _read_labelled(corpus)
+            if corpus.kind in ("pairs", "captions"):
+                _read_pairs(corpus)
             corpus.verify()
     except (CorpusError, DataError) as error:
         text = str(error)
@@ -90,3 +95,34 @@ def _read_labelled(corpus: Corpus) -> None:
                 inputs = np.concatenate([window.fields[stream.fields[0].name][:, 0] for window in windows])
                 if not np.array_equal(inputs, np.concatenate(single)) or sum(lengths) != steps:
                     raise AssertionError("windows have other inputs than sequences")
+
+
+def _read_pairs(corpus: Corpus) -> None:
+    """Windows, and pairs one by one: they have the same symbols, and each pair is there once."""
+    for name, steps in corpus.splits.items():
+        if not steps:
+            continue
+        split, given = corpus.split(name), {"epochs": 1, "prefetch": False}
+        pairs = list(pairs_of(split))
+        lanes, source, target = pair_geometry(*longest_of(split), 1, _STEPS)
+        captions = corpus.kind == "captions"
+        with (
+            CaptionStream(corpus, name, lanes=lanes, steps=target, **given)
+            if captions
+            else PairStream(corpus, name, lanes=lanes, steps=target, source_steps=source, **given)
+        ) as stream:
+            found = [pair for window in stream.recycled() for pair in _in_window(window, captions)]
+        if sorted(found) != sorted((first.tobytes(), second.tobytes()) for first, second in pairs):
+            raise AssertionError("windows have other pairs than there are")
+
+
+def _in_window(window: Window, captions: bool) -> Iterator[tuple[bytes, bytes]]:
+    """Each pair of a window: its source or its vector, and its target without the end, by what it says of them."""
+    lanes = window.carry.shape[1]
+    for n in np.flatnonzero(window.there).tolist():
+        target = window.targets.reshape(-1)[window.target_first[n] : window.target_last[n] : lanes]
+        if captions:
+            yield window.vectors[n].tobytes(), target.tobytes()
+        else:
+            source = window.source.reshape(-1)[window.source_first[n] : window.source_last[n] + 1 : lanes]
+            yield source.tobytes(), target.tobytes()

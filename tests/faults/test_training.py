@@ -47,6 +47,7 @@ def test_the_strikes_notice_a_lost_state(scratch: str) -> None:
         ("faults.preparing:OVER", ["kill", "torn", "short", "ENOSPC"], 6),
         ("faults.preparing:SERIES", ["kill", "torn", "short", "ENOSPC"], 9),
         ("faults.preparing:LABELLED", ["kill", "torn", "short", "ENOSPC"], 31),
+        ("faults.preparing:PAIRED", ["kill", "torn", "short", "ENOSPC"], 59),
     ],
 )
 def test_faults_at_calls(scenario: str, actions: list[str], every: int, scratch: str) -> None:
