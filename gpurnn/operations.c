@@ -26,8 +26,33 @@ static void NAME(call_add_reversed)(void *const *arrays, const Dims *dims) {
     add_reversed(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1]);
 }
 
+static void NAME(call_additive_attention)(void *const *arrays, const Dims *dims) {
+    additive_attention(dims->B, dims->C, dims->H, dims->K, dims->N, dims->Q, arrays[0], arrays[1], arrays[2], arrays[3],
+        arrays[4], arrays[5], arrays[6], arrays[7], arrays[8]);
+}
+
+static void NAME(call_additive_attention_error)(void *const *arrays, const Dims *dims) {
+    additive_attention_error(dims->B, dims->C, dims->H, dims->K, dims->N, dims->Q, arrays[0], arrays[1], arrays[2],
+        arrays[3], arrays[4], arrays[5], arrays[6], arrays[7], arrays[8], arrays[9], arrays[10], arrays[11], arrays[12],
+        arrays[13], arrays[14], arrays[15]);
+}
+
+static void NAME(call_bias_tanh)(void *const *arrays, const Dims *dims) {
+    bias_tanh(dims->K, dims->N, arrays[0], arrays[1]);
+}
+
 static void NAME(call_carry_out)(void *const *arrays, const Dims *dims) {
     carry_out(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3]);
+}
+
+static void NAME(call_dot_attention)(void *const *arrays, const Dims *dims) {
+    dot_attention(dims->B, dims->C, dims->K, dims->N, dims->Q, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4],
+        arrays[5], arrays[6]);
+}
+
+static void NAME(call_dot_attention_error)(void *const *arrays, const Dims *dims) {
+    dot_attention_error(dims->B, dims->C, dims->K, dims->N, dims->Q, arrays[0], arrays[1], arrays[2], arrays[3],
+        arrays[4], arrays[5], arrays[6], arrays[7], arrays[8], arrays[9], arrays[10], arrays[11]);
 }
 
 static void NAME(call_gru_backward)(void *const *arrays, const Dims *dims) {
@@ -150,6 +175,10 @@ static void NAME(call_take_ends)(void *const *arrays, const Dims *dims) {
     take_ends(dims->B, dims->C, dims->K, dims->Q, arrays[0], arrays[1], arrays[2], arrays[3]);
 }
 
+static void NAME(call_tanh_error)(void *const *arrays, const Dims *dims) {
+    tanh_error(dims->K, dims->N, arrays[0], arrays[1], arrays[2]);
+}
+
 static void NAME(call_weighted_loss)(void *const *arrays, const Dims *dims) {
     weighted_loss(dims->N, arrays[0], arrays[1], arrays[2], arrays[3]);
 }
@@ -165,7 +194,12 @@ const Operation NAME(operations)[] = {
     {"add_bias", "*(N,K) (K)", NAME(call_add_bias)},
     {"add_ends", "*(BQ,K) (C,K) (C)index<BQ (C)index<BQ (C)", NAME(call_add_ends)},
     {"add_reversed", "*(N,B,H) (N,B,H)", NAME(call_add_reversed)},
+    {"additive_attention", "*(N,K) *(N,Q) (N,H) (BQ,H) (H) (BQ,K) (N)index<C (C)index<BQ (C)index<BQ", NAME(call_additive_attention)},
+    {"additive_attention_error", "*(N,H) *(N,Q) *(BQ,K) *(BQ,H) *(C,H) (N,K) (N,Q) (N,H) (BQ,H) (H) (BQ,K) (C)index<BQ (C)index<BQ (C)index<N (C)index<N (C)", NAME(call_additive_attention_error)},
+    {"bias_tanh", "*(N,K) (K)", NAME(call_bias_tanh)},
     {"carry_out", "(10)double (B) (B,H) *(B,H)", NAME(call_carry_out)},
+    {"dot_attention", "*(N,K) *(N,Q) (N,K) (BQ,K) (N)index<C (C)index<BQ (C)index<BQ", NAME(call_dot_attention)},
+    {"dot_attention_error", "*(N,K) *(N,Q) *(BQ,K) (N,K) (N,Q) (N,K) (BQ,K) (C)index<BQ (C)index<BQ (C)index<N (C)index<N (C)", NAME(call_dot_attention_error)},
     {"gru_backward", "(B,H) (B,H) *(B,H) (B,H) *(B,3H) *(B,3H)", NAME(call_gru_backward)},
     {"gru_forward", "*(B,3H) *(B,3H) (3H) (H) (B,H) *(B,H)", NAME(call_gru_forward)},
     {"huber", "*(N,K) (N,K) *(N)", NAME(call_huber)},
@@ -196,6 +230,7 @@ const Operation NAME(operations)[] = {
     {"squared", "*(N,K) (N,K) *(N)", NAME(call_squared)},
     {"squared_with_error", "*(N,K) (N,K) (N) (1) *(N)", NAME(call_squared_with_error)},
     {"take_ends", "*(C,K) (BQ,K) (C)index<BQ (C)index<BQ", NAME(call_take_ends)},
+    {"tanh_error", "*(N,K) (N,K) (N,K)", NAME(call_tanh_error)},
     {"weighted_loss", "(N) (N) (1) *(1)double", NAME(call_weighted_loss)},
     {"xent", "*(N,K) (N)index<K *(N)", NAME(call_xent)},
     {0},

@@ -21,7 +21,12 @@ enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 
 #define add_bias NAME(add_bias)
 #define add_ends NAME(add_ends)
 #define add_reversed NAME(add_reversed)
+#define additive_attention NAME(additive_attention)
+#define additive_attention_error NAME(additive_attention_error)
+#define bias_tanh NAME(bias_tanh)
 #define carry_out NAME(carry_out)
+#define dot_attention NAME(dot_attention)
+#define dot_attention_error NAME(dot_attention_error)
 #define gru_backward NAME(gru_backward)
 #define gru_forward NAME(gru_forward)
 #define huber NAME(huber)
@@ -52,6 +57,7 @@ enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 
 #define squared NAME(squared)
 #define squared_with_error NAME(squared_with_error)
 #define take_ends NAME(take_ends)
+#define tanh_error NAME(tanh_error)
 #define weighted_loss NAME(weighted_loss)
 #define xent NAME(xent)
 
@@ -70,8 +76,29 @@ void add_ends(int64_t B, int64_t C, int64_t K, int64_t Q, REAL *restrict e, cons
 
 void add_reversed(int64_t B, int64_t lanes, int64_t H, int64_t N, REAL *restrict y, const REAL *restrict x);
 
+void additive_attention(int64_t B, int64_t C, int64_t H, int64_t K, int64_t N, int64_t Q, REAL *restrict c,
+    REAL *restrict a, const REAL *restrict q, const REAL *restrict key, const REAL *restrict v, const REAL *restrict e,
+    const intptr_t *restrict pair, const intptr_t *restrict first, const intptr_t *restrict last);
+
+void additive_attention_error(int64_t B, int64_t C, int64_t H, int64_t K, int64_t N, int64_t Q, REAL *restrict dq,
+    REAL *restrict dscore, REAL *restrict de, REAL *restrict dkey, REAL *restrict dv, const REAL *restrict dc,
+    const REAL *restrict a, const REAL *restrict q, const REAL *restrict key, const REAL *restrict v,
+    const REAL *restrict e, const intptr_t *restrict first, const intptr_t *restrict last,
+    const intptr_t *restrict begin, const intptr_t *restrict end, const REAL *restrict there);
+
+void bias_tanh(int64_t K, int64_t N, REAL *restrict y, const REAL *restrict b);
+
 void carry_out(int64_t B, int64_t H, const double *restrict ctl, const REAL *restrict bad, const REAL *restrict last,
     REAL *restrict carried);
+
+void dot_attention(int64_t B, int64_t C, int64_t K, int64_t N, int64_t Q, REAL *restrict c, REAL *restrict a,
+    const REAL *restrict q, const REAL *restrict e, const intptr_t *restrict pair, const intptr_t *restrict first,
+    const intptr_t *restrict last);
+
+void dot_attention_error(int64_t B, int64_t C, int64_t K, int64_t N, int64_t Q, REAL *restrict dq,
+    REAL *restrict dscore, REAL *restrict de, const REAL *restrict dc, const REAL *restrict a, const REAL *restrict q,
+    const REAL *restrict e, const intptr_t *restrict first, const intptr_t *restrict last,
+    const intptr_t *restrict begin, const intptr_t *restrict end, const REAL *restrict there);
 
 void gru_backward(int64_t B, int64_t H, const REAL *restrict dh_out, const REAL *restrict dh_rec, REAL *restrict e_h,
     const REAL *restrict h_prev, REAL *restrict a, REAL *restrict r);
@@ -158,6 +185,8 @@ void squared_with_error(int64_t K, int64_t N, REAL *restrict o, const REAL *rest
 
 void take_ends(int64_t B, int64_t C, int64_t K, int64_t Q, REAL *restrict x, const REAL *restrict e,
     const intptr_t *restrict last, const intptr_t *restrict first);
+
+void tanh_error(int64_t K, int64_t N, REAL *restrict d, const REAL *restrict y, const REAL *restrict dy);
 
 void weighted_loss(int64_t N, const REAL *restrict losses, const REAL *restrict weight, const REAL *restrict scale,
     double *restrict loss);

@@ -122,6 +122,7 @@ class CpuBackend(Backend):
             self._instructions = _choose(instructions or os.environ.get(FORCED), self.precision)
             self._set = self._instructions.number
         self.plans_rows = self._native is None
+        self._spare: list[np.ndarray] = []
         self._threads = max((lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"), default=1)
 
     def from_host(self, host: np.ndarray, out: Array | None = None) -> Array:
@@ -158,9 +159,22 @@ class CpuBackend(Backend):
         if self.precision == "bf16" and out.dtype == np.float32:
             a, b = rounded(a), rounded(b)
         if accumulate:
-            np.add(out, a @ b, out=out)
+            self._add_product(a, b, out)
         else:
             np.matmul(a, b, out=out)
+
+    def _add_product(self, a: Array, b: Array, out: Array) -> None:
+        """`out += a @ b`. The memory of the product is kept for the next one; threads at once take one each."""
+        try:
+            spare = self._spare.pop()
+        except IndexError:
+            spare = np.empty(0, np.uint8)
+        if spare.nbytes < out.nbytes:
+            spare = np.empty(out.nbytes, np.uint8)
+        product = spare[: out.nbytes].view(out.dtype).reshape(out.shape)
+        np.matmul(a, b, out=product)
+        np.add(out, product, out=out)
+        self._spare.append(spare)
 
     def bind_row(self, matrix: Array) -> Callable[[Array, Array], None]:
         plain = super().bind_row(matrix)

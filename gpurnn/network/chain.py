@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field, joined
+from gpurnn.network.attentions import ATTENTIONS, Attention
 from gpurnn.network.config import ModelConfig
 from gpurnn.network.encoder import Encoder
 from gpurnn.network.heads import HEADS, Head
@@ -17,12 +18,16 @@ from gpurnn.network.stack import made, stacked
 
 
 def parts_of(config: ModelConfig) -> tuple[Part, ...]:
-    """The parts of a model: its encoder if it has one, its input and its layers, its pool if it has one, its head.
+    """The parts of a model: its encoder, its input, its layers, its attention, its pool and its head.
+
+    Not every model has an encoder, an attention or a pool.
 
     Raises UsageError, which names both, where two of them do not go together.
     """
     parts: list[Part] = [Encoder(config)] if config.source else []
     parts += stacked(config)
+    if config.attention:
+        parts.append(made("ATTENTIONS", ATTENTIONS, config.attention, Attention, config, parts[-1].outputs))
     if config.pool:
         parts.append(made("POOLS", POOLS, config.pool, Part, config, parts[-1].outputs))
     parts.append(made("HEADS", HEADS, config.head, Head, config, parts[-1].outputs))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from gpurnn.backend import Backend
+from gpurnn.network.attentions import AttentionPass
 from gpurnn.network.batch import Batch
 from gpurnn.network.chain import fields_of
 from gpurnn.network.heads import HeadPass
@@ -23,7 +24,8 @@ class Workspace:
 
     train: with the buffers of the backward pass. Nothing is allocated after it is made.
     batch: the window at hand. passes: what each part does with it, in their order; working: of those but the head that
-    do something; layers: of those that carry a state; head: of the last part.
+    do something; layers: of those that carry a state; head: of the last part;
+    attention: of that part, None where there is none.
     o: (T B, K), the output; overwritten by its error in training. losses: (T B,), the loss of each target; nats: the
     same. loss: (1,) float64, J of the window.
     params: of the model that it was made for; kind: of the states that fit it.
@@ -69,6 +71,7 @@ class Workspace:
         assert isinstance(head, HeadPass)
         self.head = head
         self.working = [each for each in self.passes[:-1] if type(each) is not Pass]
+        self.attention = next((each for each in self.passes if isinstance(each, AttentionPass)), None)
         self.o, self.losses, self.loss = head.o, head.losses, head.loss
         self.nats = head.losses
 

@@ -43,7 +43,7 @@ class CheckedWindows:
         given = {name: getattr(window, name) for name in (*batch.arrays, "carry", "weight")}
         sizes = _expect_shapes(window.index, given, batch)
         for field in batch.fields:
-            _expect_numbers(field, given[field.name], batch.carry.dtype)
+            _expect_numbers(field.bound(sizes), given[field.name], batch.carry.dtype)
         _expect_carry("carry", window.carry)
         if SOURCE_CARRY in given:
             _expect_carry(SOURCE_CARRY, given[SOURCE_CARRY])

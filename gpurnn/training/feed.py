@@ -145,7 +145,8 @@ _PLAN = ("order", "starts", "rows", "runs")
 
 def _unfit(field: Field, found: Field | None) -> str:
     """Why windows with this field, None: without it, do not fit a model that reads `field`."""
-    if found is not None and (found.kind, found.width, field.kind) == ("index", field.width, "index"):
+    vocabulary = field.kind == "index" and not field.among
+    if vocabulary and found is not None and (found.kind, found.width) == ("index", field.width):
         return (
             f"the corpus has a vocabulary of {found.below} symbols, the model one of {field.below}; "
             "make the model with symbols=len(corpus.vocabulary)"

@@ -75,6 +75,8 @@ def like(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndar
         return np.round(values)
     if name.startswith("last") or (name == "target" and values.size > 1):
         values.reshape(-1)[rng.integers(values.size, size=1 + values.size // 9)] = np.nan
+    if name == "q":  # whose products with long rows are scores
+        return values / 8
     if name == "there":
         values.reshape(-1)[0] = 1
         return (values > -1).astype(float)
@@ -83,9 +85,24 @@ def like(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndar
     return values
 
 
+def places(dims: dict[str, int]) -> dict[str, np.ndarray]:
+    """Where C sequences lie side by side in B lanes: first and last step of the source, first and last row."""
+    lanes, each = dims["B"], -(-dims["C"] // dims["B"])
+    rows = []
+    for n in range(dims["C"]):
+        slot, lane = divmod(n, lanes)
+        own = []
+        for steps in (dims["Q"], len(range(lane, dims["N"], lanes))):
+            edges = np.linspace(0, steps, each + 1).astype(int)
+            own += [edges[slot] * lanes + lane, (edges[slot + 1] - 1) * lanes + lane]
+        rows.append(own)
+    return dict(zip(("first", "last", "begin", "end"), np.array(rows).T, strict=True))
+
+
 def arguments_of(op: FusedOp, dims: dict[str, int], dtype: str, rng: np.random.Generator) -> list[np.ndarray]:
     """Random arguments; indices under their bound."""
     made = []
+    placed = places(dims) if {"pair", "begin"} & set(op.arguments) else {}
     for name, argument in op.arguments.items():
         shape = tuple(extent(axis, dims) for axis in argument.shape)
         if name == "settings":
@@ -94,6 +111,8 @@ def arguments_of(op: FusedOp, dims: dict[str, int], dtype: str, rng: np.random.G
             made.append(control(rng))
         elif name == "tickets":
             made.append(np.zeros(shape, np.int64))
+        elif name in placed:
+            made.append(placed[name])
         elif argument.kind == "index":
             made.append(rng.integers(0, extent(argument.below, dims), shape))
         else:

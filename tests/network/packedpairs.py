@@ -104,7 +104,7 @@ def config_of(**settings: Any) -> ModelConfig:
     """A small model of pairs, but for these settings."""
     small: dict[str, Any] = {
         "cell": "gru",
-        "hidden": 3,
+        "hidden": 4,
         "layers": 2,
         "embedding": 2,
         "dropout": 0.0,

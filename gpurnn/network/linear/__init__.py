@@ -1,5 +1,5 @@
 """The product with a matrix that layers, starts and heads have in common."""
 
-from gpurnn.network.linear.linear import ADD_BIAS, Linear, error_at
+from gpurnn.network.linear.linear import ADD_BIAS, Linear, add_bias, error_at
 
-__all__ = ["ADD_BIAS", "Linear", "error_at"]
+__all__ = ["ADD_BIAS", "Linear", "add_bias", "error_at"]
