@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from itertools import product
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, product
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -55,16 +57,22 @@ class BuildNative(build_ext):
             raise CompileError(f"no C compiler: {error}") from error
         if len(sets) > 1:
             ext.define_macros = [("SETS_OF_X86_64", None)]
-        ext.extra_objects = []
-        for (name, options), real in product(sets.items(), REALS):
-            ext.extra_objects += self.compiler.compile(
-                OF_EACH_SET,
-                output_dir=str(Path(self.build_temp, f"{real}_{name}")),
-                macros=[("SET", name), ("REAL", real)],
-                include_dirs=FOLDERS,
-                extra_postargs=[*FLAGS, *options],
-            )
+        variants = list(product(sets.items(), REALS))
+        with ThreadPoolExecutor(os.cpu_count()) as compilers:
+            ext.extra_objects = list(chain.from_iterable(compilers.map(self.compile_variant, variants)))
         super().build_extension(ext)
+
+    def compile_variant(self, variant: tuple[tuple[str, list[str]], str]) -> list[str]:
+        """The objects of one instruction set, its name and options, and of one number type."""
+        (name, options), real = variant
+        objects: list[str] = self.compiler.compile(
+            OF_EACH_SET,
+            output_dir=str(Path(self.build_temp, f"{real}_{name}")),
+            macros=[("SET", name), ("REAL", real)],
+            include_dirs=FOLDERS,
+            extra_postargs=[*FLAGS, *options],
+        )
+        return objects
 
 
 if __name__ == "__main__":
