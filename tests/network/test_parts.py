@@ -104,6 +104,10 @@ COMBINATIONS = [
         for pool in ("last", "mean", "max")
         for stack in ("recurrent", "both_directions")
     ),
+    *(
+        {"pool": pool, "layers": 2, "stack": (stack, "gain")}
+        for pool, stack in (("mean", "recurrent"), ("max", "both_directions"), ("last", "both_directions"))
+    ),
 ]
 
 

@@ -43,7 +43,7 @@ LAST_POOL_ERROR = FusedOp("last_pool_error", error_arguments("2H"), last_pool_er
 
 
 class Last(Pool):
-    """Of layers in one direction what they hand on. Of both: which come last in the stack decides."""
+    """Of layers in one direction it is what they hand on, so that their state may be carried."""
 
     kind = "last"
     forward_op, backward_op = LAST_POOL, LAST_POOL_ERROR
@@ -51,8 +51,7 @@ class Last(Pool):
     def __init__(self, config: ModelConfig, inputs: int) -> None:
         """Raises UsageError where layers of both directions do not hand on one half each."""
         super().__init__(config, inputs)
-        directed = [name for name in config.stack if name in ("recurrent", "both_directions")]
-        self._both = directed[-1:] == ["both_directions"]
+        self._both = "both_directions" in config.stack
         if self._both and inputs != 2 * config.hidden:
             raise UsageError(
                 f"pool: last reads rows of {inputs}; expected {2 * config.hidden}, of which each direction has a half"
