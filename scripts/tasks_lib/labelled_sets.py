@@ -38,7 +38,7 @@ LABELLED = {
         members=["tag/199801.txt"],
         licence="MIT",
         write=lambda members, folder: write_sentences(members[0], folder),
-        prepare={"tags": True},
+        prepare={"tags": True, "min_count": 2},
         train={"both_directions": True, "cut": True},
         minutes=100 / 60,
     ),

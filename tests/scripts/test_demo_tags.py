@@ -122,7 +122,7 @@ def test_the_tables_become_a_corpus(folder: Path, monkeypatch: pytest.MonkeyPatc
         f"train: 17 files, {sizes['train']} characters",
         f"valid: 1 files, {sizes['valid']} characters",
         f"test: 2 files, {sizes['test']} characters",
-        f"one: the beginning of {splits['test'][0][0]}, of the test split",
+        f"one: {splits['test'][0][0]}, the first file of test",
     ]
     tables = {name: folder / "tables" / f"{name}.tsv" for name in ("train", "valid", "test", "one")}
     gpurnn.prepare(tables["train"], folder / "c.h5", tags=True, valid=tables["valid"], test=tables["test"])
@@ -151,4 +151,15 @@ def test_what_was_found_is_shown_below_or_in_colours(tmp_path: Path):
 def test_no_terminal_gets_letters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr("sys.stdin", io.StringIO("x\tname\tname\n␣\tblank\tcomment\n"))
     demo.show()
-    assert capsys.readouterr().out.splitlines()[1:] == ["x ", "nC", "1 of 2 characters are right"]
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "x ",
+        "nC",
+        "1 of 2 characters are right; from 0 to 2 they are shown",
+    ]
+
+
+def test_what_is_shown_begins_with_a_function_and_ends_with_a_line():
+    head, body = "import os\n\n", "def f():\n" + "    pass\n" * 400
+    begin, end = demo.shown(head + body)
+    assert begin == len(head) and 1500 < end - begin < 1510 and (head + body)[end - 1] == "\n"
+    assert demo.shown("x = 1\ny") == (0, 7)
