@@ -1,6 +1,6 @@
 """The points that the soak shows: what each runs, how often, and what it counts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +18,8 @@ TABLES = 25_000  # fuzzed tables a process
 CHUNK = 50_000  # fuzzed checkpoints a process
 LABELLED = ("LABELS_BOTH", "LABELS_CUT", "LABELS_THROUGH", "TAGS_BOTH", "TAGS_CONTEXT", "TAGS_THROUGH")
 """Scenarios of `faults.labelledruns`."""
+PAIRS = ("PAIRS_BOTH", "PAIRS_LAYERS", "CAPTIONS")
+"""Scenarios of `faults.pairruns`."""
 SHORTEST = 120  # windows of a run that is cut: more than an epoch
 
 
@@ -176,10 +178,18 @@ def _fuzz_files(tally: Tally, what: str, function: str) -> None:
 
 def labelled_kills(tally: Tally) -> None:
     """kill -9 of training on labels and tags, in either layout, at random."""
-    for name, count in tally.shares(dict.fromkeys(LABELLED, 100)):
-        scenario = f"faults.labelledruns:{name}"
-        given = {"scenario": scenario, "count": count, "seed": tally.seed, "longest": 0.25}
-        tally.add("random kills of labelled runs", tally.run("faults.cases:kill_randomly", **given)["cases"])
+    _kill_runs(tally, "random kills of labelled runs", "faults.labelledruns", LABELLED)
+
+
+def pair_kills(tally: Tally) -> None:
+    """kill -9 of training on pairs and on vectors with texts, at random."""
+    _kill_runs(tally, "random kills of runs on pairs", "faults.pairruns", PAIRS)
+
+
+def _kill_runs(tally: Tally, what: str, module: str, names: Sequence[str]) -> None:
+    for name, count in tally.shares(dict.fromkeys(names, 100)):
+        given = {"scenario": f"{module}:{name}", "count": count, "seed": tally.seed, "longest": 0.25}
+        tally.add(what, tally.run("faults.cases:kill_randomly", **given)["cases"])
 
 
 def predictions(tally: Tally) -> None:
@@ -305,4 +315,5 @@ POINTS = {
     "21": Point(
         "fuzzed files of pairs: untyped, or read in two ways", fuzzing_pairs, {"fuzzed files of pairs": 100_000}
     ),
+    "22": Point("kills of runs on pairs: other bits", pair_kills, {"random kills of runs on pairs": 300}),
 }

@@ -11,7 +11,7 @@ import pytest
 
 from faults import fulldisk, shim
 from faults.fuzz import flip_and_cut
-from faults.points import LABELLED, POINTS
+from faults.points import LABELLED, PAIRS, POINTS
 from faults.signals import KINDS
 from faults.soak import _merged, _short
 from faults.test_faults import call
@@ -76,6 +76,13 @@ def test_training_survives_a_loss_of_power(scratch: str) -> None:
 @pytest.mark.parametrize("name", [LABELLED[0], LABELLED[-1]])
 def test_labelled_runs_survive_random_kills_with_the_same_bits(name: str, scratch: str) -> None:
     scenario = f"faults.labelledruns:{name}"
+    report = call("faults.cases:kill_randomly", scenario=scenario, count=2, seed=1, scratch=scratch, longest=0.2)
+    assert clean(report) == {"cases": 2}
+
+
+@pytest.mark.parametrize("name", [PAIRS[0], PAIRS[-1]])
+def test_runs_on_pairs_survive_random_kills_with_the_same_bits(name: str, scratch: str) -> None:
+    scenario = f"faults.pairruns:{name}"
     report = call("faults.cases:kill_randomly", scenario=scenario, count=2, seed=1, scratch=scratch, longest=0.2)
     assert clean(report) == {"cases": 2}
 
