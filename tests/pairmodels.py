@@ -9,6 +9,7 @@ import numpy as np
 from gpurnn import backend
 from gpurnn.data.stream import Cursor, Window
 from gpurnn.network import Model, ModelConfig
+from gpurnn.network.workspace import Workspace
 from gpurnn.training.feed import Feed
 
 SYMBOLS, SOURCE, END = 6, 7, 5
@@ -16,6 +17,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "both directions": {"encoder": ("both_directions", "dropout"), "start": "encoder", "source": SOURCE},
     "one direction, two layers": {"encoder": ("recurrent",), "start": "encoder", "source": SOURCE, "layers": 2},
     "lstm": {"cell": "lstm", "encoder": ("recurrent",), "start": "encoder", "source": SOURCE},
+    "dot": {"encoder": ("both_directions",), "start": "encoder", "source": SOURCE, "attention": "dot"},
+    "additive": {"encoder": ("recurrent",), "start": "encoder", "source": SOURCE, "attention": "additive"},
     "vectors": {"start": "vector", "vectors": 3},
 }
 
@@ -38,7 +41,19 @@ def sources_of(model: Model, count: int, longest: int = 9) -> list[np.ndarray]:
 
 
 def logs_of(model: Model, source: np.ndarray, read: list[int]) -> np.ndarray:
-    """The logarithms of the probabilities after each symbol read, (T, K): one pair in a window of its own."""
+    """The logarithms of the probabilities after each symbol read, (T, K)."""
+    outputs = _alone(model, source, read).o[: len(read)]
+    return outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+
+
+def weights_of(model: Model, source: np.ndarray, read: list[int]) -> np.ndarray:
+    """How much each symbol of the source was looked at after each symbol read, (T, S)."""
+    (attention,) = (each for each in _alone(model, source, read).passes if each.part.name == "attention")
+    return attention.weights[: len(read)]
+
+
+def _alone(model: Model, source: np.ndarray, read: list[int]) -> Workspace:
+    """What one pair in a window of its own comes to."""
     steps, first = len(read), np.zeros(1, np.int32)
     fields = {
         "tokens": np.array(read, np.int32)[:, None],
@@ -74,5 +89,4 @@ def logs_of(model: Model, source: np.ndarray, read: list[int]) -> np.ndarray:
     ws = model.workspace(1, steps, source=long, sequences=1, train=False)
     Feed(model.be, ws.batch).load(window)
     model.forward(ws, model.state(1))
-    outputs = ws.o[:steps]
-    return outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+    return ws

@@ -12,7 +12,7 @@ from gpurnn.exceptions import UsageError
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training.beams import Decoded
 from gpurnn.training.decoding import Decoding
-from tests.pairmodels import END, KINDS, SOURCE, logs_of, model_of, sources_of
+from tests.pairmodels import END, KINDS, SOURCE, logs_of, model_of, sources_of, weights_of
 
 
 def logs_of_text(model: Model, source: np.ndarray, found: Decoded) -> tuple[np.ndarray, list[int]]:
@@ -113,3 +113,17 @@ def test_models_that_read_no_source_are_refused() -> None:
         Decoding(model_of(**KINDS["lstm"]), attended=True)
     with pytest.raises(UsageError, match="a vector has none"):
         Decoding(model_of(**KINDS["vectors"]))
+
+
+@pytest.mark.parametrize("kind", ["dot", "additive"])
+@pytest.mark.parametrize("width", [1, 3])
+def test_what_a_text_has_looked_at(kind: str, width: int) -> None:
+    model = model_of(**KINDS[kind])
+    sources = sources_of(model, 20)
+    places = set()
+    for source, (found, *_) in zip(sources, Decoding(model, lanes=16, attended=True).beam(sources, width), strict=True):
+        assert found.attended is not None
+        expected = weights_of(model, source, [END, *found.symbols.tolist()]).argmax(axis=1)
+        assert found.attended.tolist() == expected[: len(found.symbols)].tolist()
+        places |= set(found.attended.tolist())
+    assert len(places) > 3
