@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def pair_geometry(source: Extent, target: Extent, lanes: int, steps: int) -> tup
 def targets_of(split: Split) -> Pieces:
     """The targets of a split, each with a step more for its end, which is not stored and does not count."""
     starts = side_starts(split, split.documents, len(split))
-    stored = np.diff(starts)
+    stored = _narrow(np.diff(starts))
     return Pieces(starts[:-1], stored + 1, np.zeros_like(stored), stored, stored=stored)
 
 
@@ -55,8 +55,13 @@ def sources_of(split: Split) -> Pieces | None:
     if split.numbers:
         return None
     starts = side_starts(split, split.source_documents, len(split.source))
-    count = np.diff(starts)
+    count = _narrow(np.diff(starts))
     return Pieces(starts[:-1], count, np.zeros_like(count), count)
+
+
+def _narrow(counts: NDArray[np.int64]) -> NDArray[Any]:
+    """The same numbers, and room for one more than the largest, in less memory where they are small."""
+    return counts.astype(np.uint16) if int(counts.max()) < 2**16 - 1 else counts
 
 
 def side_of(split: Split, pieces: Pieces, steps: int, name: str, setting: str) -> Side:
@@ -64,9 +69,8 @@ def side_of(split: Split, pieces: Pieces, steps: int, name: str, setting: str) -
 
     name: "source" or "target"; setting: of its steps. Raises DataError, which names it, for one that is longer.
     """
-    counts: NDArray[np.int64] = pieces.count
-    longest = int(counts.argmax())
-    found = int(counts[longest])
+    longest = int(pieces.count.argmax())
+    found = int(pieces.count[longest])
     if found > steps:
         end = "" if pieces.stored is None else " with its end"
         raise DataError(
@@ -74,4 +78,4 @@ def side_of(split: Split, pieces: Pieces, steps: int, name: str, setting: str) -
             f"steps{end}, a window only {steps:,}; use `{setting}={rounded_up(found)}`, or leave longer "
             "pairs out with `max_length`"
         )
-    return Side(counts, steps)
+    return Side(pieces.count, steps)

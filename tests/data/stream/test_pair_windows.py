@@ -139,6 +139,15 @@ def test_each_number_of_a_window(
         assert round(stream.source_useful * size) == sum(n for n, _ in lengths)
 
 
+@pytest.mark.parametrize("longest", [65_534, 65_535, 65_536, 70_000])
+def test_long_pairs(tmp_path: Path, longest: int) -> None:
+    what = paired(tmp_path / "a.h5", [(longest, longest)])
+    with PairStream(what.corpus, lanes=1, steps=longest + 1, source_steps=longest + 3, prefetch=False) as stream:
+        check(next(stream), expected_of(what, [0], [0], [0], stream.geometry.sizes))
+    with pytest.raises(DataError, match=f"has {longest:,} steps, a window only {longest - 1:,};"):
+        PairStream(what.corpus, lanes=1, steps=longest + 1, source_steps=longest - 1)
+
+
 def what_again(folder: Path, kind: str) -> Paired:
     return Paired(Corpus.open(folder / "a.h5"), [], [])
 
@@ -168,7 +177,7 @@ def test_nothing_large_is_allocated_for_a_window(
     tmp_path: Path, kind: str, held: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(values, "_HELD_BYTES", held)
-    what = corpus_of(tmp_path / "a.h5", kind, some_pairs(30_000, (9, 12)))
+    what = corpus_of(tmp_path / "a.h5", kind, some_pairs(16_000, (9, 12)))
     with stream_of(what, lanes=112, steps=48, source_steps=48, prefetch=False) as stream:
         windows = stream.recycled()
         check_no_allocation({"window": lambda: [next(windows)].clear()}, warm=3, windows=16 if held else 4, limit=8000)
