@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpurnn import backend
+from gpurnn.backend import Backend
 from gpurnn.data.stream import Cursor, Window
 from gpurnn.network import Model, ModelConfig
 from gpurnn.network.workspace import Workspace
@@ -23,10 +24,10 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def model_of(**settings: Any) -> Model:
+def model_of(be: Backend | None = None, **settings: Any) -> Model:
     """One whose outputs differ so much that texts are of several lengths."""
     given = {"cell": "gru", "hidden": 8, "embedding": 4, "dtype": "float64", **settings}
-    model = Model(backend.get("cpu"), ModelConfig(symbols=SYMBOLS, **given))
+    model = Model(be or backend.get("cpu"), ModelConfig(symbols=SYMBOLS, **given))
     model.params.initialise(model.be, 3)
     for value in model.params.value.values():
         value *= 4 if value.ndim == 2 else 1
@@ -42,14 +43,14 @@ def sources_of(model: Model, count: int, longest: int = 9) -> list[np.ndarray]:
 
 def logs_of(model: Model, source: np.ndarray, read: list[int]) -> np.ndarray:
     """The logarithms of the probabilities after each symbol read, (T, K)."""
-    outputs = _alone(model, source, read).o[: len(read)]
+    outputs = model.be.to_host(_alone(model, source, read).o)[: len(read)]
     return outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
 
 
 def weights_of(model: Model, source: np.ndarray, read: list[int]) -> np.ndarray:
     """How much each symbol of the source was looked at after each symbol read, (T, S)."""
     (attention,) = (each for each in _alone(model, source, read).passes if each.part.name == "attention")
-    return attention.weights[: len(read)]
+    return model.be.to_host(attention.weights)[: len(read)]
 
 
 def _alone(model: Model, source: np.ndarray, read: list[int]) -> Workspace:

@@ -16,7 +16,6 @@ from gpurnn.cli.main import main
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.exceptions import DataError, UsageError
-from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.decoding import Decoding
 from gpurnn.training.model_file import write_model
@@ -26,27 +25,20 @@ from tests.pairs import LETTERS, NUMBERS, SOUNDS, captioned, paired, some_pairs
 SOURCES = ["abc", "face", "gag", "bad", "a", "deaf"]
 
 
-def model_like(kind: str) -> Model:
-    return model_of(**{name: value for name, value in KINDS[kind].items() if name != "source"} | _SOURCE[kind])
-
-
-_SOURCE: dict[str, dict[str, Any]] = {"both directions": {"source": len(LETTERS)}, "vectors": {}}
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """sounds.h5, captions.h5 and a model of each: sounds and captions."""
+    """sounds.h5, captions.h5 and models of them: sounds, looking (with attention) and captions."""
     made = tmp_path_factory.mktemp("pairs")
-    for name, kind in (("sounds", "both directions"), ("captions", "vectors")):
+    for name, kind in (("sounds", "both directions"), ("looking", "dot"), ("captions", "vectors")):
         corpus = made / f"{name}.h5"
-        if name == "sounds":
+        if name != "captions":
             paired(corpus, some_pairs(30, (9, 7)), split="valid").corpus.close()
         else:
             captioned(corpus, [n for _, n in some_pairs(30, (9, 7))]).corpus.close()
-        model = model_like(kind)
+        model = model_of(**KINDS[kind])
         with Corpus.open(corpus) as opened:
             language = PairLanguage.of(opened)
-        config = TrainConfig(model.config, bptt=12, target_bptt=8 if name == "sounds" else 0)
+        config = TrainConfig(model.config, bptt=12, target_bptt=8 if name != "captions" else 0)
         write_model(made / name, model, language, config)
     return made
 
@@ -56,7 +48,7 @@ def run(command: str, *arguments: object, **options: Any) -> Result:
 
 
 def texts(kind: str, sources: list[np.ndarray], width: int = 1, **more: Any) -> list[list[tuple[str, float]]]:
-    found = Decoding(model_like(kind), **more).beam(sources, width, width)
+    found = Decoding(model_of(**KINDS[kind]), **more).beam(sources, width, width)
     return [[("".join(SOUNDS[n] for n in each.symbols), each.score) for each in one] for one in found]
 
 
@@ -99,6 +91,19 @@ def test_what_is_said_at_the_end(folder: Path) -> None:
     assert "of 1 source without a symbol nothing was made; the first: standard input, line 2" in done.stderr
     assert "that came to no end; the first: standard input, line 1" in done.stderr
     assert "3 symbols that the model has not met, such as 'x', became 'g'" in done.stderr
+
+
+def test_an_alignment_says_where_each_symbol_comes_from(folder: Path) -> None:
+    found = list(Decoding(model_of(**KINDS["dot"]), attended=True).greedy([symbols(each) for each in SOURCES]))
+    places = [[] if each.attended is None else each.attended.tolist() for each in found]
+    assert len({place for each in places for place in each}) > 2
+    done = run("predict", folder / "looking", "-", "--alignment", input="\n".join(SOURCES) + "\n")
+    assert done.exit_code == 0
+    assert [line.split("\t")[2].split() for line in done.stdout.splitlines()] == [
+        [f"{place}-{number}" for number, place in enumerate(each)] for each in places
+    ]
+    done = run("predict", folder / "looking", "-", "--alignment", "--jsonl", input="\n".join(SOURCES) + "\n")
+    assert [json.loads(line)["alignment"] for line in done.stdout.splitlines()] == places
 
 
 def test_each_vector_has_a_line(folder: Path, tmp_path: Path) -> None:

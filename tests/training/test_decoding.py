@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gpurnn import backend
+from gpurnn.backend import Backend
 from gpurnn.exceptions import UsageError
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training.beams import Decoded
@@ -24,8 +25,8 @@ def logs_of_text(model: Model, source: np.ndarray, found: Decoded) -> tuple[np.n
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lanes", [1, 16])
-def test_the_likeliest_next_symbol(kind: str, lanes: int) -> None:
-    model = model_of(**KINDS[kind])
+def test_the_likeliest_next_symbol(be: Backend, kind: str, lanes: int) -> None:
+    model = model_of(be, **KINDS[kind])
     sources = sources_of(model, 40)
     found = list(Decoding(model, lanes=lanes, longest=12).greedy(sources))
     assert len(found) == len(sources)
@@ -39,9 +40,9 @@ def test_the_likeliest_next_symbol(kind: str, lanes: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_scores_of_beams_are_those_that_a_window_of_the_whole_text_has(kind: str) -> None:
-    model = model_of(**KINDS[kind])
-    sources = sources_of(model, 40)
+def test_scores_of_beams_are_those_that_a_window_of_the_whole_text_has(be: Backend, kind: str) -> None:
+    model = model_of(be, **KINDS[kind])
+    sources = sources_of(model, 25)
     decoding = Decoding(model, lanes=16, longest=12)
     greedy = list(decoding.greedy(sources))
     better = 0
@@ -55,8 +56,8 @@ def test_scores_of_beams_are_those_that_a_window_of_the_whole_text_has(kind: str
     assert better
 
 
-def test_what_comes_with_others_does_not_matter() -> None:
-    model = model_of(**KINDS["both directions"])
+def test_what_comes_with_others_does_not_matter(be: Backend) -> None:
+    model = model_of(be, **KINDS["both directions"])
     sources = sources_of(model, 30, longest=40)
     together = list(Decoding(model, lanes=8).beam(sources, 3, 2))
     decoding = Decoding(model, lanes=8)
@@ -67,8 +68,8 @@ def test_what_comes_with_others_does_not_matter() -> None:
             assert one.score == pytest.approx(other.score, rel=1e-9)
 
 
-def test_a_source_is_answered_before_another_is_taken() -> None:
-    model = model_of(**KINDS["lstm"])
+def test_a_source_is_answered_before_another_is_taken(be: Backend) -> None:
+    model = model_of(be, **KINDS["lstm"])
     taken: list[int] = []
 
     def given() -> Any:
@@ -82,8 +83,8 @@ def test_a_source_is_answered_before_another_is_taken() -> None:
     assert taken == [0]
 
 
-def test_a_text_is_cut_at_ten_more_than_twice_its_source() -> None:
-    model = model_of(**KINDS["lstm"])
+def test_a_text_is_cut_at_ten_more_than_twice_its_source(be: Backend) -> None:
+    model = model_of(be, **KINDS["lstm"])
     model.params.value["output.c"][END] = -1e3
     for source, found in zip(sources_of(model, 5), Decoding(model).greedy(sources_of(model, 5)), strict=True):
         assert (len(found.symbols), found.ended) == (2 * len(source) + 10, False)
@@ -117,8 +118,8 @@ def test_models_that_read_no_source_are_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["dot", "additive"])
 @pytest.mark.parametrize("width", [1, 3])
-def test_what_a_text_has_looked_at(kind: str, width: int) -> None:
-    model = model_of(**KINDS[kind])
+def test_what_a_text_has_looked_at(be: Backend, kind: str, width: int) -> None:
+    model = model_of(be, **KINDS[kind])
     sources = sources_of(model, 20)
     places = set()
     for source, (found, *_) in zip(sources, Decoding(model, lanes=16, attended=True).beam(sources, width), strict=True):
