@@ -13,7 +13,7 @@ from tasks_lib.paired import Made, PairedFound, PairedTask, Way, measure_paired
 from tasks_lib.paired_sets import PAIRED
 from tasks_lib.paired_table import told_paired
 
-_SMALL = {"windows": 60, "hidden": 24, "embedding": 8, "dropout": 0.0, "lanes": 8, "lr": 0.03}
+_SMALL = {"windows": 60, "validate_every": 60, "hidden": 24, "embedding": 8, "dropout": 0.0, "lanes": 8, "lr": 0.03}
 
 
 def write_letters(sources: Sequence[Path], folder: Path) -> Mapping[str, Mapping[str, Path]]:
