@@ -163,10 +163,11 @@ def train(  # type: ignore[empty-body]
 
     The network
     cell: Kind of the recurrent layers: lstm, gru, simple (tanh) or simple-relu; gru for series and labels unless given.
-    hidden: Hidden units of a layer (H); 32 for series, 96 for labels unless given.
+    hidden: Hidden units of a layer (H); 32 for series, 96 for labels and tags unless given.
     layers: Recurrent layers (L).
-    embedding: Width of an embedding (E); 0: one-hot input; 64 for labels unless given.
-    dropout: Between layers and before the output; 0.2 for series, 0.3 for labels unless given.
+    embedding: Width of an embedding (E); 0: one-hot input; 96 for labels and tags unless given.
+    dropout: Between layers and before the output, of labels and tags before each layer; 0.2 for series, 0.5 for labels,
+        0.3 for tags unless given.
     dtype: Of all numbers: float32 or float64.
     init: How matrices begin: uniform, glorot, orthogonal, identity or normal.
     recurrent_init: How W begins, likewise; as suits the cell unless given.
@@ -190,7 +191,7 @@ def train(  # type: ignore[empty-body]
         last ones.
 
     The learning rate
-    lr: The highest learning rate; 2e-3 for series, 4e-3 for labels unless given.
+    lr: The highest learning rate; 2e-3 for series, 4e-3 for labels, 8e-3 for tags unless given.
     warmup: Windows until it is reached.
     schedule: How it falls after that: not at all (constant), step, cosine or plateau; cosine for series and labels
         unless given.
@@ -203,7 +204,8 @@ def train(  # type: ignore[empty-body]
 
     Log, validation and checkpoints
     log_every: Windows between two log lines.
-    validate_every: Windows between two validations; 0: none; an epoch, at most 200, unless given.
+    validate_every: Windows between two validations; 0: none; an epoch, at most 200, of labels and tags at least 20,
+        unless given.
     validate_windows: Windows of one validation at most.
     checkpoint_minutes: Minutes between two checkpoints; 0: one after every window.
 

@@ -122,8 +122,9 @@ def _config(given: Settings, corpus: Corpus, begun: Checkpoint | None) -> TrainC
     plain = _those_of(TrainConfig, given) | {"lanes": lanes, "bptt": bptt}
     config = TrainConfig(model, OptimizerConfig(**_those_of(OptimizerConfig, given)), **plain)
     task = task_of(corpus, config)
-    epoch = task.windows_per_epoch
-    every = config.validate_every if "validate_every" in given else min(epoch, config.validate_every)
+    epoch, every = task.windows_per_epoch, config.validate_every
+    if "validate_every" not in given:
+        every = min(max(epoch, task.least_between_validations), every)
     return replace(config, schedule=_schedule(given, epoch, task.usual_decay), validate_every=every)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from gpurnn.training.model_file import write_model
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
-from gpurnn.training.tasks.labelled import weights_of
+from gpurnn.training.tasks.labelled import LabelLosses, weights_of
 from tests.corpora import Made, columns
 
 from .test_resume import refuse_warnings, tensors
@@ -211,15 +212,24 @@ def test_the_corpus_says_what_is_not_given(tmp_path: Path) -> None:
     config = begin(tags, tmp_path / "r", both_directions=True, label_smoothing=0.1)
     model = config.model
     assert (model.symbols, model.inputs, model.outputs, model.pool) == (3, 0, 3, "")
-    assert (model.stack, model.head, config.layout) == (("both_directions", "dropout"), "smoothed_softmax", "whole")
+    assert (model.stack, model.head, config.layout) == (("dropout", "both_directions"), "smoothed_softmax", "whole")
     assert (config.bptt, config.lanes) == (16, 128), "the longest has 14 steps; as many in all as usually"
-    assert config.schedule.decay_windows >= 400
+    assert config.schedule.decay_windows >= 400 and config.validate_every == 20, "an epoch is shorter"
+    assert (model.dropout, config.schedule.lr) == (0.3, 8e-3)
     rows = learnable(tmp_path / "b.h5", "labels", "reals")
     config = begin(rows, tmp_path / "q", layout="through", bptt=8, lanes=2, class_weights="balanced")
     assert (config.model.input, config.model.inputs, config.model.outputs) == ("real", 2, 3)
     assert (config.model.pool, config.layout, config.class_weights) == ("last", "through", ("balanced",))
+    assert (config.model.dropout, config.schedule.lr) == (0.5, 4e-3)
     written = json.loads((tmp_path / "q" / "config.json").read_text())["training"]
     assert written["class_weights"] == ["balanced"] and "layout" not in written
+
+
+def test_of_equals_the_lower_loss_is_better() -> None:
+    found = [LabelLosses(9.0, 0.9, 0.9, None), LabelLosses(2.0, 0.8, 0.8, 1.0), LabelLosses(1.0, 0.8, 0.8, 1.0)]
+    judged = [each.judged("all") for each in found]
+    assert judged == pytest.approx([0.1, 0, 0], abs=1e-6) and judged[1] > judged[2] > 0
+    assert math.isnan(LabelLosses(math.inf, 0.9, 0.9, None).judged("all"))
 
 
 @pytest.mark.parametrize(

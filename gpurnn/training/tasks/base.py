@@ -50,12 +50,13 @@ class Task(ABC):
     """A corpus as training sees it: its windows, its validation, what a checkpoint keeps of it, what the log says.
 
     config: of the run. Keys of the log: rate_key, how many targets a second were learnt from; loss_key, the mean loss;
-    valid_key, that of a validation.
+    valid_key, that of a validation. least_between_validations: windows, where that was not said.
     """
 
     rate_key: ClassVar[str]
     loss_key: ClassVar[str]
     valid_key: ClassVar[str]
+    least_between_validations: ClassVar[int] = 1
 
     def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
         self.corpus, self.config = corpus, config
