@@ -118,9 +118,9 @@ class Feed:
             host |= zip(parts, (*plan, np.array([len(plan.starts)], np.int32)), strict=True)
         self._staging.push(host)
         pushed = _Pushed(window, len(carry), _boundary(carry) if window.has_boundary else None)
-        source_carry = window.fields.get(SOURCE_CARRY)
-        if source_carry is None:
+        if SOURCE_CARRY not in self._batch.arrays:
             return pushed
+        source_carry = window.fields[SOURCE_CARRY]
         return pushed._replace(source_steps=len(source_carry), source_boundary=_boundary(source_carry))
 
     def _push_checked(self, window: Window) -> _Pushed:
