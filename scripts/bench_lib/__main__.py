@@ -23,6 +23,8 @@ from bench_lib.check import check
 from bench_lib.measure import ROUNDS, as_json, measure
 from bench_lib.outputs import output_file
 from bench_lib.packed import check_packed
+from bench_lib.pairs import check_pairs, compare_pairs
+from bench_lib.pairs import prepared as prepared_pairs
 from bench_lib.process import THREADS, Process, ProgramError
 from bench_lib.processor import processor
 from bench_lib.products import Products
@@ -37,7 +39,7 @@ _MEMORY_CASE = Case("lstm", 64, 128, 512, 100)
 _SAMPLING = {"hidden": 512, "symbols": 100, "seconds": 1.0}
 _SAMPLING_ROUNDS = 5
 _WHOLE_SECONDS = 0.3
-_UNWRITTEN = ("check", "memory", "sampling", "series", "whole", "quality")
+_UNWRITTEN = ("check", "memory", "sampling", "series", "whole", "pairs", "quality")
 """What `--json` does not go with."""
 
 
@@ -51,6 +53,7 @@ def main() -> int:
     what.add_argument("--sampling", action="store_true", help="symbols a second, LSTM H=512, one stream")
     what.add_argument("--series", action="store_true", help="targets a second of forecasts, streamed and re-read")
     what.add_argument("--whole", action="store_true", help="what boundaries, both directions and pools cost")
+    what.add_argument("--pairs", action="store_true", help="windows of an encoder and a decoder, without attention")
     what.add_argument("--quality", type=Path, metavar="CORPUS", help="loss of an LSTM after --minutes of training")
     parser.add_argument("--minutes", type=float, default=3.0, help="of --quality; %(default)g unless given")
     parser.add_argument("--json", type=output_file, metavar="FILE", help="write the results of the timing there, too")
@@ -68,6 +71,8 @@ def main() -> int:
             return _series()
         if arguments.whole:
             return _whole()
+        if arguments.pairs:
+            return _pairs()
         if arguments.quality:
             return _quality(arguments.quality.resolve(), arguments.minutes)
         return _timing(cases.quick() if arguments.quick else cases.grid(), arguments)
@@ -160,11 +165,13 @@ def _rates(library: Process, size: int, times: int) -> list[float]:
 
 def _check() -> int:
     agrees = True
-    with ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        corpus = Path(folder) / "pairs.h5"
+        prepared_pairs(corpus)
         processes = _start_all(stack, _offered())
         if len(processes) == 1:
             raise ProgramError("no peer to compare with")
-        for ok, line in chain(check(processes), check_packed(processes)):
+        for ok, line in chain(check(processes), check_packed(processes), check_pairs(processes, corpus)):
             agrees &= ok
             print(f"{line}{'' if ok else ': NOT THE SAME'}", flush=True)
     return 0 if agrees else 1
@@ -237,6 +244,19 @@ def _whole() -> int:
         for cell in whole.CELLS:
             times = process.ask("whole", cell=cell, seconds=_WHOLE_SECONDS, rounds=ROUNDS)["seconds"]
             _print(whole.told(cell, times))
+    return 0
+
+
+def _pairs() -> int:
+    """One case after the other, rounds in turn."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        corpus = Path(folder) / "pairs.h5"
+        prepared_pairs(corpus)
+        processes = _start_all(stack, ("gpurnn", "pytorch"))
+        if len(processes) == 1:
+            raise ProgramError("no peer to compare with")
+        for found in compare_pairs(processes, corpus):
+            print(found, flush=True)
     return 0
 
 

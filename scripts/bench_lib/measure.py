@@ -47,27 +47,28 @@ def measure(
     processes: by program, gpurnn among them. slice_seconds: how long a program computes at a time.
     """
     for case in cases:
-        times, ways = _alternate(processes, case, slice_seconds)
+        ready = {name: process.ask("prepare", case=asdict(case)) for name, process in processes.items()}
+        times = alternate(processes, {name: reply["seconds"] for name, reply in ready.items()}, slice_seconds)
         products.again()
         ours = times.pop("gpurnn")
         stages = processes["gpurnn"].ask("stages", case=asdict(case))["stages"]
         peers = {peer: ratio(ours, theirs) for peer, theirs in times.items()}
-        yield Result(case, statistics.median(ours), stages, peers, ways)
+        yield Result(
+            case, statistics.median(ours), stages, peers, {name: reply["way"] for name, reply in ready.items()}
+        )
 
 
-def _alternate(
-    processes: Mapping[str, Process], case: Case, slice_seconds: float
-) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """Seconds of a window by program, one value a round, and in which way each program worked."""
-    ready = {name: process.ask("prepare", case=asdict(case)) for name, process in processes.items()}
+def alternate(
+    processes: Mapping[str, Process], about: Mapping[str, float], slice_seconds: float, rounds: int = ROUNDS
+) -> dict[str, list[float]]:
+    """Seconds of a window by program, one value a round. about: by program, which are ready, what a window takes."""
     times: dict[str, list[float]] = {name: [] for name in processes}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, process in processes.items():
-            per_window = ready[name]["seconds"]
-            windows = windows_in(slice_seconds, per_window)
-            spent = process.ask("run", windows=windows, warm=warm_up(per_window))["seconds"]
+            windows = windows_in(slice_seconds, about[name])
+            spent = process.ask("run", windows=windows, warm=warm_up(about[name]))["seconds"]
             times[name].append(spent / windows)
-    return times, {name: reply["way"] for name, reply in ready.items()}
+    return times
 
 
 def as_json(results: list[Result], products: Products, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 from bench_lib import programs
 from bench_lib.cases import LOG_EVERY, Case
 from bench_lib.packed import Packed
+from bench_lib.pairs import PairCase
 from bench_lib.products import square_product
 from bench_lib.programs import Program
 
@@ -42,10 +43,13 @@ class Worker:
 
     def prepare(self, case: dict[str, Any]) -> dict[str, Any]:
         """Make the case ready in the fastest of the ways; seconds: about what a window takes."""
+        return self._fastest((way, self._module.Program(Case(**case), way)) for way in self._module.WAYS)
+
+    def _fastest(self, programs: Iterable[tuple[str, Program]]) -> dict[str, Any]:
+        """Make the fastest of some programs ready, which come with their ways; seconds: about what a window takes."""
         self._program, self._windows = None, 0
         best, chosen = float("inf"), ""
-        for way in self._module.WAYS:
-            program = self._module.Program(Case(**case), way)
+        for way, program in programs:
             seconds = self._seconds(program)
             if seconds < best:
                 self._program, best, chosen = program, seconds, way
@@ -81,13 +85,7 @@ class Worker:
 
     def trace(self, case: dict[str, Any], way: str, windows: int) -> dict[str, Any]:
         """Gradients of the first window, then the loss of each window of a short training."""
-        program = self._module.Program(Case(**case), way)
-        gradients = {name: value.tolist() for name, value in program.gradients().items()}
-        losses = []
-        for _ in range(windows):
-            program.window()
-            losses.append(program.read_loss())
-        return {"gradients": gradients, "losses": losses}
+        return _trace(self._module.Program(Case(**case), way), windows)
 
     def memory(self, case: dict[str, Any], way: str) -> dict[str, Any]:
         """MiB resident at most: in all, after the second window, and before the model was made."""
@@ -128,6 +126,19 @@ class Worker:
         found: dict[str, Any] = self._beside("packed_ours", "torch_packed").trace(Packed(**case))
         return found
 
+    def pairs(self, case: dict[str, Any], corpus: str) -> dict[str, Any]:
+        """Make pairs ready in the fastest of the ways; seconds: about what a window takes."""
+        return self._fastest(self._of_pairs(case, corpus))
+
+    def pairs_trace(self, case: dict[str, Any], corpus: str, windows: int) -> dict[str, Any]:
+        """As `trace`, in each of the ways, by name."""
+        return {way: _trace(program, windows) for way, program in self._of_pairs(case, corpus)}
+
+    def _of_pairs(self, case: dict[str, Any], corpus: str) -> Iterator[tuple[str, Program]]:
+        module = self._beside("pairs_ours", "torch_pairs")
+        for way in module.WAYS:
+            yield way, module.Program(PairCase(**case), Path(corpus), way)
+
     def whole(self, cell: str, seconds: float, rounds: int) -> dict[str, Any]:
         """Seconds of a window of whole sequences, by variant."""
         from bench_lib.whole import measure
@@ -149,6 +160,15 @@ class Worker:
         assert self._series is not None, "series_run comes after series"
         targets, spent = self._series.run(seconds)
         return {"targets": targets, "seconds": spent}
+
+
+def _trace(program: Program, windows: int) -> dict[str, Any]:
+    gradients = {name: value.tolist() for name, value in program.gradients().items()}
+    losses = []
+    for _ in range(windows):
+        program.window()
+        losses.append(program.read_loss())
+    return {"gradients": gradients, "losses": losses}
 
 
 def _peak_mib() -> float:
