@@ -95,6 +95,10 @@ static void NAME(call_lstm_forward)(void *const *arrays, const Dims *dims) {
     lstm_forward(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5], arrays[6]);
 }
 
+static void NAME(call_mask_rows)(void *const *arrays, const Dims *dims) {
+    mask_rows(dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
+}
+
 static void NAME(call_max_pool)(void *const *arrays, const Dims *dims) {
     max_pool(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
 }
@@ -210,6 +214,7 @@ const Operation NAME(operations)[] = {
     {"last_pool_error", "(N,B,2H) (N,B,1) *(N,B,2H)", NAME(call_last_pool_error)},
     {"lstm_backward", "(B,H) (B,H) *(B,H) (B,H) (B,H) *(B,4H)", NAME(call_lstm_backward)},
     {"lstm_forward", "*(B,4H) (B,4H) (4H) (B,H) *(B,H) *(B,H) *(B,H)", NAME(call_lstm_forward)},
+    {"mask_rows", "(N,H) (N,1) *(N,H)", NAME(call_mask_rows)},
     {"max_pool", "(N,B,H) (N,B,1) *(N,B,H)", NAME(call_max_pool)},
     {"max_pool_error", "(N,B,H) (N,B,1) *(N,B,H) (N,B,H)", NAME(call_max_pool_error)},
     {"mean_pool", "(N,B,H) (N,B,1) *(N,B,H)", NAME(call_mean_pool)},

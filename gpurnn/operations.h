@@ -37,6 +37,7 @@ enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 
 #define last_pool_error NAME(last_pool_error)
 #define lstm_backward NAME(lstm_backward)
 #define lstm_forward NAME(lstm_forward)
+#define mask_rows NAME(mask_rows)
 #define max_pool NAME(max_pool)
 #define max_pool_error NAME(max_pool_error)
 #define mean_pool NAME(mean_pool)
@@ -127,6 +128,8 @@ void lstm_backward(int64_t B, int64_t H, const REAL *restrict dh_out, const REAL
 
 void lstm_forward(int64_t B, int64_t H, REAL *restrict a, const REAL *restrict r, const REAL *restrict b,
     const REAL *restrict c_prev, REAL *restrict c, REAL *restrict tc, REAL *restrict h);
+
+void mask_rows(int64_t H, int64_t N, const REAL *restrict x, const REAL *restrict carry, REAL *restrict y);
 
 void max_pool(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict y, const REAL *restrict carry,
     REAL *restrict z);

@@ -7,6 +7,7 @@ from typing import Any
 
 from gpurnn.backend import Array, Backend, StepProduct
 from gpurnn.network.cells import Cell
+from gpurnn.network.layers.masked import MASK_ROWS
 from gpurnn.network.layers.persistent import bind_persistent
 from gpurnn.network.starts import StartPass
 
@@ -77,6 +78,7 @@ class Recurrence:
             return
 
         self._dh = dh
+        self._mask = be.bind(MASK_ROWS, dtype, N=steps * lanes, H=hidden)
         self._da_rec = list(self.da_rec)
         self._Wt = be.empty((columns, hidden), dtype)
         self._carried_errors = be.empty((1 + len(cell.errors), lanes, hidden), dtype)
@@ -166,12 +168,13 @@ class Recurrence:
         """
         rows = steps * self.da.shape[1]
         hidden = self.W.shape[0]
-        h_prev = self.states["h"][:steps]
+        h_prev = self.states["h"][:steps].reshape(rows, hidden)
         if boundary is not None:
-            h_prev = self.be.xp.multiply(h_prev, carry[:steps], out=self._dh[:steps])
+            seen = self._dh[:steps].reshape(rows, hidden)
+            self._mask(h_prev, carry[:steps].reshape(rows, 1), seen)
             if self._begins is not None:
-                self.be.xp.add(h_prev, self._begins.values[0, :steps], out=h_prev)
-        h_prev = h_prev.reshape(rows, hidden)
+                self.be.xp.add(seen, self._begins.values[0, :steps].reshape(rows, hidden), out=seen)
+            h_prev = seen
         self._sums(h_prev, self.da[:steps].reshape(rows, -1), self.da_rec[:steps].reshape(rows, -1), gradient, ones)
 
     def gradients_at(self, t: int, carry: Array, gradient: Mapping[str, Array], ones: Array) -> None:
