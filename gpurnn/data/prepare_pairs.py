@@ -85,7 +85,7 @@ def prepare_pairs(
         rows = None if vectors is None else held.enter_context(closing(VectorFile(Path(vectors))))
         with reported_as(DataError, f"cannot write {path}"):
             sides = _sides(given, place.parent, held)
-        job = _Job(options, given, sides, rows, stdin, progress or (lambda phase, done, whole: None))
+        job = _Job(options, given, place.parent, sides, rows, stdin, progress or (lambda phase, done, whole: None))
         return replace(job.run(groups, path, force), passed_over=passed_over)
 
 
@@ -101,10 +101,11 @@ def _sides(given: Given, folder: Path, held: ExitStack) -> list[TextSide]:
 
 @dataclass
 class _Job:
-    """One run of prepare. sides: the targets and, of pairs, the sources."""
+    """One run of prepare. folder: of the output. sides: the targets and, of pairs, the sources."""
 
     options: PairOptions
     given: Given
+    folder: Path
     sides: list[TextSide]
     vectors: VectorFile | None
     stdin: IO[bytes] | None
@@ -116,7 +117,7 @@ class _Job:
         opener = Opener(self.given.policy, self.stdin, reading_of(sources, self.progress))
         edges = self._read(groups, opener)
         if self.vectors is not None:
-            self.vectors.expect(edges[-1])
+            self.vectors.expect(edges[-1], self.folder)
         orders, left_out = self._orders(edges)
         advance = writing_of(sum(side.store.tokens for side in self.sides), self.progress)
         folders, writers, counts = ("vocabulary", "source_vocabulary"), [], {}

@@ -34,7 +34,7 @@ SAMPLES = {
     "sides": "".join(f"so {i}, no\n" for i in range(ROWS)),
     "vectors": "seven\neight\nnine\n" * 4,
 }
-ARRAYS: list[Any] = [np.ones((ROWS, 3), kind) for kind in ("<f4", ">f8", "u1", "<f2")]
+ARRAYS: list[Any] = [np.ones((ROWS, 3), kind, order) for kind in ("<f4", ">f8", "u1", "<f2") for order in ("C", "F")]
 NUMBERS = (
     b"nan",
     b"1e9",

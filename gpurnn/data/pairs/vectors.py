@@ -1,6 +1,7 @@
 """Vectors in a plain .npy file: looked over before any is used, then read a few at a time, never unpickled."""
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -13,7 +14,8 @@ from gpurnn.data.corpus.sizes import MAX_WIDTH
 from gpurnn.exceptions import DataError
 from gpurnn.files.output import open_regular
 
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES, _COLUMNS_BYTES = 1 << 20, 1 << 24
+"""So much is read at once to look it over: of rows, and of columns, each of which is in another place."""
 _ADVICE = "save one array with numpy.save"
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -49,8 +51,7 @@ class VectorFile:
         there = os.fstat(self._file.fileno()).st_size - self._begin
         if there != self.count * self._row:
             raise self._wrong(f"{there:,} bytes of data, expected {self.count * self._row:,}; get the file again")
-        if by_column and min(shape) > 1:
-            raise self._wrong("its numbers stand column by column; save numpy.ascontiguousarray of it")
+        self._by_column = by_column and min(shape) > 1
 
     def _header(self) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         try:
@@ -65,19 +66,37 @@ class VectorFile:
         self._begin = self._file.tell()
         return found
 
-    def expect(self, texts: int) -> None:
-        """Raises DataError unless there are as many as texts, and all their numbers are numbers."""
+    def expect(self, texts: int, folder: Path) -> None:
+        """Raises DataError unless there are as many as texts, and all their numbers are numbers.
+
+        folder: where a file without a name has them row by row, if they stand column by column: then they are quick to
+        read in any order.
+        """
         if self.count != texts:
             raise self._wrong(f"{self.count:,} rows for {texts:,} texts; there has to be a row for each line")
-        step = max(1, _BLOCK_BYTES // self._row)
-        for first in range(0, self.count, step):
-            self.rows(range(first, min(first + step, self.count)))
+        step = max(1, (_COLUMNS_BYTES if self._by_column else _BLOCK_BYTES) // self._row)
+        blocks = (self.rows(range(first, min(first + step, self.count))) for first in range(0, self.count, step))
+        if not self._by_column:
+            for _ in blocks:
+                pass
+            return
+        turned = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by `close`
+        try:
+            for block in blocks:
+                turned.write(block.data)
+            turned.flush()
+        except BaseException:
+            turned.close()
+            raise
+        self._file.close()
+        self._file, self._by_column, self._begin = turned, False, 0
+        self._dtype, self._row = np.dtype(np.float32), 4 * self.width
 
     def rows(self, numbers: Sequence[int]) -> NDArray[np.float32]:
         """These rows, (n, width) float32. Raises DataError, which names the row, for what is no number."""
         found = np.empty((len(numbers), self.width), self._dtype)
         for place, first, count in _runs(numbers):
-            self._read(first * self._row, found[place : place + count].view(np.uint8).reshape(-1).data)
+            self._fill(first, found[place : place + count])
         with np.errstate(over="ignore", invalid="ignore"):
             values = found.astype(np.float32)
         wrong = ~np.isfinite(values).all(axis=1)
@@ -87,6 +106,16 @@ class VectorFile:
             what = "too large a number" if np.isfinite(value) else "a number that is none"
             raise self._wrong(f"row {numbers[row]:,} (the first is 0) has {what}, {value!s:.40}; correct it")
         return values
+
+    def _fill(self, first: int, out: NDArray[Any]) -> None:
+        """Overwrite out, (n, width), with the rows from `first` on."""
+        if not self._by_column:
+            self._read(first * self._row, out.view(np.uint8).reshape(-1).data)
+            return
+        column = np.empty(len(out), self._dtype)
+        for number in range(self.width):
+            self._read((number * self.count + first) * self._dtype.itemsize, column.view(np.uint8).data)
+            out[:, number] = column
 
     def _read(self, offset: int, out: memoryview) -> None:
         while len(out):

@@ -48,7 +48,6 @@ def with_header(path: Path, header: bytes, data: bytes = b"") -> Path:
         (np.array([["a"]]), "it holds <U1, expected real or whole numbers of up to 64 bits"),
         (np.ones((3, 2), complex), "it holds complex128, expected real or whole numbers of up to 64 bits"),
         (np.ones((3, 2), [("a", "f4")]), "it holds [('a', '<f4')], expected real or whole numbers of up to 64 bits"),
-        (np.ones((2, 3)).T, "its numbers stand column by column; save numpy.ascontiguousarray of it"),
     ],
 )
 def test_arrays_that_are_no_vectors(tmp_path: Path, array: Any, told: str) -> None:
@@ -100,25 +99,41 @@ def test_a_number_that_is_none_is_named_by_its_row(tmp_path: Path, value: str, t
     array = np.ones((5000, 100), np.float64)
     array[4321, 7] = float(value)
     with opened(tmp_path, array) as file, pytest.raises(DataError, match=rf"row 4,321 \(the first is 0\) has {told}"):
-        file.expect(5000)
+        file.expect(5000, tmp_path)
     array[4321, 7] = 1e39
     with opened(tmp_path, array) as file, pytest.raises(DataError, match=r"row 4,321 .* too large a number, 1e\+39;"):
-        file.expect(5000)
+        file.expect(5000, tmp_path)
 
 
 @pytest.mark.parametrize("texts", [4, 2])
 def test_there_are_as_many_rows_as_texts(tmp_path: Path, texts: int) -> None:
     told = rf"v\.npy: 3 rows for {texts} texts; there has to be a row for each line"
     with opened(tmp_path, np.ones((3, 2))) as file, pytest.raises(DataError, match=told):
-        file.expect(texts)
+        file.expect(texts, tmp_path)
 
 
-def test_rows_in_any_order_and_a_file_that_becomes_shorter(tmp_path: Path) -> None:
-    array = np.random.default_rng(0).normal(size=(50, 3))
-    with opened(tmp_path, array) as file:
-        for numbers in ([], [3], [3, 4, 5], [49, 0, 1, 7, 7, 8], list(range(50))):
-            np.testing.assert_array_equal(file.rows(numbers), array[numbers].astype(np.float32))
-        with (tmp_path / "v.npy").open("r+b") as other:
-            other.truncate(200)
-        with pytest.raises(DataError, match="it became shorter while it was read; prepare again"):
-            file.rows([40])
+@pytest.mark.parametrize("shape", [(50, 3), (1, 4), (40, 1)])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", ["<f8", ">i2"])
+def test_rows_in_any_order(
+    tmp_path: Path, shape: tuple[int, int], order: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_BLOCK_BYTES", "_COLUMNS_BYTES"):
+        monkeypatch.setattr(f"gpurnn.data.pairs.vectors.{name}", 100)
+    array = np.random.default_rng(0).normal(0, 99, shape).astype(kind)
+    with opened(tmp_path, np.asarray(array, order=order)) as file:
+        for _ in range(2):
+            for numbers in ([], [0], [3, 4, 5], [39, 0, 1, 7, 7, 8], list(range(shape[0]))):
+                numbers = [number % shape[0] for number in numbers]
+                np.testing.assert_array_equal(file.rows(numbers), array[numbers].astype(np.float32))
+            file.expect(shape[0], tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["v.npy"]
+
+
+def test_a_file_that_becomes_shorter(tmp_path: Path) -> None:
+    for order in ("C", "F"):
+        with opened(tmp_path, np.ones((50, 3), order=order)) as file:
+            with (tmp_path / "v.npy").open("r+b") as other:
+                other.truncate(200)
+            with pytest.raises(DataError, match="it became shorter while it was read; prepare again"):
+                file.expect(50, tmp_path)
