@@ -92,7 +92,7 @@ def places(dims: dict[str, int]) -> dict[str, np.ndarray]:
     for n in range(dims["C"]):
         slot, lane = divmod(n, lanes)
         own = []
-        for steps in (dims["Q"], len(range(lane, dims["N"], lanes))):
+        for steps in (dims["Q"], len(range(lane, dims.get("N", lanes * each), lanes))):
             edges = np.linspace(0, steps, each + 1).astype(int)
             own += [edges[slot] * lanes + lane, (edges[slot + 1] - 1) * lanes + lane]
         rows.append(own)
@@ -102,7 +102,7 @@ def places(dims: dict[str, int]) -> dict[str, np.ndarray]:
 def arguments_of(op: FusedOp, dims: dict[str, int], dtype: str, rng: np.random.Generator) -> list[np.ndarray]:
     """Random arguments; indices under their bound."""
     made = []
-    placed = places(dims) if {"pair", "begin"} & set(op.arguments) else {}
+    placed = places(dims) if {"pair", "begin", "there"} & set(op.arguments) else {}
     for name, argument in op.arguments.items():
         shape = tuple(extent(axis, dims) for axis in argument.shape)
         if name == "settings":

@@ -1,27 +1,25 @@
-// What the encoder has at the ends of sources: what is computed stands in encoder.py. One thread a column of K, which goes
-// through the sequences in their order.
+// What the encoder has at the ends of sources: what is computed stands in encoder.py. One thread an element of (C, K): no two
+// sequences have a row in common.
 
-#define COLUMN \
-    const int k = blockIdx.x * blockDim.x + threadIdx.x; \
-    if (k >= K) \
+#define ELEMENT \
+    const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; \
+    if (i >= (long long)C * K) \
         return; \
-    const int* row = k < K / 2 ? last : first;
+    const int sequence = i / K, k = i % K; \
+    const int row = k < K / 2 ? last[sequence] : first[sequence]; \
+    const bool known = (unsigned int)row < B * Q;
 
-LAUNCH(K, 64)
+LAUNCH(C * K, 256)
 extern "C" __global__ void take_ends(REAL* x, const REAL* e, const int* last, const int* first)
 {
-    COLUMN
-    for (int n = 0; n < C; n++) {
-        const bool known = (unsigned int)row[n] < B * Q;
-        x[(long long)n * K + k] = known ? e[(long long)row[n] * K + k] : (REAL)nan("");  // loses the window, no more
-    }
+    ELEMENT
+    x[i] = known ? e[(long long)row * K + k] : (REAL)nan("");  // loses the window, no more
 }
 
-LAUNCH(K, 64)
+LAUNCH(C * K, 256)
 extern "C" __global__ void add_ends(REAL* e, const REAL* dx, const int* last, const int* first, const REAL* there)
 {
-    COLUMN
-    for (int n = 0; n < C; n++)
-        if (there[n] > 0 && (unsigned int)row[n] < B * Q)
-            e[(long long)row[n] * K + k] += dx[(long long)n * K + k];
+    ELEMENT
+    if (known && there[sequence] > 0)
+        e[(long long)row * K + k] += dx[i];
 }
