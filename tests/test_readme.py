@@ -33,9 +33,9 @@ def blocks() -> list[tuple[int, str]]:
     return [(TEXT.count("\n", 0, block.start()) + 1, block[1]) for block in found]
 
 
-def session() -> list[tuple[str, list[str]]]:
-    """The commands of the first session, and the lines that are shown below each."""
-    (section,) = re.findall(r"^## A first session\n(.*?)^## ", TEXT, re.MULTILINE | re.DOTALL)
+def session(title: str = "A first session") -> list[tuple[str, list[str]]]:
+    """The commands of a section, and the lines that are shown below each."""
+    (section,) = re.findall(rf"^## {title}\n(.*?)^## ", TEXT, re.MULTILINE | re.DOTALL)
     shown = [line[4:] for line in section.splitlines() if line.startswith("    ") or not line]
     commands: list[tuple[str, list[str]]] = []
     for line in shown:
