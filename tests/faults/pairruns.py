@@ -63,5 +63,7 @@ def _subject(kind: str, **changes: Any) -> Subject:
 
 
 PAIRS_BOTH = _subject("pairs", model={"cell": "lstm", "encoder": ("both_directions", "dropout")}).going()
-PAIRS_LAYERS = _subject("pairs", model={"cell": "gru", "layers": 2, "encoder": ("recurrent", "dropout")}).going()
+PAIRS_ATTENTION = _subject(
+    "pairs", model={"cell": "gru", "layers": 2, "encoder": ("recurrent", "dropout"), "attention": "additive"}
+).going()
 CAPTIONS = _subject("captions", model={"cell": "gru"}).going()
