@@ -203,6 +203,7 @@ def test_settings_stand_in_json_only_where_they_are_used():
             {"source": 0, "encoder": (), "source_embedding": 0, "start": "zero", "attention": "dot"},
             r"^source: expected at least 1 symbol for the attention dot, found 0$",
         ),
+        ({"stack": BOTH}, r"^stack: layers of both directions cannot begin with the start encoder, "),
         ({"attention": "sharp"}, r"^attention: expected one of"),
         ({"start": "vector"}, r"^vectors: expected at least 1 number for the start vector, found 0$"),
     ],

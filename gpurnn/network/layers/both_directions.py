@@ -36,6 +36,11 @@ class BothDirections(Part):
         self.name, self.kind = self.ahead.name, f"{config.cell} in both directions"
         self.inputs, self.outputs = inputs, 2 * config.hidden
         self.states, self.fields = self.ahead.states, self.ahead.fields
+        if any(field.per != "step" for field in self.fields):
+            raise UsageError(
+                f"stack: layers of both directions cannot begin with the start {config.start}, which follows from "
+                "sequences as a whole; use layers of one direction"
+            )
 
     def specs(self) -> list[Spec]:
         return [*self.ahead.specs(), *self.reverse.specs()]
