@@ -64,8 +64,10 @@ class DecoderLanes:
         """Each lane goes on from what one of these lanes has read, (B,)."""
         self._take(self, lanes)
 
-    def adopt(self, other: Self, lanes: NDArray[np.int64]) -> None:
-        """The first lanes go on from what these lanes of another have read. `begin` with their sources first."""
+    def adopt(self, other: Self, lanes: NDArray[np.int64], sources: Sequence[NDArray[Any]], copies: int) -> None:
+        """The first lanes go on from what these lanes of another have read. sources, copies: theirs, as in `begin`."""
+        if self._attention is not None or not self._ws.encoded:
+            self.begin(sources, copies)  # without attention nothing is seen of a source after the first step
         self._take(other, lanes)
         self._first = other._first
 

@@ -156,8 +156,8 @@ class Decoding:
             if len(kept) and over.any():
                 fewer = self._level(lanes.lanes, len(kept) * width, steps)
                 if fewer is not lanes:
-                    fewer.begin([sources[each] for each in left[kept].tolist()], width)
-                    fewer.adopt(lanes, (kept[:, None] * width + np.arange(width)).reshape(-1))
+                    taken = (kept[:, None] * width + np.arange(width)).reshape(-1)
+                    fewer.adopt(lanes, taken, [sources[each] for each in left[kept].tolist()], width)
                     beams.keep(kept)
                     lanes, left, going = fewer, left[kept], going[kept]
         return found
