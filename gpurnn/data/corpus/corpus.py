@@ -62,10 +62,15 @@ class Corpus:
         return Split(name, self._descriptor, self.manifest, self._datasets)
 
     def targets(self, name: str) -> int:
-        """How many targets a split has: of symbols that go on, all but the first of each document; rows of a series."""
+        """How many targets a split has: of symbols that go on, all but the first of each document; rows of a series.
+
+        Of pairs and captions all symbols and an end of each document.
+        """
         size, shape = self.manifest.splits[name], self.manifest.shape
         if shape.labels:
             return int(getattr(size, shape.labels))
+        if shape.source or shape.vectors:
+            return size.steps + size.documents
         return size.steps if self.manifest.columns is not None else size.steps - size.documents
 
     @property

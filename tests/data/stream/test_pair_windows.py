@@ -134,6 +134,7 @@ def test_each_number_of_a_window(
     assert (seen == 1).all()
     size = stream.windows_per_epoch * lanes * steps
     assert stream.targets_per_epoch == sum(n + 1 for _, n in lengths) == round(stream.useful * size)
+    assert stream.targets_per_epoch == what.corpus.targets("train") and what.corpus.targets("test") == 0
     if kind == "pairs":
         size = stream.windows_per_epoch * lanes * source_steps
         assert round(stream.source_useful * size) == sum(n for n, _ in lengths)
