@@ -57,8 +57,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """The CuPy suite leaves out what does not depend on the backend: the NumPy suite has run it."""
     if config.getoption("--backend") == "cpu":
         return
-    chosen = [item for item in items if ON_A_BACKEND.intersection(getattr(item, "fixturenames", ()))]
-    left_out = [item for item in items if item not in chosen]
+    chosen: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        (chosen if ON_A_BACKEND.intersection(getattr(item, "fixturenames", ())) else left_out).append(item)
     items[:] = chosen
     config.hook.pytest_deselected(items=left_out)
 

@@ -21,10 +21,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(autouse=True)
-def strictness(request: pytest.FixtureRequest) -> Iterator[None]:
+def strictness(request: pytest.FixtureRequest) -> Iterator[str]:
     order = getattr(request, "param", "as-is")
     if order == "as-is":
-        yield
+        yield order
     else:
         with cudahost.strict(order):
-            yield
+            yield order

@@ -109,8 +109,7 @@ def test_products_of_any_height(dtype: str, rows: int) -> None:
 def test_every_operation_in_every_set(operation: str, dtype: str) -> None:
     """Against the NumPy-style bodies, and those that fuse to the bit. Widths with and without a rest."""
     for sizes in fused.SIZES:
-        for name in NAMES:
-            fused.test_both_bodies_agree(cpu(name), operation, sizes, dtype)
+        fused.agree([cpu(name) for name in NAMES], operation, sizes, dtype)
         op, dims = fused.OPERATIONS[operation], fused.dims_of(fused.OPERATIONS[operation], sizes)
         host = fused.arguments_of(op, dims, dtype, np.random.default_rng(3))
         found = [fused.outcome(cpu(name), op, dims, dtype, host) for name in FUSING]
@@ -123,6 +122,8 @@ COMPILED = [cell for cell in CELLS.values() if cell is not outside_cell.CELL]
 ELEMENTWISE = [op.name for cell in COMPILED for op in (cell.forward, cell.backward)]
 ELEMENTWISE += [SOFTMAX_XENT.name, XENT.name, *(op.name for op in optimizer.OPTIMIZERS.values())]
 ELEMENTWISE += ["absolute_with_error", "huber_with_error", "squared_with_error"]
+WIDTHS = [*range(1, 36), 47, 48, 49, 63, 64, 65, 70]
+"""Every rest of the widest vectors, of 16 elements, behind none, one and two of them; some behind three and four."""
 IN_TURN = [op.name for op in fused.OPERATIONS.values() if op.in_turn]
 
 
@@ -137,7 +138,7 @@ def along(op: FusedOp, size: int, arrays: list[np.ndarray]) -> dict[str, np.ndar
 def test_where_an_element_stands_changes_no_bit(operation: str, dtype: str) -> None:
     """At each size, whether it is in a loop's vectors or in its rest; and the same bits from every set that fuses."""
     op, period = fused.OPERATIONS[operation], 3
-    for size in range(1, 71):
+    for size in WIDTHS:
         dims, again = fused.dims_of(op, {"B": 2, "H": size, "K": size, "N": 3, "P": size}), np.arange(size) % period
         host = fused.arguments_of(op, dims, dtype, np.random.default_rng(size))
         of = dict(zip(op.arguments, host, strict=True))
