@@ -87,6 +87,7 @@ COMMANDS = {
 
 ALIKE = [
     ("prepare a file", "import-corpus"),
+    ("train", "train --resume"),
     ("info of a corpus", "info of a run"),
     ("evaluate", "evaluate --json"),
     ("--help", "train --help"),

@@ -29,6 +29,9 @@ from .test_trainer import Poison
 
 END, AT = 12, 6  # windows; after AT a log line and a validation are due
 ERRORS = [RuntimeError("odd"), BackendError("device lost"), OSError(5, "Input/output error"), SystemExit(3)]
+PLACES = [*zip(("on_window", "on_line", "validate", "on_window"), ERRORS, strict=True)]
+PLACES += [("on_line", ERRORS[3]), ("validate", ERRORS[0])]
+"""Each error once, each place with two of them."""
 
 
 def ends(corpus: Corpus, **changes: object) -> TrainConfig:
@@ -74,8 +77,7 @@ def ignore(*arguments: object) -> None:
     """What a callback of no interest does."""
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("place", ["on_window", "on_line", "validate"])
+@pytest.mark.parametrize(("place", "error"), PLACES)
 def test_an_error_between_windows_loses_nothing(
     be: Backend, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Path, place: str, error
 ):

@@ -30,7 +30,7 @@ from .test_resume import refuse_warnings, tensors
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from network.allocation import check_no_allocation
 
-WINDOWS, STOPS = 30, (1, 14)
+WINDOWS, STOPS = 20, (1, 12)
 BOTH = ("both_directions", "dropout")
 WAYS: dict[str, tuple[str, str, str, dict[str, Any], dict[str, Any]]] = {
     "mean of both": ("labels", "symbols", "whole", {"stack": BOTH, "pool": "mean", "layers": 2, "cell": "lstm"}, {}),
@@ -58,7 +58,7 @@ WHOLE = [name for name, (*_, layout, _, _) in WAYS.items() if layout == "whole"]
 def way(name: str) -> tuple[str, str, TrainConfig]:
     """Kind, steps and settings of a way."""
     kind, of, layout, model, more = WAYS[name]
-    config = settings(kind, of, layout, validate_every=11, **more)
+    config = settings(kind, of, layout, validate_every=9, **more)
     return kind, of, replace(config, model=replace(config.model, **model))
 
 
