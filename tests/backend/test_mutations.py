@@ -119,6 +119,29 @@ MUTANTS = {
     "real targets: a sum over half a warp": Mutant(
         "regression.cu", "int step = WARP / 2;", "int step = WARP / 4;", parity("absolute", 2)
     ),
+    "pool: a sequence that begins is not seen": Mutant(
+        "pool.cu", "begin ? 0.0 : total) + (double)y[i]", "t == 0 ? 0.0 : total) + (double)y[i]", parity("mean_pool")
+    ),
+    "pool: the error of another half": Mutant(
+        "pool.cu", "total += (double)dz[i + H]", "total += (double)dz[i]", parity("last_pool_error")
+    ),
+    "boundaries: the carry of another row": Mutant("masked.cu", "carry[i / H]", "carry[i % n]", parity("mask_rows")),
+    "directions: not reversed": Mutant("directions.cu", "reverse[reversed];", "reverse[i];", parity("join_directions")),
+    "attention: beyond the own source": Mutant(
+        "attention.cu", "last[n] / B - first[n] / B + 1", "last[n] / B - first[n] / B", parity("dot_attention")
+    ),
+    "attention: no barrier before the scores are used": Mutant(
+        "attention.cu",
+        "errors[s] = shares[s] * (errors[s] - mean);\n    }\n    " + BARRIER,
+        "errors[s] = shares[s] * (errors[s] - mean);\n    }\n",
+        parity("dot_attention_error"),
+    ),
+    "attention: the slope of another curve": Mutant(
+        "output.cu", "(1 - y[i] * y[i])", "(1 - y[i])", parity("tanh_error")
+    ),
+    "encoder: a column of the other end": Mutant(
+        "encoder.cu", "k < K / 2 ? last[sequence]", "k <= K / 2 ? last[sequence]", parity("take_ends")
+    ),
     "update: no barrier in the norm's reduction": Mutant(
         "optimizer.cu",
         BARRIER + "        if (threadIdx.x < half)",

@@ -57,7 +57,7 @@ class Operation:
                 return False
             if not (array.flags.c_contiguous or (not self.in_order and _matrix(array))):
                 return False
-            if argument.below and array.size and not (array.min() >= 0 and array.max() < sizes[argument.below]):
+            if argument.below and array.size and not (array.min() >= 0 and array.max() < extent(argument.below, sizes)):
                 return False
         named = list(zip(self.arguments, self.arguments.values(), arrays, strict=True))
         return not any(
