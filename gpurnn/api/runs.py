@@ -191,7 +191,7 @@ def train(  # type: ignore[empty-body]
         last ones.
 
     The learning rate
-    lr: The highest learning rate; 2e-3 for series, 4e-3 for labels, 8e-3 for tags unless given.
+    lr: The highest learning rate; 2e-3 for series, 4e-3 for labels, 8e-3 for tags, 3e-3 for pairs unless given.
     warmup: Windows until it is reached.
     schedule: How it falls after that: not at all (constant), step, cosine or plateau; cosine for series and labels
         unless given.

@@ -29,7 +29,7 @@ DEFAULTS: Mapping[str, Any] = {
     "embedding": 64,
     "dropout": 0.2,
     "lanes": 32,
-    "lr": 8e-3,
+    "lr": 3e-3,
     "schedule": "cosine",
     "restart": 0.0,
     "patience": 10,
