@@ -49,12 +49,21 @@ _TAKEN = {*_OF_WINDOWS, *_OF_BATCHES, "copy", "begin"}
 
 
 class Sizes(NamedTuple):
-    """How much a window has: steps T and source steps S of B lanes, and sequences N; 0 where it has no such fields."""
+    """How much a window has: steps T and source steps S of B lanes, and sequences N; 0 where it has no such fields.
+
+    labels: of the longest string of labels that a window may have; 0: as many as there are steps.
+    """
 
     lanes: int
     steps: int
     source: int = 0
     sequences: int = 0
+    labels: int = 0
+
+    @property
+    def longest(self) -> int:
+        """How many labels a string has at most."""
+        return min(self.labels or self.steps, self.steps)
 
     def leading(self, per: str) -> tuple[int, ...]:
         """The first axes of an array of what there is one of for each `per`: (T, B), (S, B) or (N,)."""

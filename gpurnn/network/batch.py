@@ -35,11 +35,12 @@ class Batch:
         *,
         source: int = 0,
         sequences: int = 0,
+        labels: int = 0,
         train: bool,
     ) -> None:
         """Raises UsageError where there is room for no source or sequence, and a field has some."""
         per = {field.per for field in fields}
-        sizes = Sizes(lanes, steps, source * ("source" in per), sequences * ("sequence" in per))
+        sizes = Sizes(lanes, steps, source * ("source" in per), sequences * ("sequence" in per), labels)
         for field in fields:
             if not sizes.count(field.per):
                 size = {"source": "source", "sequence": "sequences"}.get(field.per, "steps")

@@ -57,12 +57,21 @@ class Model:
         return head
 
     def workspace(
-        self, lanes: int, steps: int, *, source: int = 0, sequences: int = 0, train: bool = True, seed: int = 0
+        self,
+        lanes: int,
+        steps: int,
+        *,
+        source: int = 0,
+        sequences: int = 0,
+        labels: int = 0,
+        train: bool = True,
+        seed: int = 0,
     ) -> Workspace:
         """Buffers for windows of up to `steps` steps of `lanes` lanes; seed: of the dropout masks.
 
         source, sequences: up to how many steps of a source, and sequences, such a window has, where the model reads
-        fields of these.
+        fields of these. labels: of the longest string of labels, where the head reads strings; 0: as many as there are
+        steps.
         """
         return Workspace(
             self.be,
@@ -72,6 +81,7 @@ class Model:
             steps,
             source=source,
             sequences=sequences,
+            labels=labels,
             train=train,
             seed=seed,
         )

@@ -114,8 +114,8 @@ class Pass:
 class Binding:
     """What a part needs to make its buffers in a workspace for up to T steps of B lanes.
 
-    real: the dtype of every real array. lanes, steps, source, sequences: B, T, S, N; rows: T B. train: whether there is
-    a backward pass. seed: of all draws.
+    real: the dtype of every real array. lanes, steps, source, sequences: B, T, S, N; rows: T B. labels: of the longest
+    string. train: whether there is a backward pass. seed: of all draws.
     encoded: what the encoder hands on, (S B, E), and its error, to which whoever reads it adds; None: there is none.
     """
 
@@ -123,7 +123,8 @@ class Binding:
 
     def __init__(self, be: Backend, params: Params | _Within, batch: Batch, *, train: bool, seed: int) -> None:
         self.be, self.real, self.batch, self.train, self.seed = be, params.values.dtype, batch, train, seed
-        self.lanes, self.steps, self.source, self.sequences = batch.sizes
+        self.lanes, self.steps, self.source, self.sequences, _ = batch.sizes
+        self.labels = batch.sizes.longest
         self.rows = self.lanes * self.steps
         self._params = params
         self._errors: dict[int, Array] = {}

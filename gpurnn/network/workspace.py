@@ -21,6 +21,7 @@ class Workspace:
     """The buffers of a model for windows of up to `steps` steps of `lanes` lanes.
 
     source, sequences: up to how many steps of a source and sequences they have, where the model reads fields of these.
+    labels: of the longest string of labels that they have, where the head reads strings; 0: as many as there are steps.
 
     train: with the buffers of the backward pass. Nothing is allocated after it is made.
     batch: the window at hand. passes: what each part does with it, in their order; working: of those but the head that
@@ -46,12 +47,14 @@ class Workspace:
         *,
         source: int = 0,
         sequences: int = 0,
+        labels: int = 0,
         train: bool = True,
         seed: int = 0,
     ) -> None:
         """seed: keys the dropout masks."""
         lanes, steps = checked("lanes", Count, lanes), checked("steps", Count, steps)
         source, sequences = checked("source", Natural, source), checked("sequences", Natural, sequences)
+        labels = checked("labels", Natural, labels)
         seed = checked("seed", Seed, seed)
         real = params.values.dtype
         self.be, self.lanes, self.steps, self.params, self.train = be, lanes, steps, params, train
@@ -59,7 +62,8 @@ class Workspace:
         self.holds, self.ran = "", -1
         self.encoded = False
         fields = fields_of(parts)
-        self.batch = Batch(be, fields, real, lanes, steps, source=source, sequences=sequences, train=train)
+        sizes = {"source": source, "sequences": sequences, "labels": labels}
+        self.batch = Batch(be, fields, real, lanes, steps, **sizes, train=train)
         to = Binding(be, params, self.batch, train=train, seed=seed)
         self.passes: list[Pass] = []
         signal = Signal()

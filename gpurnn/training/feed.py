@@ -97,6 +97,10 @@ class Feed:
                 f"windows of {size.source} steps of a source and {size.sequences} sequences do not fit a workspace for "
                 f"up to {room.source} steps of a source and for {room.sequences} sequences"
             )
+        if size.longest > room.longest:
+            raise UsageError(
+                f"windows with strings of {size.longest} labels do not fit a workspace for up to {room.longest} labels"
+            )
         has = {field.name: field for field in source.fields}
         for field in batch.fields:
             found = has.get(field.name)

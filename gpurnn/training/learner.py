@@ -45,8 +45,10 @@ class Learner:
         self.optimizer = Optimizer(be, self.model.params, config.optimizer)
         self.validated = self._validated_model()
         self.progress = Progress()
-        lanes, steps, source, sequences = self.task.sizes
-        self._workspace = self.model.workspace(lanes, steps, source=source, sequences=sequences, seed=config.seed)
+        lanes, steps, source, sequences, labels = self.task.sizes
+        self._workspace = self.model.workspace(
+            lanes, steps, source=source, sequences=sequences, labels=labels, seed=config.seed
+        )
         self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, on_warning)
         self._always = unchanging(config, corpus, self.task.meaning, be)
 

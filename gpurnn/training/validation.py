@@ -17,12 +17,14 @@ from gpurnn.training.feed import Feed, WindowSource
 class ForwardPass:
     """Buffers for running a model forward over windows of up to `steps` steps of `lanes` lanes.
 
-    source, sequences: see `Model.workspace`.
+    source, sequences, labels: see `Model.workspace`.
     """
 
-    def __init__(self, model: Model, lanes: int, steps: int, source: int = 0, sequences: int = 0) -> None:
+    def __init__(
+        self, model: Model, lanes: int, steps: int, source: int = 0, sequences: int = 0, labels: int = 0
+    ) -> None:
         self._model = model
-        self._ws = model.workspace(lanes, steps, source=source, sequences=sequences, train=False)
+        self._ws = model.workspace(lanes, steps, source=source, sequences=sequences, labels=labels, train=False)
         self._feed = Feed(model.be, self._ws.batch)
         self.state = model.state(lanes)
 

@@ -221,4 +221,4 @@ def test_a_workspace_has_room_for_what_the_model_reads():
         with pytest.raises(UsageError, match=f"^{size}: expected at least 1, the model reads the field "):
             model.workspace(3, 4, **sizes)
     text = random_model(be, ModelConfig(SYMBOLS, hidden=3))
-    assert text.workspace(3, 4, source=7, sequences=5).batch.sizes == (3, 4, 0, 0)
+    assert text.workspace(3, 4, source=7, sequences=5).batch.sizes == (3, 4, 0, 0, 0)

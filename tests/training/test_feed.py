@@ -248,6 +248,18 @@ def test_windows_of_another_geometry_are_refused(be: Backend, corpus: Corpus, ws
         next(feed.run(stream))
 
 
+@pytest.mark.parametrize(("has", "room"), [(0, 3), (4, 3), (9, 5)])
+def test_windows_of_longer_strings_than_there_is_room_for_are_refused(be: Backend, corpus: Corpus, has: int, room: int):
+    """0: of as many labels as there are steps, which are never more."""
+    model, longest = model_of(be, len(corpus.vocabulary)), min(has or STEPS, STEPS)
+    with WindowStream(corpus, "train", lanes=LANES, steps=STEPS) as stream:
+        stream.geometry = replace(stream.geometry, labels=has)
+        with pytest.raises(UsageError, match=f"^windows with strings of {longest} labels do not fit .* {room} labels$"):
+            Feed(be, model.workspace(LANES, STEPS, labels=room).batch).run(stream)
+        for enough in (longest, 0):
+            Feed(be, model.workspace(LANES, STEPS, labels=enough).batch).run(stream)
+
+
 def test_a_corpus_of_more_symbols_than_the_model_has_is_refused_at_once(be: Backend, corpus: Corpus):
     """Also where the first windows would not show it."""
     symbols = len(corpus.vocabulary)

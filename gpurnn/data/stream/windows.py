@@ -150,6 +150,7 @@ class Geometry:
 
     Of series there is a target of each row, so that N is one more than there are rows.
     source, sequences: how many steps of a source, and sequences, every window has; 0: none of its fields is of these.
+    labels: of the longest string of labels that a window may have; 0: as many as there are steps.
 
     Raises DataError when the lanes or steps do not fit; the message names the largest that do. UsageError for what is
     no whole number.
@@ -161,6 +162,7 @@ class Geometry:
     tail: bool = False
     source: int = 0
     sequences: int = 0
+    labels: int = 0
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -181,7 +183,7 @@ class Geometry:
     @property
     def sizes(self) -> Sizes:
         """Those of a full window."""
-        return Sizes(self.lanes, self.steps, self.source, self.sequences)
+        return Sizes(self.lanes, self.steps, self.source, self.sequences, self.labels)
 
     @property
     def lane(self) -> int:
