@@ -7,15 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 from gpurnn.api.arguments import AnyPath, known_keywords, path_of
-from gpurnn.api.kinds import refuse_other_kinds
-from gpurnn.api.labelled import prepare_with_labels
-from gpurnn.api.pairs import prepare_pairs_or_captions
-from gpurnn.api.series import prepare_tables, refuse_mixture
-from gpurnn.data.labelled.report import LabelledReport
-from gpurnn.data.pairs.report import PairsReport
-from gpurnn.data.prepare import prepare as prepare_corpus
-from gpurnn.data.report import PrepareReport
-from gpurnn.data.series.report import SeriesReport
+from gpurnn.api.preparing import Report, prepare_asked
+from gpurnn.api.request import Request
 from gpurnn.data.text.tokens import KINDS
 from gpurnn.settings import OneOf, checked
 
@@ -66,7 +59,7 @@ def prepare(
     vectors: AnyPath | None = None,
     seed: int = 0,
     on_progress: Callable[[str, int, int], None] | None = None,
-) -> PrepareReport | SeriesReport | LabelledReport | PairsReport:
+) -> Report:
     """Turn text files, pairs of texts or tables of measured series into a corpus, as `gpurnn prepare` does.
 
     Returns what was made: `train` and `evaluate` take it for the corpus, and printing it says what the corpus holds.
@@ -127,63 +120,12 @@ def prepare(
     on_progress: Called with a phase, what is done of it, and the whole; 0 where that is not known.
     """
     given = dict(locals())
-    refuse_other_kinds(given)
-    refuse_mixture(series, given)
-    if series:
-        return prepare_tables(
-            _paths("texts", texts),
-            path_of("output", output, file=True),
-            given,
-            valid=_paths("valid", valid),
-            test=_paths("test", test),
-            force=force,
-            progress=on_progress,
-        )
-    fields = {"encoding": encoding, "errors": errors, "newline": newline, "normalise": normalise, "lower": lower}
-    policy = {name: value for name, value in fields.items() if value is not None}
-    kind = checked("tokens", Annotated[str, OneOf(KINDS)] | None, tokens)
+    checked("tokens", Annotated[str, OneOf(KINDS)] | None, tokens)
     checked("target_tokens", Annotated[str, OneOf(KINDS)] | None, target_tokens)
-    if pairs or vectors is not None:
-        return prepare_pairs_or_captions(
-            _paths("texts", texts),
-            path_of("output", output, file=True),
-            given,
-            source=_paths("source", source),
-            target=_paths("target", target),
-            vectors=None if vectors is None else path_of("vectors", vectors),
-            policy=policy,
-            valid=_paths("valid", valid),
-            test=_paths("test", test),
-            vocab_from=None if vocab_from is None else path_of("vocab_from", vocab_from),
-            force=force,
-            progress=on_progress,
-        )
-    if labels or tags:
-        return prepare_with_labels(
-            _paths("texts", texts),
-            path_of("output", output, file=True),
-            given,
-            policy=policy,
-            valid=_paths("valid", valid),
-            test=_paths("test", test),
-            vocab_from=None if vocab_from is None else path_of("vocab_from", vocab_from),
-            force=force,
-            progress=on_progress,
-        )
-    return prepare_corpus(
-        _paths("texts", texts),
-        path_of("output", output, file=True),
-        tokens=kind,
-        policy=policy,
-        split=split,
-        valid=_paths("valid", valid),
-        test=_paths("test", test),
-        document_separator=document_separator,
-        min_count=min_count,
-        vocab_from=None if vocab_from is None else path_of("vocab_from", vocab_from),
-        force=force,
-        progress=on_progress,
-    )
+    files = {name: _paths(name, given[name]) for name in ("texts", "valid", "test", "source", "target")}
+    file = {name: path_of(name, given[name]) for name in ("vocab_from", "vectors") if given[name] is not None}
+    asked = given | files | file | {"output": path_of("output", output, file=True)}
+    return prepare_asked(Request(asked, progress=on_progress))
 
 
 def _paths(name: str, given: Texts) -> list[Path]:

@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import IO, Any
-
+from gpurnn.api.request import Request
 from gpurnn.data.labelled.options import labelled_options
 from gpurnn.data.labelled.report import LabelledReport
 from gpurnn.data.prepare_labelled import prepare_labelled
 
 
-def prepare_with_labels(
-    texts: Sequence[str | Path],
-    output: Path,
-    given: Mapping[str, Any],
-    *,
-    policy: Mapping[str, Any],
-    valid: Sequence[str | Path],
-    test: Sequence[str | Path],
-    vocab_from: str | Path | None,
-    force: bool,
-    stdin: IO[bytes] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> LabelledReport:
-    """Makes a corpus of labels or tags. given: the arguments of `gpurnn.prepare`; policy: those of the text policy.
-
-    Raises UsageError, DataError, OSError (of the disk).
-    """
+def prepare_with_labels(asked: Request) -> LabelledReport:
+    """Makes a corpus of labels or tags. Raises UsageError, DataError, OSError (of the disk)."""
     options = labelled_options(
-        "labels" if given["labels"] else "tags",
-        target=given["label_column" if given["labels"] else "tag_column"],
-        texts=given["text_column"],
-        tokens=given["tokens"],
-        min_count=given["min_count"],
-        split=given["split"],
-        files=bool(valid or test),
-        seed=given["seed"],
+        "labels" if asked["labels"] else "tags",
+        target=asked["label_column" if asked["labels"] else "tag_column"],
+        texts=asked["text_column"],
+        tokens=asked["tokens"],
+        min_count=asked["min_count"],
+        split=asked["split"],
+        files=bool(asked["valid"] or asked["test"]),
+        seed=asked["seed"],
     )
-    return prepare_labelled(
-        texts,
-        output,
-        options,
-        policy=policy,
-        valid=valid,
-        test=test,
-        vocab_from=vocab_from,
-        force=force,
-        stdin=stdin,
-        progress=progress,
-    )
+    more = asked.handed_on("vocab_from")
+    return prepare_labelled(asked["texts"], asked["output"], options, policy=asked.policy, **more)

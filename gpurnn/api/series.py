@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from gpurnn.api.arguments import path_of
+from gpurnn.api.request import Request
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.labelled.options import What
@@ -56,36 +57,21 @@ def refuse_mixture(series: bool, given: Mapping[str, Any]) -> None:
             raise UsageError(f"`{name}` is for measured series; give `series`, too")
 
 
-def prepare_tables(
-    tables: Sequence[str | Path],
-    output: Path,
-    given: Mapping[str, Any],
-    *,
-    valid: Sequence[str | Path] = (),
-    test: Sequence[str | Path] = (),
-    force: bool,
-    stdin: IO[bytes] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> SeriesReport:
-    """Makes a corpus of series, or of labels or tags of them.
-
-    given: the arguments of `gpurnn.prepare`, those of texts left out or not.
-
-    Raises UsageError, DataError, OSError (of the disk).
-    """
+def prepare_tables(asked: Request) -> SeriesReport:
+    """Makes a corpus of series, or of labels or tags of them. Raises UsageError, DataError, OSError (of the disk)."""
     names = (*(name for name in SERIES if name != "columns_from"), "split", "encoding", "seed")
-    source = given["columns_from"]
-    what: What | None = "labels" if given["labels"] else "tags" if given["tags"] else None
+    source = asked["columns_from"]
+    what: What | None = "labels" if asked["labels"] else "tags" if asked["tags"] else None
     known, labels = (None, {}) if source is None else _known_of(path_of("columns_from", source))
     options = series_options(
-        **{name: given[name] for name in names},
+        **{name: asked[name] for name in names},
         columns_from=known,
         what=what,
-        target=None if what is None else given["label_column" if what == "labels" else "tag_column"],
+        target=None if what is None else asked["label_column" if what == "labels" else "tag_column"],
         labels=None if what is None else labels.get(what),
-        files=bool(valid or test),
+        files=bool(asked["valid"] or asked["test"]),
     )
-    return prepare_series(tables, output, options, valid=valid, test=test, force=force, stdin=stdin, progress=progress)
+    return prepare_series(asked["texts"], asked["output"], options, **asked.handed_on())
 
 
 def _known_of(path: Path) -> tuple[Columns, dict[str, tuple[str, ...]]]:

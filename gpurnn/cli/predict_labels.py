@@ -7,8 +7,9 @@ from functools import partial
 
 from gpurnn.cli.console import warn
 from gpurnn.cli.live import source_of, whole_lines, write_all
-from gpurnn.cli.told import counted, told_of_rows, told_of_symbols
+from gpurnn.cli.told import told_of_rows, told_of_symbols
 from gpurnn.data.text.decoding import Losses
+from gpurnn.data.told import counted
 from gpurnn.exceptions import UsageError
 from gpurnn.generation.forms import open_texts
 from gpurnn.generation.incoming import incoming_lines, refuse_no_text

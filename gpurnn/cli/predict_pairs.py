@@ -8,8 +8,9 @@ from pathlib import Path
 
 from gpurnn.cli.console import warn
 from gpurnn.cli.live import source_of, whole_lines, write_all
-from gpurnn.cli.told import counted, told_of_rows, told_of_symbols
+from gpurnn.cli.told import told_of_rows, told_of_symbols
 from gpurnn.data.text.decoding import Losses
+from gpurnn.data.told import counted
 from gpurnn.exceptions import UsageError
 from gpurnn.generation.captions import CaptionPredictions
 from gpurnn.generation.forms import open_texts

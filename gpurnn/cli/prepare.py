@@ -6,14 +6,12 @@ from typing import Any
 import click
 
 from gpurnn.api.corpora import prepare as prepare_texts
-from gpurnn.api.kinds import refuse_other_kinds
-from gpurnn.api.labelled import prepare_with_labels
-from gpurnn.api.pairs import prepare_pairs_or_captions
-from gpurnn.api.series import prepare_tables, refuse_mixture
+from gpurnn.api.preparing import prepare_asked
+from gpurnn.api.request import Request
 from gpurnn.cli import console
 from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, SectionedCommand, options_of, parse_escapes
 from gpurnn.cli.progress import Bar
-from gpurnn.data.prepare import prepare as prepare_corpus
+from gpurnn.data.report import PrepareReport
 from gpurnn.data.series.dates import ORDERS
 from gpurnn.data.series.numbers import DECIMALS
 from gpurnn.data.series.options import BAD_ROWS
@@ -98,70 +96,9 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
       gpurnn prepare -o de.h5 --pairs --source news.en --target news.de
       gpurnn prepare names.txt -o names.h5 --vectors pictures.npy
     """
-    refuse_other_kinds(options)
-    refuse_mixture(options["series"], options)
-    if options["series"]:
-        with unwinding(), Bar() as bar:
-            series = prepare_tables(
-                texts,
-                output,
-                options,
-                valid=options["valid"],
-                test=options["test"],
-                force=options["force"],
-                stdin=console.standard_input(),
-                progress=bar if bar.shown else None,
-            )
-        console.report(str(series))
-        return
-    names = ("encoding", "errors", "newline", "normalise", "lower")
-    policy = {name: options[name] for name in names if options[name] is not None}
-    if options["labels"] or options["tags"]:
-        with unwinding(), Bar() as bar:
-            labelled = prepare_with_labels(
-                texts,
-                output,
-                options,
-                policy=policy,
-                valid=options["valid"],
-                test=options["test"],
-                vocab_from=options["vocab_from"],
-                force=options["force"],
-                stdin=console.standard_input(),
-                progress=bar if bar.shown else None,
-            )
-        console.report(str(labelled))
-        return
-    if options["pairs"] or options["vectors"] is not None:
-        with unwinding(), Bar() as bar:
-            paired = prepare_pairs_or_captions(
-                texts,
-                output,
-                options,
-                **{name: options[name] for name in ("source", "target", "vectors", "valid", "test", "vocab_from")},
-                policy=policy,
-                force=options["force"],
-                stdin=console.standard_input(),
-                progress=bar if bar.shown else None,
-            )
-        console.report(str(paired))
-        return
     with unwinding(), Bar() as bar:
-        report = prepare_corpus(
-            texts,
-            output,
-            tokens=options["tokens"],
-            policy=policy,
-            split=options["split"],
-            valid=options["valid"],
-            test=options["test"],
-            document_separator=options["document_separator"],
-            min_count=options["min_count"],
-            vocab_from=options["vocab_from"],
-            force=options["force"],
-            stdin=console.standard_input(),
-            progress=bar if bar.shown else None,
-        )
+        given = {"texts": texts, "output": output, **options}
+        report = prepare_asked(Request(given, console.standard_input(), bar if bar.shown else None))
     console.report(str(report))
-    if report.separators == 0:
+    if isinstance(report, PrepareReport) and report.separators == 0:
         console.warn("--document-separator was found nowhere: each file is one document")

@@ -6,12 +6,8 @@ from collections.abc import Iterator
 
 from gpurnn.data.labelled.encoding import Encoder
 from gpurnn.data.text.decoding import Losses
+from gpurnn.data.told import counted
 from gpurnn.generation.leftout import LeftOut
-
-
-def counted(number: int, what: str) -> str:
-    """So many of something."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def told_of_rows(left_out: LeftOut) -> Iterator[str]:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from gpurnn.data.corpus.sizes import SplitSize
 from gpurnn.data.text.tokens import Kind
+from gpurnn.data.told import counted, told_of_bytes, told_of_names
 from gpurnn.exceptions import shell_word
-
-_SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -47,23 +46,14 @@ class PrepareReport:
         lines = [f"{shell_word(self.output)}: {self.symbols:,} {self.kind} in the vocabulary"]
         for name, size in self.splits.items():
             unknown = f", {self.unknown[name]:,} of them unknown" if self.unknown[name] else ""
-            lines.append(f"  {name:<6}{size.tokens:>15,} tokens in {_count(size.documents, 'document')}{unknown}")
+            lines.append(f"  {name:<6}{size.tokens:>15,} tokens in {counted(size.documents, 'document')}{unknown}")
         if self.unknown_symbols:
             shown = " ".join(repr(symbol) for symbol in self.unknown_examples)
             lines.append(f"  {self.unknown_symbols:,} symbols outside the vocabulary became unknown: {shown}")
         if self.empty:
             lines.append(f"  {self.empty:,} empty files were left out")
-        if self.passed_over:
-            shown = " ".join(shell_word(path) for path in self.passed_over[:_SHOWN_NAMES])
-            number = _count(len(self.passed_over), "name")
-            lines.append(f"  {number} in folders, not of files, were left out: {shown}")
-        if self.wrong_bytes:
-            fate = f"became {self.replacements:,} U+FFFD" if self.replacements else "were dropped"
-            lines.append(f"  {self.wrong_bytes:,} bytes not in the encoding {fate}, in {_count(self.damaged, 'file')}")
+        lines.extend(told_of_names(self.passed_over))
+        lines.extend(told_of_bytes(self.wrong_bytes, self.replacements, self.damaged))
         if self.separators:
-            lines.append(f"  the document separator was found {_count(self.separators, 'time')}")
+            lines.append(f"  the document separator was found {counted(self.separators, 'time')}")
         return "\n".join(lines)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -7,9 +7,9 @@ from pathlib import Path
 from gpurnn.data.corpus.sizes import SplitSize
 from gpurnn.data.labelled.options import What
 from gpurnn.data.text.tokens import Kind
+from gpurnn.data.told import SHOWN_NAMES, counted, told_of_bytes, told_of_names
 from gpurnn.exceptions import shell_word
 
-_SHOWN_NAMES = 5
 _SHOWN_LABELS = 12
 
 
@@ -51,20 +51,16 @@ class LabelledReport:
         lines = [f"{shell_word(self.output)}: {self.symbols:,} {self.tokens} in the vocabulary, {self._labels()}"]
         for name, size in self.splits.items():
             unknown = f", {self.unknown[name]:,} of them unknown" if self.unknown[name] else ""
-            lines.append(f"  {name:<6}{size.tokens:>15,} tokens in {_count(size.documents, document)}{unknown}")
-        lines.append(f"  the longest {document} has {_count(self.longest, 'token')}")
+            lines.append(f"  {name:<6}{size.tokens:>15,} tokens in {counted(size.documents, document)}{unknown}")
+        lines.append(f"  the longest {document} has {counted(self.longest, 'token')}")
         if self.by_class:
-            files = " ".join(map(shell_word, self.by_class[:_SHOWN_NAMES]))
-            more = f" and {len(self.by_class) - _SHOWN_NAMES:,} more" if len(self.by_class) > _SHOWN_NAMES else ""
+            files = " ".join(map(shell_word, self.by_class[:SHOWN_NAMES]))
+            more = f" and {len(self.by_class) - SHOWN_NAMES:,} more" if len(self.by_class) > SHOWN_NAMES else ""
             lines.append(f"  sorted by label, now shuffled: {files}{more}")
         if self.empty:
             lines.append(f"  {self.empty:,} empty files were left out")
-        if self.passed_over:
-            shown = " ".join(shell_word(path) for path in self.passed_over[:_SHOWN_NAMES])
-            lines.append(f"  {_count(len(self.passed_over), 'name')} in folders, not of files, were left out: {shown}")
-        if self.wrong_bytes:
-            fate = f"became {self.replacements:,} U+FFFD" if self.replacements else "were dropped"
-            lines.append(f"  {self.wrong_bytes:,} bytes not in the encoding {fate}, in {_count(self.damaged, 'file')}")
+        lines.extend(told_of_names(self.passed_over))
+        lines.extend(told_of_bytes(self.wrong_bytes, self.replacements, self.damaged))
         return "\n".join(lines)
 
     def _labels(self) -> str:
@@ -75,8 +71,4 @@ class LabelledReport:
         commonest = sorted(totals, key=lambda name: -totals[name])
         shown = ", ".join(f"{' '.join(name.split())} {totals[name]:,}" for name in commonest[:_SHOWN_LABELS])
         more = f" and {len(commonest) - _SHOWN_LABELS:,} more" if len(commonest) > _SHOWN_LABELS else ""
-        return f"{_count(len(commonest), noun)}{scheme}: {shown}{more}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+        return f"{counted(len(commonest), noun)}{scheme}: {shown}{more}"

@@ -7,9 +7,8 @@ from pathlib import Path
 from gpurnn.data.corpus.sizes import SplitSize
 from gpurnn.data.pairs.options import What
 from gpurnn.data.text.tokens import Kind
+from gpurnn.data.told import counted, told_of_bytes, told_of_names
 from gpurnn.exceptions import shell_word
-
-_SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -55,25 +54,21 @@ class PairsReport:
             source = f"{size.source:>15,} source tokens," if self.kind == "pairs" else ""
             what = " target tokens" if self.kind == "pairs" else " tokens"
             lines.append(
-                f"  {name:<6}{source}{size.tokens:>15,}{what} in {_count(size.documents, noun)}{self._unknown(name)}"
+                f"  {name:<6}{source}{size.tokens:>15,}{what} in {counted(size.documents, noun)}{self._unknown(name)}"
             )
-        longest = _count(self.longest, "token")
+        longest = counted(self.longest, "token")
         if self.kind == "pairs":
             lines.append(
-                f"  the longest source has {_count(self.source_longest, 'token')}, the longest target {longest}"
+                f"  the longest source has {counted(self.source_longest, 'token')}, the longest target {longest}"
             )
         else:
             lines.append(f"  the longest caption has {longest}")
         if self.left_out:
             lines.append(
-                f"  {_count(self.left_out, noun)} of more than {_count(self.max_length or 0, 'token')} were left out"
+                f"  {counted(self.left_out, noun)} of more than {counted(self.max_length or 0, 'token')} were left out"
             )
-        if self.passed_over:
-            shown = " ".join(shell_word(path) for path in self.passed_over[:_SHOWN_NAMES])
-            lines.append(f"  {_count(len(self.passed_over), 'name')} in folders, not of files, were left out: {shown}")
-        if self.wrong_bytes:
-            fate = f"became {self.replacements:,} U+FFFD" if self.replacements else "were dropped"
-            lines.append(f"  {self.wrong_bytes:,} bytes not in the encoding {fate}, in {_count(self.damaged, 'file')}")
+        lines.extend(told_of_names(self.passed_over))
+        lines.extend(told_of_bytes(self.wrong_bytes, self.replacements, self.damaged))
         return "\n".join(lines)
 
     def _sides(self) -> str:
@@ -82,12 +77,8 @@ class PairsReport:
                 f"{self.source_symbols:,} {self.source_tokens} in the source vocabulary, {self.symbols:,} "
                 f"{self.tokens} in the target vocabulary"
             )
-        return f"{self.symbols:,} {self.tokens} in the vocabulary, vectors of {_count(self.vectors, 'number')}"
+        return f"{self.symbols:,} {self.tokens} in the vocabulary, vectors of {counted(self.vectors, 'number')}"
 
     def _unknown(self, name: str) -> str:
         found = [self.unknown[name], (self.source_unknown or {}).get(name, 0)]
         return f", {sum(found):,} of them unknown" if any(found) else ""
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -10,6 +10,7 @@ from gpurnn.data.series.durations import in_words
 from gpurnn.data.series.form import Form
 from gpurnn.data.series.grid import Counts
 from gpurnn.data.series.lines import shown
+from gpurnn.data.told import counted
 from gpurnn.exceptions import shell_word
 
 _SHOWN = 8
@@ -80,9 +81,9 @@ class SeriesReport:
             lines.append(f"  {self.kind:<10}{self._labels()}")
         for name, split in self.splits.items():
             until = f", to {shown_time(split.end - self.columns.interval)}" if self._by_time and split.end else ""
-            lines.append(f"  {name:<6}{split.rows:>15,} rows in {_count(split.documents, 'stretch', 'es')}{until}")
+            lines.append(f"  {name:<6}{split.rows:>15,} rows in {counted(split.documents, 'stretch', 'es')}{until}")
         if self.labels:
-            lines.append(f"  longest   stretch has {_count(self.longest, 'row')}")
+            lines.append(f"  longest   stretch has {counted(self.longest, 'row')}")
             lines.append(f"  columns   {_listed([shown(name) for name in self.columns.names], ', ')}")
         lines.append(f"  read      {self.form}")
         if self.columns.time:
@@ -98,7 +99,7 @@ class SeriesReport:
         of_clock = self.columns.inputs - self.columns.measured
         clock = f" + {of_clock} of the clock" if of_clock else ""
         every = f", every {in_words(self.columns.interval)}" if self.columns.time else ""
-        return f"{_count(self.columns.measured, 'column')}{clock}{every}"
+        return f"{counted(self.columns.measured, 'column')}{clock}{every}"
 
     @property
     def _by_time(self) -> bool:
@@ -124,9 +125,9 @@ class SeriesReport:
         counts, interval = self.counts, self.columns.interval
         if not counts.gaps and not counts.breaks:
             return "none"
-        filled = f"{counts.gaps:,} of up to {_count(counts.longest, 'row')} filled" if counts.gaps else "none filled"
+        filled = f"{counts.gaps:,} of up to {counted(counts.longest, 'row')} filled" if counts.gaps else "none filled"
         filled += ", with the tag of the row before" if counts.gaps and self.kind == "tags" else ""
-        longest = f"more than {_count(self.columns.fill, 'row')}, {in_words(self.columns.fill * interval)}"
+        longest = f"more than {counted(self.columns.fill, 'row')}, {in_words(self.columns.fill * interval)}"
         breaks = f"; {counts.breaks:,} of {longest}, begin a new stretch" if counts.breaks else ""
         return filled + breaks
 
@@ -134,18 +135,18 @@ class SeriesReport:
         counts, lines = self.counts, []
         grid = f"the grid of {in_words(self.columns.interval)}"
         if counts.identical:
-            lines.append(f"{_count(counts.identical, 'row')} repeated, dropped")
+            lines.append(f"{counted(counts.identical, 'row')} repeated, dropped")
         if counts.differing:
-            lines.append(f"{_count(counts.differing, 'row')} with the time of one before, other numbers: left out")
+            lines.append(f"{counted(counts.differing, 'row')} with the time of one before, other numbers: left out")
         if counts.between:
             lines.append(
-                f"{_count(counts.between, 'row')} left out, not on the grid of {in_words(self.columns.interval)}"
+                f"{counted(counts.between, 'row')} left out, not on the grid of {in_words(self.columns.interval)}"
             )
         if counts.off and counts.first_off is not None:
             first = shown_time(counts.first_off[1])
-            lines.append(f"{_count(counts.off, 'row')} left out, off {grid}; the first at {first}")
+            lines.append(f"{counted(counts.off, 'row')} left out, off {grid}; the first at {first}")
         if self.left.rows:
-            lines.append(f"{_count(self.left.rows, 'bad row')} skipped; the first: {self.left.first}")
+            lines.append(f"{counted(self.left.rows, 'bad row')} skipped; the first: {self.left.first}")
         return [f"  rows      {line}" for line in lines]
 
     def _left(self) -> list[str]:
@@ -156,10 +157,10 @@ class SeriesReport:
         if left.keys:
             lines.append(f"  left out  {_listed([shown(key) for key in left.keys], ' ')}: no row on the grid")
         if left.empty:
-            lines.append(f"  left out  {_count(left.empty, 'empty file')}")
+            lines.append(f"  left out  {counted(left.empty, 'empty file')}")
         if left.names:
             paths = _listed([shell_word(path) for path in left.names], " ")
-            lines.append(f"  left out  {_count(len(left.names), 'name')} in folders, not of files: {paths}")
+            lines.append(f"  left out  {counted(len(left.names), 'name')} in folders, not of files: {paths}")
         return lines
 
 
@@ -167,10 +168,6 @@ def shown_time(seconds: int) -> str:
     """A time for people: 2013-01-31 06:00, with its seconds where it has any."""
     time = datetime.fromtimestamp(max(_FIRST, min(seconds, _LAST)), UTC)
     return time.strftime("%Y-%m-%d %H:%M:%S" if time.second else "%Y-%m-%d %H:%M")
-
-
-def _count(number: int, what: str, ending: str = "s") -> str:
-    return f"{number:,} {what}{'' if number == 1 else ending}"
 
 
 def _listed(names: Sequence[str], between: str) -> str:
