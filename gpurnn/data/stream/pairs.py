@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.stream.layout import Place
+from gpurnn.data.stream.packed import PackedStream, packed_geometry
 from gpurnn.data.stream.packing import packed
 from gpurnn.data.stream.pairwindows import PairWindows
 from gpurnn.data.stream.sides import Extent, longest_of, pair_geometry, side_of, sources_of, targets_of
-from gpurnn.data.stream.stream import WindowStream, expect_cursor
-from gpurnn.data.stream.windows import Cursor, Geometry, Window
+from gpurnn.data.stream.windows import Cursor
 from gpurnn.exceptions import DataError
 from gpurnn.settings import Count, Natural, Seed, checked
 
 __all__ = ["CaptionStream", "Extent", "PairStream", "longest_of", "pair_geometry"]
 
 
-class _Whole(WindowStream):
+class _Paired(PackedStream):
     """What both have in common.
 
-    pairs: how many there are. useful: the part of an epoch's windows, (T, B) each, that holds targets with their ends;
-    source_useful: the same of the sources, (S, B).
+    pairs: how many there are. useful: of targets with their ends; source_useful: the same of the sources, (S, B).
     """
-
-    _maker: PairWindows
 
     def _set_up(
         self,
@@ -48,14 +46,15 @@ class _Whole(WindowStream):
             sides.append(side_of(part, source, source_steps, "source", "bptt"))
         packing = packed(sides, seed)
         counts = np.sort(np.diff(packing.first))[::-1]
-        windows = -(-len(counts) // lanes)
-        size = windows * lanes * steps
+        self.geometry = replace(
+            packed_geometry(packing, lanes, steps), source=source_steps, sequences=int(counts[:lanes].sum())
+        )
+        sizes = self.geometry.sizes
+        windows = self.geometry.windows
         self.symbols, self.pairs = part.symbols + 1, len(part.documents)
-        self.geometry = Geometry(size + 1, lanes, steps, source=source_steps, sequences=int(counts[:lanes].sum()))
         self._targets = int(target.count.sum())
-        self.useful = self._targets / size
-        self.source_useful = 0.0 if source is None else int(source.count.sum()) / (windows * lanes * source_steps)
-        next_window = 0 if cursor is None else expect_cursor(cursor, self.geometry)
+        self.useful = self._targets / (windows * sizes.count("step"))
+        self.source_useful = 0.0 if source is None else int(source.count.sum()) / (windows * sizes.count("source"))
         maker = PairWindows(
             part,
             self.geometry,
@@ -66,24 +65,10 @@ class _Whole(WindowStream):
             seed=seed,
             planned=plan,
         )
-        self._begin(maker, next_window, epochs, prefetch)
-
-    @property
-    def targets_per_epoch(self) -> int:
-        """Targets of an epoch: all symbols, and an end of each pair."""
-        return self._targets
-
-    @property
-    def dropped_targets(self) -> int:
-        """Targets that an epoch does not see: none."""
-        return 0
-
-    def place(self, window: Window) -> Place:
-        """Where the steps of the targets stand; its arrays stay as they are until three more windows were taken."""
-        return self._maker.place(window.index)
+        self._go_on(maker, cursor, epochs, prefetch)
 
 
-class PairStream(_Whole):
+class PairStream(_Paired):
     """The windows of a split of pairs; see `WindowStream`. A pair lies in one lane of one window.
 
     A target of n symbols has n + 1 steps, at which K (its end), t1, .., tn are read; the targets are t1, .., tn, K. So
@@ -119,7 +104,7 @@ class PairStream(_Whole):
         self._set_up(corpus, split, lanes, steps, source_steps, seed, cursor, epochs, prefetch, plan)
 
 
-class CaptionStream(_Whole):
+class CaptionStream(_Paired):
     """The windows of a split of vectors with captions: as those of pairs, with a vector instead of a source.
 
     Windows have vectors (N, V) instead of all that is of a source. Raises as `PairStream` does.

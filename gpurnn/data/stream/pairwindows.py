@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Split
 from gpurnn.data.stream.layout import Layout, Place
-from gpurnn.data.stream.packing import Deal, Lanes, Side, dealt
+from gpurnn.data.stream.packed import PackedWindows
+from gpurnn.data.stream.packing import Deal, Lanes, Side
 from gpurnn.data.stream.pieces import Pieces
-from gpurnn.data.stream.restarts import Restarts
 from gpurnn.data.stream.values import Symbols, Vectors, values_of
-from gpurnn.data.stream.windows import AHEAD, KEEP, Geometry, Window, WindowMaker
+from gpurnn.data.stream.windows import Geometry
 from gpurnn.fields import Field
 
 
@@ -44,7 +44,7 @@ def pair_fields(split: Split, geometry: Geometry, *, planned: bool) -> tuple[Fie
     )
 
 
-class PairWindows(WindowMaker):
+class PairWindows(PackedWindows):
     """Makes windows of the pairs or captions of a split.
 
     A target with n symbols has n + 1 steps: read are the end and the symbols, K and t1 .. tn; the targets are t1 .. tn
@@ -63,16 +63,12 @@ class PairWindows(WindowMaker):
         seed: int,
         planned: bool,
     ) -> None:
-        """sides: of target and source, as they were packed."""
+        """sides, packing, seed: see `PackedWindows`."""
         fields = pair_fields(split, geometry, planned=planned)
-        super().__init__(geometry, fields, Restarts(0, seed, geometry.lanes))
-        lanes, steps = geometry.lanes, geometry.steps
-        self._sides, self._packing, self._seed, self._end = sides, packing, seed, split.symbols
-        self._target = _Laid(Layout(target, lanes, steps), geometry.sequences)
-        self._targets = values_of(Symbols(split), len(split), lanes, steps)
-        self._places = [Place.empty(steps, lanes) for _ in range(KEEP + 1 + AHEAD)]
-        self._mask = np.zeros((steps, lanes), np.bool_)
-        self._index, self._epoch, self._deals = 0, -1, list[Deal]()
+        super().__init__(geometry, fields, target, sides=sides, packing=packing, seed=seed)
+        self._end = split.symbols
+        self._target = _Laid(self._layout, geometry.sequences)
+        self._targets = values_of(Symbols(split), len(split), geometry.lanes, geometry.steps)
         self._source: _Source | None = None
         self._vectors: Vectors | None = None
         if source is None:
@@ -80,23 +76,9 @@ class PairWindows(WindowMaker):
         else:
             self._source = _Source(split, source, geometry)
 
-    def make(self, index: int) -> Window:
-        """See `WindowMaker.make`."""
-        self._index = index
-        return super().make(index)
-
-    def place(self, index: int) -> Place:
-        """Where the steps of the targets of a window stand, one of the last that were made."""
-        return self._places[index % len(self._places)]
-
     def fill(self, window: Mapping[str, NDArray[Any]], offset: int) -> bool:
         """See `WindowMaker.fill`."""
-        epoch, number = divmod(self._index, self.geometry.windows)
-        if self._epoch != epoch:
-            self._deals = dealt(self._packing, self._sides, self.geometry.lanes, self._seed, epoch)
-            self._epoch = epoch
-        layout = self._target.layout
-        layout.lay(self._deals[0], number, self.place(self._index))
+        number, layout = self._lay(), self._layout
         self._put_target(window)
         self._target.put(window, "target")
         window["there"].fill(0)
@@ -108,7 +90,7 @@ class PairWindows(WindowMaker):
         return True
 
     def _put_target(self, window: Mapping[str, NDArray[Any]]) -> None:
-        layout, mask, targets, tokens = self._target.layout, self._mask, window["targets"], window["tokens"]
+        layout, mask, targets, tokens = self._layout, self._mask, window["targets"], window["tokens"]
         self._targets.fill(layout, targets)
         np.logical_not(layout.counts, out=mask)
         np.copyto(targets, self._end, where=mask)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Split
 from gpurnn.data.series.columns import Columns
-from gpurnn.data.stream.layout import Layout, Place
-from gpurnn.data.stream.packing import Deal, Lanes, Side, dealt
+from gpurnn.data.stream.layout import Place
+from gpurnn.data.stream.packed import PackedWindows
+from gpurnn.data.stream.packing import Lanes, Side
 from gpurnn.data.stream.pieces import Pieces
-from gpurnn.data.stream.restarts import Restarts
 from gpurnn.data.stream.values import Rows, Symbols, read_all, values_of
-from gpurnn.data.stream.windows import AHEAD, KEEP, Geometry, Window, WindowMaker
+from gpurnn.data.stream.windows import Geometry
 from gpurnn.fields import Field
 
 
@@ -30,7 +30,7 @@ def whole_fields(split: Split, labels: int, *, planned: bool) -> tuple[Field, Fi
     return Field("tokens", "index", below=split.symbols, planned=planned), targets
 
 
-class WholeWindows(WindowMaker):
+class WholeWindows(PackedWindows):
     """Makes windows of the sequences of a split, each step with a tag or each sequence with a label.
 
     In what is left over carry, weight and all fields are 0. The target of a sequence's last step is its label, the
@@ -45,45 +45,30 @@ class WholeWindows(WindowMaker):
         *,
         columns: Columns | None,
         pieces: Pieces,
+        sides: list[Side],
         packing: Lanes,
         seed: int,
         at_end: bool,
         weights: NDArray[np.float32] | None = None,
     ) -> None:
         """geometry: whose windows are those of an epoch. columns: of rows. at_end: whether sequences have labels."""
-        super().__init__(geometry, fields, Restarts(0, seed, geometry.lanes), weights)
+        super().__init__(geometry, fields, pieces, sides=sides, packing=packing, seed=seed, weights=weights)
         lanes, steps = geometry.lanes, geometry.steps
-        self._pieces, self._packing, self._seed = pieces, packing, seed
-        self._layout = Layout(pieces, lanes, steps)
-        self._places = [Place.empty(steps, lanes) for _ in range(KEEP + 1 + AHEAD)]
-        self._index, self._epoch = 0, -1
-        self._deal: Deal
-        self._mask = np.zeros((steps, lanes), np.bool_)
         inputs = Symbols(split) if columns is None else Rows(split, columns)
         self._inputs = values_of(inputs, len(split), lanes, steps)
         targets = Symbols(split.targets)
         self._labels = read_all(targets, len(split.documents)).astype(np.int32) if at_end else None
         self._tags = None if at_end else values_of(targets, len(split), lanes, steps)
 
-    def make(self, index: int) -> Window:
-        """See `WindowMaker.make`."""
-        self._index = index
-        return super().make(index)
-
-    def place(self, index: int) -> Place:
-        """Where the steps of a window stand, one of the last that were made."""
-        return self._places[index % len(self._places)]
-
     def fill(self, window: Mapping[str, NDArray[Any]], offset: int) -> bool:
         """See `WindowMaker.fill`."""
-        epoch, number = divmod(self._index, self.geometry.windows)
-        layout, place, mask = self._layout, self.place(self._index), self._mask
-        layout.lay(self._dealt(epoch), number, place)
+        self._lay()
+        layout, mask = self._layout, self._mask
         inputs = window[self.fields[0].name]
         self._inputs.fill(layout, inputs)
         np.copyto(inputs, 0, where=layout.left_over if inputs.ndim == 2 else layout.left_over[:, :, None])
         np.copyto(window["weight"], layout.counts)
-        self._put_targets(window["targets"], place)
+        self._put_targets(window["targets"], self.place(self._index))
         np.logical_or(layout.begins, layout.left_over, out=mask)
         np.logical_not(mask, out=mask)
         np.copyto(window["carry"], mask)
@@ -98,12 +83,3 @@ class WholeWindows(WindowMaker):
         elif self._tags is not None:
             self._tags.fill(self._layout, out)
             np.copyto(out, 0, where=self._layout.left_over)
-
-    def _dealt(self, epoch: int) -> Deal:
-        """What the windows of an epoch hold; worked out where it is another one than that of the window before."""
-        if self._epoch != epoch:
-            g = self.geometry
-            side = Side(self._pieces.count, g.steps)
-            (self._deal,) = dealt(self._packing, [side], g.lanes, self._seed, epoch)
-            self._epoch = epoch
-        return self._deal

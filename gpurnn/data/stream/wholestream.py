@@ -7,17 +7,16 @@ from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.series.columns import Columns
-from gpurnn.data.stream.layout import Place
+from gpurnn.data.stream.packed import PackedStream, packed_geometry
 from gpurnn.data.stream.packing import Side, packed
 from gpurnn.data.stream.pieces import pieces_of
-from gpurnn.data.stream.stream import WindowStream, expect_cursor
 from gpurnn.data.stream.whole import WholeWindows, whole_fields
-from gpurnn.data.stream.windows import Cursor, Geometry, Window
+from gpurnn.data.stream.windows import Cursor
 from gpurnn.exceptions import DataError
 from gpurnn.settings import Count, Natural, Seed, checked
 
 
-class WholeStream(WindowStream):
+class WholeStream(PackedStream):
     """The windows of a split of sequences with a label each, or with a tag for each step; see `WindowStream`.
 
     Every sequence lies in one window: carry is 0 at its first step, weight 0 at what is left over at the end of lanes
@@ -28,12 +27,10 @@ class WholeStream(WindowStream):
     a piece of a cut sequence has up to so many steps of what comes before it and after it, of weight 0.
     columns: how rows are scaled; those of the corpus unless given. weights: (K,), what the weight of a step is
     multiplied by, by its target. cursor, epochs, prefetch, plan: see `WindowStream`.
-    sequences: how many there are. useful: the part of an epoch's windows that holds sequences.
+    sequences: how many there are. useful: see `PackedStream`.
     Raises DataError for a corpus without labels, for a split without sequences, for a sequence that is longer than a
     window, and for a cursor of another geometry; UsageError for values of another type or out of range.
     """
-
-    _maker: WholeWindows
 
     def __init__(
         self,
@@ -59,39 +56,25 @@ class WholeStream(WindowStream):
         at_end = has_labels(corpus)
         part = corpus.split(split).independent()
         pieces = pieces_of(part, steps, at_end=at_end, cut=cut, context=context)
-        packing = packed([Side(pieces.count, steps)], seed)
-        windows = -(-(len(packing.first) - 1) // lanes)
+        sides = [Side(pieces.count, steps)]
+        packing = packed(sides, seed)
         self.symbols, self.sequences = part.symbols, len(part.documents)
-        self.geometry = Geometry(windows * lanes * steps + 1, lanes, steps)
-        self.useful = int(pieces.count.sum(dtype=int)) / (windows * lanes * steps)
+        self.geometry = packed_geometry(packing, lanes, steps)
+        self.useful = int(pieces.count.sum(dtype=int)) / (self.geometry.tokens - 1)
         self._targets = int((pieces.high - pieces.low).sum(dtype=int))
-        next_window = 0 if cursor is None else expect_cursor(cursor, self.geometry)
         maker = WholeWindows(
             part,
             self.geometry,
             whole_fields(part, len(corpus.labels), planned=plan),
             columns=(columns or corpus.columns) if part.inputs else None,
             pieces=pieces,
+            sides=sides,
             packing=packing,
             seed=seed,
             at_end=at_end,
             weights=weights,
         )
-        self._begin(maker, next_window, epochs, prefetch)
-
-    @property
-    def targets_per_epoch(self) -> int:
-        """Targets that count in an epoch: each step, or each sequence, once."""
-        return self._targets
-
-    @property
-    def dropped_targets(self) -> int:
-        """Targets that an epoch does not see: none."""
-        return 0
-
-    def place(self, window: Window) -> Place:
-        """Where the steps of a window stand; its arrays stay as they are until three more windows were taken."""
-        return self._maker.place(window.index)
+        self._go_on(maker, cursor, epochs, prefetch)
 
 
 def has_labels(corpus: Corpus) -> bool:
