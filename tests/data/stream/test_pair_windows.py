@@ -39,7 +39,7 @@ def expected_of(
     what: Paired, sequences_: list[int], targets: list[int], sources: list[int] | None, sizes: tuple[int, ...]
 ) -> dict[str, np.ndarray]:
     """A window of these pairs, whose sides begin at these places: lane * steps + step. sizes: B, T, S, N."""
-    lanes, steps, source_steps, most = sizes
+    lanes, steps, source_steps, most, _ = sizes
     found: dict[str, np.ndarray] = {
         name: np.zeros((steps, lanes)) for name in ("tokens", "targets", "pair", "carry", "weight")
     }
