@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tasks_lib.debian import unpack
 from tasks_lib.packages import CACHE, FetchError
 from tasks_lib.tables import write_splits
 
@@ -26,7 +26,6 @@ PACKAGES = (
     "pidgin-data",
     "vlc-l10n",
 )
-_PATIENCE = 600  # seconds
 _MAGIC = {b"\xde\x12\x04\x95": "<", b"\x95\x04\x12\xde": ">"}
 
 
@@ -49,9 +48,7 @@ def _fetch(package: str, language: str, there: Path) -> None:
     """Make a folder with the catalogues of a package."""
     with TemporaryDirectory(dir=there.parent) as name:
         folder = Path(name)
-        _run(["apt-get", "download", "--quiet", package], folder)
-        for archive in folder.glob("*.deb"):
-            _run(["dpkg-deb", "--extract", archive.name, "."], folder)
+        unpack(package, folder)
         catalogues = sorted(folder.glob(f"usr/share/locale/{language}/LC_MESSAGES/*.mo"))
         if not catalogues:
             raise FetchError(f"{package}: there is no catalogue of {language} in it")
@@ -60,16 +57,6 @@ def _fetch(package: str, language: str, there: Path) -> None:
         for each in catalogues:
             each.replace(chosen / each.name)
         chosen.replace(there)
-
-
-def _run(command: Sequence[str], folder: Path) -> None:
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_PATIENCE)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise FetchError(f"{command[0]}: {error}") from None
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.startswith("E:")] or ["it failed"]
-        raise FetchError(f"{' '.join(command)}: {said[-1]}")
 
 
 def read_catalogue(path: Path) -> Iterator[tuple[str, str]]:
