@@ -100,6 +100,16 @@ class Pass:
         """The errors at slot 0 that `backward` has left, what would cross the seam: by state name, (B, ...)."""
         return {}
 
+    def watch(self) -> None:
+        """From now on keep in each window what `Workspace.watch` says."""
+
+    def activations(self) -> dict[str, Array]:
+        """After `forward`: gates and states after each step of the window, (steps, B, H), by their names.
+
+        Gates are gone after `backward` unless it is watched.
+        """
+        return {}
+
     def errors_at(self, t: int, dy: Array | None) -> tuple[dict[str, Array], Array | None]:
         """After `backward`: the errors of step t by name, and that of what it read then.
 

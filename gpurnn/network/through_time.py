@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpurnn.backend import Array
+from gpurnn.exceptions import UsageError
 from gpurnn.network.expect import expect_workspace
 from gpurnn.network.model import Model
 from gpurnn.network.part import of_part
@@ -31,7 +32,10 @@ class Step:
     errors: by name: "do" (B, K); for each recurrent layer "layers.0.dh_out" (B, H), the error of h(t) from above,
     without what comes back from step t+1; "layers.0.da" (B, GH), and where the cell keeps its two projections apart
     "layers.0.da_rec" (B, GH), the error of h(t-1) W; where there is an embedding "embedding.dx" (B, E); those that
-    other parts name.
+    other parts name. Of a workspace that was watched (`Workspace.watch`) also of each state, h and c:
+    "layers.0.dh_next" (B, H), what comes back from step t+1, or from the window after the last step; "layers.0.dh", the
+    whole error, from above and from there; that of c(t) has what comes through h(t), too. In the direction against time
+    step t-1 comes instead of t+1.
     gradients: (∂J/∂θ)(t) by parameter name, each of the parameter's shape.
     """
 
@@ -65,6 +69,19 @@ def error_norms(model: Model, ws: Workspace) -> dict[str, np.ndarray]:
         for name, error in errors.items():
             norms.setdefault(name, np.zeros(ws.batch.steps))[t] = np.linalg.norm(be.to_host(error).astype(np.float64))
     return norms
+
+
+def activations(ws: Workspace) -> dict[str, Array]:
+    """Gates and states after each step of the window that `model.forward` has just run, (steps, B, H) each.
+
+    By name: "layers.0.i", ..., then "layers.0.h", "layers.0.c"; a simple cell has no gates but h. Views: read only.
+    `model.backward` uses the gates up; of a workspace that was watched they remain, too.
+    Raises UsageError where they are not there.
+    """
+    expect_workspace(ws, ws.params, ran=True)
+    if ws.holds == "errors" and not ws.watched:
+        raise UsageError("workspace: model.backward has used the gates up; call ws.watch() before, or look before it")
+    return {name: array for each in ws.passes for name, array in each.activations().items()}
 
 
 def _errors(model: Model, ws: Workspace) -> Iterator[tuple[int, dict[str, Array], list[Array | None]]]:

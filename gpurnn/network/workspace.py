@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from gpurnn.backend import Backend
+from gpurnn.exceptions import UsageError
 from gpurnn.network.attentions import AttentionPass
 from gpurnn.network.batch import Batch
 from gpurnn.network.chain import fields_of
@@ -31,7 +32,7 @@ class Workspace:
     same. loss: (1,) float64, J of the window.
     params: of the model that it was made for; kind: of the states that fit it.
     holds: what `o` is: "logits" after forward, "errors" after backward, else "". ran: for which of the windows of its
-    batch, counted from 1; -1: none. encoded: whether `encode` ran once.
+    batch, counted from 1; -1: none. encoded: whether `encode` ran once. watched: whether `watch` was called.
     It cannot be copied or pickled: its buffers lie within each other.
     Raises UsageError for lanes and steps that are no whole numbers from 1 on, others from 0, and for a seed out of its
     range.
@@ -59,7 +60,7 @@ class Workspace:
         real = params.values.dtype
         self.be, self.lanes, self.steps, self.params, self.train = be, lanes, steps, params, train
         self.kind = StateKind.of(be, parts, real, lanes)
-        self.holds, self.ran = "", -1
+        self.holds, self.ran, self.watched = "", -1, False
         self.encoded = False
         fields = fields_of(parts)
         sizes = {"source": source, "sequences": sequences, "labels": labels}
@@ -78,6 +79,19 @@ class Workspace:
         self.attention = next((each for each in self.passes if isinstance(each, AttentionPass)), None)
         self.o, self.losses, self.loss = head.o, head.losses, head.loss
         self.nats = head.losses
+
+    def watch(self) -> None:
+        """From now on keep the gates and the errors of the states at each step, for looking; see `Step.errors`.
+
+        `Model.backward` goes step by step then, and what is kept takes about half as much memory again. Raises
+        UsageError for a workspace made for forward only.
+        """
+        if not self.train:
+            raise UsageError("workspace: made for forward only, it has no errors to watch; make it with train=True")
+        if not self.watched:
+            for each in self.passes:
+                each.watch()
+        self.watched = True
 
     def hold(self, what: str) -> None:
         """`o` is this of the window in its batch now; see `holds`."""

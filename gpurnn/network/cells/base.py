@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from gpurnn.backend import FusedOp, PersistentOp
+from gpurnn.backend import Array, FusedOp, PersistentOp
 from gpurnn.network.params import INITIALISERS
+
+Within = Callable[[Any, Mapping[str, Array], Array, Mapping[str, Array]], dict[str, Array]]
+"""Errors of states within a step: called with xp, gates and states by name, the error of h, and those of the others."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,9 @@ class Cell:
       past the gates, as in the GRU; every other state has one.
 
     persistent: both passes over all steps of a window in one launch, None without; see `PersistentOp`.
+    gate_names: of the blocks of `a` after `forward`, for looking; without, they are gate0, gate1, ...
+    within: for looking, the whole errors of the other states of step t: from those that step t+1 has left, and from the
+    whole error of h(t), which follows from them; None: nobody knows. All (B, H).
     `forward` takes `a`, `r`, `b` and all biases, and writes all states and what is saved. `backward` takes `dh_out` and
     `dh_rec`, and writes `a`, each `e_` and, where `apart`, `r`.
     Raises ValueError for an argument that is none of these, of another shape, missing, or written where it may not be;
@@ -46,6 +53,8 @@ class Cell:
     recurrent_init: str = "uniform"
     forget_gate: bool = False
     persistent: tuple[PersistentOp, PersistentOp] | None = None
+    gate_names: tuple[str, ...] = ()
+    within: Within | None = None
 
     def __post_init__(self) -> None:
         self._check_parts()
@@ -77,12 +86,14 @@ class Cell:
             raise wrong("name", "a text")
         if type(self.gates) is not int or self.gates < 1:
             raise wrong("gates", "a whole number from 1 on")
-        for field in ("states", "biases", "saved"):
+        for field in ("states", "biases", "saved", "gate_names"):
             names = getattr(self, field)
             if not isinstance(names, tuple) or not all(isinstance(name, str) and name for name in names):
                 raise wrong(field, "a tuple of names")
         if self.states[:1] != ("h",):
             raise wrong("states", "h first")
+        if self.gate_names and len({*self.gate_names} - {*self.states}) != self.gates:
+            raise wrong("gate_names", f"{self.gates} names that no state has")
         if self.recurrent_init not in INITIALISERS:
             raise wrong("recurrent_init", f"one of {', '.join(INITIALISERS)}")
         for field in ("forward", "backward"):
@@ -113,6 +124,13 @@ class Cell:
         for name in (*reads, *writes):
             if name not in op.arguments or (name in writes and not op.arguments[name].written):
                 raise ValueError(f"{where} {name}: expected among its arguments{', written' * (name in writes)}")
+
+    @property
+    def activated(self) -> tuple[str, ...]:
+        """The names of the gates that `forward` leaves in `a`; none where it leaves `a` as it was."""
+        if not self.forward.arguments["a"].written:
+            return ()
+        return self.gate_names or tuple(f"gate{number}" for number in range(self.gates))
 
     @property
     def errors(self) -> tuple[str, ...]:

@@ -106,4 +106,5 @@ GRU = Cell(
     apart=True,
     biases=("b_h",),
     persistent=GRU_PERSISTENT,
+    gate_names=("r", "z", "n"),
 )

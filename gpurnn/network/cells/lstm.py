@@ -9,6 +9,7 @@ Source: Hochreiter & Schmidhuber 1997; forget gate: Gers, Schmidhuber & Cummins 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,11 @@ def lstm_backward(
     xp.multiply(a, slopes, out=a)
 
 
+def lstm_within(xp: Any, at: Mapping[str, Array], dh: Array, e: Mapping[str, Array]) -> dict[str, Array]:
+    """dc(t): what step t+1 has left, e_c, and dh o (1 - tanh²c)."""
+    return {"c": e["c"] + dh * at["o"] * (1 - xp.tanh(at["c"]) ** 2)}
+
+
 LSTM = Cell(
     name="lstm",
     gates=4,
@@ -106,4 +112,6 @@ LSTM = Cell(
     saved=("tc",),
     forget_gate=True,
     persistent=LSTM_PERSISTENT,
+    gate_names=("i", "f", "g", "o"),
+    within=lstm_within,
 )

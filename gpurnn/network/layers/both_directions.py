@@ -123,6 +123,14 @@ class BothDirectionsPass(Pass):
         if self._x.error is not None and self._x_reversed.error is not None:
             self._add_reversed(self._by_step(self._x.error), self._by_step(self._x_reversed.error))
 
+    def watch(self) -> None:
+        self.ahead.watch()
+        self.reverse.watch()
+
+    def activations(self) -> dict[str, Array]:
+        """Those of the reverse direction in the order of time, too."""
+        return self.ahead.activations() | {name: of[::-1] for name, of in self.reverse.activations().items()}
+
     def errors_at(self, t: int, dy: Array | None) -> tuple[dict[str, Array], Array | None]:
         halves = (None, None) if dy is None else (dy[:, : self._hidden].copy(), dy[:, self._hidden :].copy())
         errors, dx = self.ahead.errors_at(t, halves[0])

@@ -23,6 +23,8 @@ class Recurrence:
     states: by name, (T+1, B, H); slot 0 is what the last window left. What a step sees of them where carry is 0 is a
     copy: they stay as they were, since the layer above and the step before read them too.
     da_rec: (T, B, GH), the errors of the recurrent projection: `da` itself unless the cell keeps its projections apart.
+    activated: (T, B, GH), the activated gates; `gates` itself, which `backward` uses up, unless it is watched.
+    state_errors: by state name, (T+1, B, H), where it is watched: what `d_first` would be if a window began in a slot.
     """
 
     def __init__(
@@ -42,7 +44,8 @@ class Recurrence:
         steps, lanes, hidden = shape
         columns = cell.gates * hidden
         self.be, self.cell, self.W = be, cell, parameters["W"]
-        self.xU = self.gates = self.da = be.empty((steps, lanes, columns), dtype)
+        self.xU = self.gates = self.da = self.activated = be.empty((steps, lanes, columns), dtype)
+        self.state_errors: dict[str, Array] = {}
         states = be.zeros((len(cell.states), steps + 1, lanes, hidden), dtype)
         self.states = dict(zip(cell.states, states, strict=True))
         recurrent = be.empty((steps if cell.apart else 1, lanes, columns), dtype)
@@ -101,6 +104,16 @@ class Recurrence:
         h = self.be.xp.add(self._dh_rec, self._e["h"]) if "h" in self._e else self._dh_rec
         return {"h": h} | {name: self._e[name] for name in self.cell.states[1:]}
 
+    def watch(self) -> None:
+        """Keep `activated` and `state_errors` of all windows from now on; for looking, `backward` goes step by step."""
+        self.activated = self.gates.copy()
+        self.state_errors = {name: self.be.xp.zeros_like(states) for name, states in self.states.items()}
+
+    def _keep(self, slot: int) -> None:
+        """The errors at hand are those of the states in this slot."""
+        for name, error in self.d_first.items():
+            self.state_errors[name][slot] = error
+
     def forward(self, steps: int, carry: Array, boundary: Sequence[bool] | None) -> None:
         """States 1..steps and the gates, from slot 0 and `xU`.
 
@@ -138,7 +151,10 @@ class Recurrence:
         if d_last is not None:
             for name in self.cell.states:  # that of h may come either way
                 (self._dh_rec if name == "h" else self._e[name])[...] = d_last[name]
-        if self._whole_backward is not None and (boundary is None or self._begins is None):
+        if self.state_errors:
+            self._keep(steps)
+            self._backward_by_step(steps, carry, boundary)
+        elif self._whole_backward is not None and (boundary is None or self._begins is None):
             self._whole_backward(steps, None if boundary is None else carry)
         else:
             self._backward_by_step(steps, carry, boundary)
@@ -158,6 +174,8 @@ class Recurrence:
             else:
                 self._backward(*self._backward_arguments[t])
                 gemm(self._da_rec[t], self._Wt, self._dh_rec)
+            if self.state_errors:
+                self._keep(t)
 
     def weight_gradients(
         self, steps: int, carry: Array, boundary: Sequence[bool] | None, gradient: Mapping[str, Array], ones: Array

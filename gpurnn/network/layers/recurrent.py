@@ -104,6 +104,8 @@ class RecurrentPass(Pass):
             self._start.forward(batch)
         self._xU.forward(self._rows[: batch.steps * self._lanes])
         self.loop.forward(batch.steps, batch.carry, batch.boundary)
+        if self.loop.state_errors:
+            self.loop.activated[: batch.steps] = self.loop.gates[: batch.steps]
 
     def backward(self, batch: Batch) -> None:
         steps, carry, boundary = batch.steps, batch.carry, batch.boundary
@@ -117,9 +119,37 @@ class RecurrentPass(Pass):
         name, da = self.part.name, self.loop.da[t]
         errors = {} if dy is None else {f"{name}.dh_out": dy}
         errors[f"{name}.da"] = da
+        errors |= {f"{name}.{of}": error for of, error in self._state_errors_at(t, dy).items()}
         if self.part.cell.apart:
             errors[f"{name}.da_rec"] = self.loop.da_rec[t]
         return errors, error_at(self._be, self._x, self._U, da)
+
+    def _state_errors_at(self, t: int, dy: Array | None) -> dict[str, Array]:
+        """Where it is watched: dh_next, what step t+1 has left of the error of h(t), dh, the whole of it; so of c.
+
+        The whole is left out of states for which the cell does not say it.
+        """
+        e = {state: errors[t + 1] for state, errors in self.loop.state_errors.items()}
+        if not e:
+            return {}
+        total = {"h": e["h"] if dy is None else e["h"] + dy}
+        if self.part.cell.within is not None:
+            at = {name: array[t] for name, array in self._activations().items()}
+            total |= self.part.cell.within(self._be.xp, at, total["h"], e)
+        return {f"d{state}_next": error for state, error in e.items()} | {f"d{s}": error for s, error in total.items()}
+
+    def _activations(self) -> dict[str, Array]:
+        """As `activations`, by their short names."""
+        steps = self._batch.steps
+        blocks = self.loop.activated[:steps].reshape(steps, self._lanes, -1, self.part.outputs)
+        gates = {name: blocks[:, :, number] for number, name in enumerate(self.part.cell.activated)}
+        return gates | {name: states[1 : steps + 1] for name, states in self.states.items()}
+
+    def activations(self) -> dict[str, Array]:
+        return {f"{self.part.name}.{name}": array for name, array in self._activations().items()}
+
+    def watch(self) -> None:
+        self.loop.watch()
 
     def gradients_at(self, t: int, dy: Array | None, gradient: Named) -> None:
         self._be.gemm(self._x.at(t).T, self.loop.da[t], gradient["U"])
