@@ -12,6 +12,7 @@ from gpurnn.data.corpus.schema import Manifest
 from gpurnn.data.corpus.sizes import SPLITS, SplitSize
 from gpurnn.data.corpus.tables import Tables
 from gpurnn.data.corpus.writer import new_corpus
+from gpurnn.data.frames.form import FrameForm
 from gpurnn.data.series.columns import CLOCK, Columns
 from gpurnn.data.text.tokens import TextPolicy, Vocabulary
 
@@ -206,7 +207,7 @@ def captions() -> Made:
 
 
 def frames() -> Made:
-    """Strings of labels, one of them empty, of sequences of rows."""
+    """Strings of labels, one of them empty, of sequences of rows, which come from files with names."""
     return Made(
         "frames",
         {
@@ -215,15 +216,22 @@ def frames() -> Made:
                 "documents": starts(0, 4, 6),
                 "targets": _tokens(0, 2, 1),
                 "targets_offsets": np.array([0, 2, 2, 3], "<u8"),
+                "keys": _tokens(2, 0, 1),
             },
             "valid": {
                 "reals": rows(2, 2),
                 "documents": starts(0),
                 "targets": _tokens(),
                 "targets_offsets": np.array([0, 0], "<u8"),
+                "keys": _tokens(3),
             },
         },
-        Tables(columns=columns("low", "high", interval=1, season=1), labels=("s", "t", "u")),
+        Tables(
+            columns=columns("low", "high", interval=1, season=1, form=FrameForm("arrays", 2).to_json()),
+            keys=("b.npy", "c.npy", "a.npy", "é.npy"),
+            strings=Vocabulary("chars", ["s", "t", "u"]),
+        ),
+        TextPolicy(lower=True),
         counts={"labels": [1, 1, 1]},
     )
 

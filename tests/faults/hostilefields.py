@@ -116,7 +116,7 @@ VALUES = {
     ),
     "strings that begin late": ("frames", {"targets_offsets/train": at(0, 1)}, "do not begin with 0"),
     "a string far below 0": ("frames", {"targets_offsets/train": at(0, 2**63)}, "strings of labels are not in order"),
-    "a label's name twice": ("frames", {"labels/bytes": at(0, ord("t"))}, "labels: one is there twice"),
+    "a label's name twice": ("frames", {"labels/bytes": at(0, ord("t"))}, "vocabulary: a symbol is there twice"),
 }
 """The kind of corpus, what is changed under digests that fit, and why it is refused."""
 

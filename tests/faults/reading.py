@@ -57,7 +57,7 @@ def _read_split(corpus: Corpus, split: Split) -> None:
     if manifest.keys is not None:
         keys = split.keys().tolist()
         names = [corpus.key_names[key] for key in keys]
-        if len(names) != documents or len(split.starts()) != documents:
+        if len(names) != documents or (manifest.shape.times and len(split.starts()) != documents):
             raise AssertionError("documents without a key or a time")
     if manifest.shape.labels:
         labels = np.empty(len(split.targets), split.targets.dtype)

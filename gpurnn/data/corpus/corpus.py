@@ -82,7 +82,7 @@ class Corpus:
 
     @property
     def policy(self) -> TextPolicy:
-        """How its text became characters. Raises DataError where there was none."""
+        """How its text, or that of strings of labels, became characters. Raises DataError where there was none."""
         if self.manifest.policy is None:
             raise self._lacks("text", "text")
         return self.manifest.policy
@@ -135,7 +135,7 @@ class Corpus:
 
     @property
     def key_names(self) -> tuple[str, ...]:
-        """What the series are of: names of stations. Raises DataError where there are none."""
+        """What the series are of: names of stations; of frames the files they come from. DataError without them."""
         if self.tables.keys is None:
             raise self._lacks("keys", "measured series")
         return self.tables.keys
@@ -143,9 +143,18 @@ class Corpus:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels, by their number. Raises DataError where there are none."""
+        if self.tables.strings is not None:
+            return tuple(map(str, self.tables.strings.symbols))
         if self.tables.labels is None:
             raise self._lacks("labels")
         return self.tables.labels
+
+    @property
+    def strings(self) -> Vocabulary:
+        """The labels of strings of labels. Raises DataError where there are none."""
+        if self.tables.strings is None:
+            raise self._lacks("strings of labels")
+        return self.tables.strings
 
     @property
     def source_vocabulary(self) -> Vocabulary:

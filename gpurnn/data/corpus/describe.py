@@ -31,7 +31,7 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
     facts: dict[str, Any] = {"path": str(corpus.path), "kind": corpus.kind}
     if corpus.manifest.columns is not None:
         facts |= _columns(corpus.columns)
-    if corpus.manifest.keys is not None:
+    if corpus.manifest.keys is not None and corpus.manifest.shape.times:
         facts["keys"] = list(corpus.key_names)
     if corpus.manifest.vocabulary is not None:
         facts["symbols"] = len(corpus.vocabulary)
@@ -75,7 +75,7 @@ def _columns(columns: Columns) -> dict[str, Any]:
 def _split(corpus: Corpus, name: str) -> dict[str, Any]:
     size = corpus.manifest.splits[name]
     facts: dict[str, Any] = {"steps": size.steps, "documents": size.documents}
-    if corpus.manifest.keys is not None:
+    if corpus.manifest.keys is not None and corpus.manifest.shape.times:
         begin, end = _times(corpus.split(name), corpus.columns.interval) if size.steps else (None, None)
         facts |= {"begin": begin, "end": end}
     return facts

@@ -66,7 +66,8 @@ def finish_corpus(
         columns=row,
         keys=named("key_names", tables.keys, {}),
         source=vocabulary("source_vocabulary", tables.source),
-        labels=named("labels", tables.labels, {} if tables.labels is None else counted("labels")),
+        labels=vocabulary("labels", tables.strings)
+        or named("labels", tables.labels, {} if tables.labels is None else counted("labels")),
         vectors=vectors,
         sha256=writer.digests(),
     )

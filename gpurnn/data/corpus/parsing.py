@@ -78,7 +78,7 @@ def parts(fields: dict[str, Any]) -> dict[str, Any]:
         "columns": _row(fields["columns"]),
         "keys": _names("keys", fields["keys"]),
         "source": _symbols("source", fields["source"]),
-        "labels": _names("labels", fields["labels"]),
+        "labels": _labels(fields["labels"]),
         "vectors": _count("vectors", fields["vectors"], 0, MAX_WIDTH),
         "sha256": _digests(fields["sha256"]),
     }
@@ -127,6 +127,15 @@ def _symbols(name: str, value: Any) -> Symbols | None:
     part = _part(name, value, {"count", "bytes", "tokens", "unknown"})
     tokens: Kind = _one_of(f"tokens of {name}", part["tokens"], TEXT_KINDS)
     return Symbols(*_sizes(name, part, MAX_SYMBOLS), tokens, _unknown(part["unknown"]))
+
+
+def _labels(value: Any) -> Names | None:
+    if not isinstance(value, dict) or "tokens" not in value:
+        return _names("labels", value)
+    found = _symbols("labels", value)
+    if found is not None and (found.tokens == "bytes" or found.unknown is not None):
+        raise CorpusError("its manifest says labels that are bytes or unknown, expected chars or words, all known")
+    return found
 
 
 def _row(value: Any) -> Row | None:

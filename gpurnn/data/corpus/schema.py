@@ -33,9 +33,11 @@ _FLOAT64 = np.dtype("<f8")
 class Manifest:
     """What the JSON attribute says; everything about the file's datasets follows from it.
 
-    sha256: of each dataset's little-endian bytes, by the dataset's path. vocabulary, policy: of steps that are symbols.
-    starts: of text, how many different first symbols of train documents are kept. columns: of steps that are rows of
-    reals. keys: the names of what series are of. source: the vocabulary of the other side. vectors: their length.
+    sha256: of each dataset's little-endian bytes, by the dataset's path. vocabulary: of steps that are symbols. policy:
+    of these, or of strings of labels. starts: of text, how many different first symbols of train documents are kept.
+    columns: of steps that are rows of reals. keys: the names of what series are of, or of the files that frames come
+    from. source: the vocabulary of the other side. labels: their names, or the vocabulary of strings of them. vectors:
+    their length.
     Raises CorpusError where the kind does not have these parts.
     """
 
@@ -56,11 +58,12 @@ class Manifest:
         for name, there, may in (
             ("columns", self.columns is not None, {shape.reals, not shape.symbols}),
             ("a vocabulary", self.vocabulary is not None, {self.columns is None}),
-            ("a text policy", self.policy is not None, {self.columns is None}),
+            ("a text policy", self.policy is not None, {self.columns is None or shape.labels == "strings"}),
             ("first symbols", self.starts > 0, {self.version == 1}),
             ("keys", self.keys is not None, self._may_have_keys()),
             ("a source", self.source is not None, {shape.source}),
             ("labels", self.labels is not None, {shape.labels != ""}),
+            ("a vocabulary of labels", isinstance(self.labels, Symbols), {shape.labels == "strings"}),
             ("vectors", self.vectors > 0, {shape.vectors}),
         ):
             if there not in may:
@@ -106,7 +109,7 @@ class Manifest:
             yield "source_documents", size.documents, _UINT64
         if self.keys is not None:
             yield "keys", size.documents, index_type(self.keys.count)
-            yield "starts", size.documents, _INT64
+            yield "starts", size.documents if self.shape.times else 0, _INT64
         if self.labels is not None:
             yield "targets", getattr(size, self.shape.labels), index_type(self.labels.count)
         if self.shape.labels == "strings":

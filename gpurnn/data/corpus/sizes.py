@@ -63,8 +63,8 @@ class Shape:
     """What a kind of corpus holds.
 
     called: in words. symbols, reals: whether its steps may be the one or the other. labels: of what there is one each.
-    source: whether documents have another side. vectors: whether they have a vector. keys: whether they have a key and
-    a time, where its steps are reals.
+    source: whether documents have another side. vectors: whether they have a vector. keys: whether they have a key,
+    where its steps are reals; times: whether they have a time then, too.
     """
 
     called: str
@@ -74,6 +74,7 @@ class Shape:
     source: bool = False
     vectors: bool = False
     keys: Literal["never", "maybe", "always"] = "never"
+    times: bool = True
 
 
 SHAPES: dict[str, Shape] = {kind: Shape(f"text ({kind})", symbols=True) for kind in TEXT_KINDS} | {
@@ -82,7 +83,7 @@ SHAPES: dict[str, Shape] = {kind: Shape(f"text ({kind})", symbols=True) for kind
     "tags": Shape("sequences with a tag a step", symbols=True, reals=True, labels="steps", keys="maybe"),
     "pairs": Shape("pairs of texts", symbols=True, source=True),
     "captions": Shape("vectors with captions", symbols=True, vectors=True),
-    "frames": Shape("frames with strings of labels", reals=True, labels="strings", keys="maybe"),
+    "frames": Shape("frames with strings of labels", reals=True, labels="strings", keys="maybe", times=False),
 }
 """Every kind of corpus, by its name."""
 

@@ -70,7 +70,7 @@ class Split:
         self._rows.read(start, out)
 
     def keys(self, first: int = 0, count: int | None = None) -> NDArray[np.int64]:
-        """Which series each document is of, (n,) int64: from the first on, all of them or `count`."""
+        """Which series, or which file, each document is of, (n,) int64: from the first on, all of them or `count`."""
         if self._manifest.keys is None:
             raise self._lacks("keys")
         called = ("key", "list of names")
@@ -79,7 +79,7 @@ class Split:
 
     def starts(self, first: int = 0, count: int | None = None) -> NDArray[np.int64]:
         """When each document begins, (n,) int64 seconds since 1970 in UTC: from the first on, all or `count`."""
-        if self._manifest.keys is None:
+        if self._manifest.keys is None or not self._manifest.shape.times:
             raise self._lacks("times")
         data = self._data("starts")
         out = np.empty(self._count(first, count), np.int64)

@@ -25,7 +25,8 @@ class Tables:
     """What a corpus says once; None is what its kind does not have.
 
     vocabulary: of steps that are symbols. columns: of steps that are rows. keys: names of what series are of, the
-    empty one where there is no other. source: the vocabulary of the other side of pairs. labels: by their number.
+    empty one where there is no other; of frames those of their files. source: the vocabulary of the other side of
+    pairs. labels: by their number. strings: the vocabulary of strings of labels, instead of these.
     """
 
     vocabulary: Vocabulary | None = None
@@ -33,6 +34,7 @@ class Tables:
     keys: tuple[str, ...] | None = None
     source: Vocabulary | None = None
     labels: tuple[str, ...] | None = None
+    strings: Vocabulary | None = None
 
 
 def read_tables(manifest: Manifest, datasets: Mapping[str, ChunkedData]) -> Tables:
@@ -45,6 +47,8 @@ def read_tables(manifest: Manifest, datasets: Mapping[str, ChunkedData]) -> Tabl
     def vocabulary(folder: str, size: Symbols | None) -> Vocabulary | None:
         return None if size is None else Vocabulary.from_arrays(size.tokens, *listed(folder), size.unknown)
 
+    strings = vocabulary("labels", manifest.labels) if isinstance(manifest.labels, Symbols) else None
+    named = manifest.labels is not None and strings is None
     columns = None
     if manifest.columns is not None:
         fields = dict(manifest.columns.about) | {"names": list(names_from(*listed("columns"), "columns"))}
@@ -55,7 +59,8 @@ def read_tables(manifest: Manifest, datasets: Mapping[str, ChunkedData]) -> Tabl
         columns=columns,
         keys=None if manifest.keys is None else names_from(*listed("key_names"), "key names"),
         source=vocabulary("source_vocabulary", manifest.source),
-        labels=None if manifest.labels is None else names_from(*listed("labels"), "labels"),
+        labels=names_from(*listed("labels"), "labels") if named else None,
+        strings=strings,
     )
 
 

@@ -60,8 +60,11 @@ class _Check:
                 self._strings()
         if manifest.vectors:
             self._reals(split.vectors)
-        if manifest.keys is not None:
+        if manifest.keys is not None and manifest.shape.times:
             self._series()
+        elif manifest.keys is not None:
+            for first, count in _blocks(self.size.documents):
+                split.keys(first, count)
 
     def _documents(self, documents: Documents, end: int, of: str) -> None:
         previous = -1

@@ -74,6 +74,11 @@ def expect_all(path: Path, made: Made) -> None:
         if tables.labels is not None:
             assert corpus.labels == tables.labels
             assert corpus.label_counts.tolist() == made.counts["labels"]
+        if tables.strings is not None:
+            assert corpus.strings.fingerprint == tables.strings.fingerprint
+            assert corpus.labels == tuple(tables.strings.symbols)
+            assert corpus.policy == made.policy
+            assert corpus.label_counts.tolist() == made.counts["labels"]
 
 
 @pytest.mark.parametrize("kind", EVERY)
