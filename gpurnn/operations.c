@@ -115,6 +115,10 @@ static void NAME(call_mean_pool_error)(void *const *arrays, const Dims *dims) {
     mean_pool_error(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
 }
 
+static void NAME(call_own_symbols)(void *const *arrays, const Dims *dims) {
+    own_symbols(dims->K, dims->N, arrays[0], arrays[1], arrays[2], arrays[3]);
+}
+
 static void NAME(call_part_directions)(void *const *arrays, const Dims *dims) {
     part_directions(dims->B, dims->lanes, dims->H, dims->N, arrays[0], arrays[1], arrays[2]);
 }
@@ -219,6 +223,7 @@ const Operation NAME(operations)[] = {
     {"max_pool_error", "(N,B,H) (N,B,1) *(N,B,H) (N,B,H)", NAME(call_max_pool_error)},
     {"mean_pool", "(N,B,H) (N,B,1) *(N,B,H)", NAME(call_mean_pool)},
     {"mean_pool_error", "(N,B,H) (N,B,1) *(N,B,H)", NAME(call_mean_pool_error)},
+    {"own_symbols", "*(N)index<K (N,K) (N) (N)", NAME(call_own_symbols)},
     {"part_directions", "(N,B,2H) *(N,B,H) *(N,B,H)", NAME(call_part_directions)},
     {"quantile", "*(N,CQ) (N,C) *(N) (Q)", NAME(call_quantile)},
     {"quantile_with_error", "*(N,CQ) (N,C) (N) (1) *(N) (Q)", NAME(call_quantile_with_error)},

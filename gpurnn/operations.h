@@ -42,6 +42,7 @@ enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 
 #define max_pool_error NAME(max_pool_error)
 #define mean_pool NAME(mean_pool)
 #define mean_pool_error NAME(mean_pool_error)
+#define own_symbols NAME(own_symbols)
 #define part_directions NAME(part_directions)
 #define quantile NAME(quantile)
 #define quantile_with_error NAME(quantile_with_error)
@@ -142,6 +143,9 @@ void mean_pool(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restr
 
 void mean_pool_error(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict dz,
     const REAL *restrict carry, REAL *restrict dy);
+
+void own_symbols(int64_t K, int64_t N, intptr_t *restrict tokens, const REAL *restrict o, const REAL *restrict carry,
+    const REAL *restrict kept);
 
 void part_directions(int64_t B, int64_t lanes, int64_t H, int64_t N, const REAL *restrict y, REAL *restrict ahead,
     REAL *restrict reverse);

@@ -62,6 +62,7 @@ def train(  # type: ignore[empty-body]
     context: int = 0,
     attention: str | None = None,
     target_bptt: int | None = None,
+    scheduled_sampling: float = 0.0,
     resume: AnyPath | None = None,
     init_from: AnyPath | None = None,
     allow_inexact: bool = False,
@@ -153,6 +154,8 @@ def train(  # type: ignore[empty-body]
     Pairs, of a corpus that has them
     attention: What each step of the target sees of the source besides: none, as is so unless given, dot or additive.
     target_bptt: Steps of a window for targets; as the longest one needs unless given; bptt is for sources then.
+    scheduled_sampling: Probability with which a step of a target, or of a caption, reads the symbol that the model
+        finds likeliest instead of the true one; the same throughout the run. A window then goes forward twice.
 
     When to stop
     epochs: After so many epochs since the run began.

@@ -74,6 +74,7 @@ _OPTIONS = (
     setting(_labelled, TrainConfig, "--context"),
     _pairs("--attention", type=click.Choice(("none", "dot", "additive"))),
     setting(_pairs, TrainConfig, "--target-bptt", default=None),
+    setting(_pairs, TrainConfig, "--scheduled-sampling"),
     _limit("--epochs"),
     _limit("--windows"),
     _limit("--minutes"),

@@ -16,6 +16,7 @@ from gpurnn.settings import (
     NotNegative,
     OneOf,
     Seed,
+    Share,
     check_fields,
     keys_of,
     renamed,
@@ -37,6 +38,7 @@ _OF_KINDS: dict[str, Any] = {
     "context": 0,
     "class_weights": (),
     "target_bptt": 0,
+    "scheduled_sampling": 0.0,
 }
 """Keys that stand only in files of runs on series, on labels and tags, or on pairs, and what others have."""
 _ADDED = {"average": 0.0, "restart": 0.0, "judged_lanes": "all"} | _OF_KINDS
@@ -59,7 +61,8 @@ class TrainConfig:
     to have seen before a forecast from it is learnt from.
     Of labels and tags only: layout: "whole" or "through", see `gpurnn.data.stream.labelled`. cut, context: see
     `WholeStream`. class_weights: "balanced", or a "LABEL=W" each: what the loss of a label counts.
-    Of pairs only: target_bptt: the steps of a window for the target; `bptt` are those for the source.
+    Of pairs only: target_bptt: the steps of a window for the target; `bptt` are those for the source. Of pairs and
+    captions: scheduled_sampling: the probability with which a step reads its own symbol, see `OwnSymbols`.
     """
 
     model: ModelConfig
@@ -85,6 +88,7 @@ class TrainConfig:
     context: Natural = 0
     class_weights: tuple[str, ...] = ()
     target_bptt: Natural = 0
+    scheduled_sampling: Share = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self)

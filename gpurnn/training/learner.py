@@ -18,6 +18,7 @@ from gpurnn.training.config import TrainConfig
 from gpurnn.training.control import Control
 from gpurnn.training.feed import Feed
 from gpurnn.training.optimizer import Optimizer
+from gpurnn.training.sampling import OwnSymbols
 from gpurnn.training.schedule import learning_rate
 from gpurnn.training.snapshot import Progress, pack, unchanging, unpack, validated_parameters
 from gpurnn.training.step import TrainingStep
@@ -49,7 +50,9 @@ class Learner:
         self._workspace = self.model.workspace(
             lanes, steps, source=source, sequences=sequences, labels=labels, seed=config.seed
         )
-        self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, on_warning)
+        share = config.scheduled_sampling
+        own = OwnSymbols(self._workspace, share, config.seed) if share else None
+        self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, on_warning, own)
         self._always = unchanging(config, corpus, self.task.meaning, be)
 
     @property

@@ -16,6 +16,7 @@ from gpurnn.settings import NotNegative, checked, expect_kind
 from gpurnn.training.captured import CapturedWork
 from gpurnn.training.control import CONTROL_SIZE, PLACES, Control, Outcome
 from gpurnn.training.optimizer import Optimizer
+from gpurnn.training.sampling import OwnSymbols
 
 _logger = logging.getLogger(__name__)
 _SOURCE = Path(__file__).with_name("step.cu")
@@ -66,8 +67,9 @@ class _Work:
     whole: becomes false where the update begins; see `TrainingStep.whole`.
     """
 
-    def __init__(self, model: Model, ws: Workspace, state: State, optimizer: Optimizer) -> None:
+    def __init__(self, model: Model, ws: Workspace, state: State, optimizer: Optimizer, own: OwnSymbols | None) -> None:
         be = model.be
+        self._own = own
         self._model, self._ws, self._state, self._optimizer = model, ws, state, optimizer
         lanes, real = ws.lanes, model.config.real
         self._bad = be.zeros((lanes,), real)
@@ -79,7 +81,12 @@ class _Work:
     def __call__(self) -> None:
         ws = self._ws
         self._model.forward(ws, self._state)
+        if self._own is not None:
+            self._own.put_in()
+            self._model.decode(ws, self._state)
         self._model.backward(ws)
+        if self._own is not None:
+            self._own.take_out()
         self.whole = False
         self._optimizer.step(ws.loss, ws.batch.scale)
         self._bad.fill(0)
@@ -102,6 +109,7 @@ class TrainingStep:
     window whose weights sum to 0 nothing is learnt, and its state is carried.
     Raises UsageError where model, workspace, state and optimizer do not belong together.
     Where the backend can capture work, a window is one launch; on_warning gets a line where that fails.
+    own: what lets steps read their own symbols; None: none does.
     """
 
     def __init__(
@@ -111,6 +119,7 @@ class TrainingStep:
         state: State,
         optimizer: Optimizer,
         on_warning: Callable[[str], None] = _logger.warning,
+        own: OwnSymbols | None = None,
     ) -> None:
         for name, kind, value in (("model", Model, model), ("optimizer", Optimizer, optimizer)):
             expect_kind(name, kind, value)
@@ -119,7 +128,7 @@ class TrainingStep:
         if optimizer.params is not model.params:
             raise UsageError("optimizer: made for the parameters of another model")
         self._ctl, self._ws = optimizer.ctl, ws
-        self._work = _Work(model, ws, state, optimizer)
+        self._work = _Work(model, ws, state, optimizer, own)
         self._run = CapturedWork(self._work, model, ws, state, optimizer, on_warning)
 
     @property

@@ -125,6 +125,13 @@ MUTANTS = {
     "pool: the error of another half": Mutant(
         "pool.cu", "total += (double)dz[i + H]", "total += (double)dz[i]", parity("last_pool_error")
     ),
+    "sampling: the least likely symbol": Mutant(
+        "sampling.cu", "row[k] > row[best] ? k", "row[k] < row[best] ? k", parity("own_symbols", 2)
+    ),
+    "sampling: equal symbols in any order": Mutant(
+        "sampling.cu", "before += j < i &&", "before +=", parity("sort_symbols")
+    ),
+    "sampling: the row of another place": Mutant("sampling.cu", "= index[order[i]]", "= index[i]", parity("find_runs")),
     "boundaries: the carry of another row": Mutant("masked.cu", "carry[i / H]", "carry[i % n]", parity("mask_rows")),
     "directions: not reversed": Mutant("directions.cu", "reverse[reversed];", "reverse[i];", parity("join_directions")),
     "attention: beyond the own source": Mutant(

@@ -23,6 +23,7 @@ OF_KINDS = {
     **dict.fromkeys(("layout", "pool", "class_weights", "label_smoothing", "cut", "context"), _LABELLED),
     **dict.fromkeys(("attention", "target_bptt"), _PAIRS),
     BOTH_DIRECTIONS: "labels, tags and pairs",
+    "scheduled_sampling": "pairs and captions",
 }
 """Settings that are for corpora of some kinds alone, and which these are."""
 

@@ -80,7 +80,7 @@ class Pairs(Task):
         """See `Task`. Windows are as long as the longest source and target, and have fewer lanes instead."""
         captions = corpus.kind == "captions"
         own = () if captions else ("attention", BOTH_DIRECTIONS, "target_bptt")
-        refuse_others(given, own, corpus)
+        refuse_others(given, (*own, "scheduled_sampling"), corpus)
         language = PairLanguage.of(corpus)
         lanes, source, target = pair_geometry(*longest_of(corpus.split("train")), DEFAULTS["lanes"], _STEPS)
         found = dict(DEFAULTS) | {"symbols": language.symbols, "target_bptt": target, "bptt": source, "lanes": lanes}
