@@ -90,3 +90,24 @@ def _columns(rows: np.ndarray) -> Columns:
 
 def _edges(parts: Sequence[Any]) -> np.ndarray:
     return np.append(0, np.cumsum([len(each) for each in parts])).astype("<u8")
+
+
+def learnable(path: Path, train: int = 60) -> Corpus:
+    """Lines of up to four letters; each is two or three frames that say which it is, with a gap behind them."""
+    draw = np.random.default_rng(8)
+    counts = {"train": train, "valid": 12, "test": 12}
+    return write_lines(path, {name: [_line(draw) for _ in range(count)] for name, count in counts.items()})[
+        "train"
+    ].corpus
+
+
+def _line(draw: np.random.Generator) -> Line:
+    text = "".join(draw.choice(list(LETTERS[:4]), draw.integers(1, 4, endpoint=True)))
+    return np.concatenate([_letter(draw, LETTERS.index(letter)) for letter in text]), text
+
+
+def _letter(draw: np.random.Generator, number: int) -> np.ndarray:
+    frames = np.zeros((draw.integers(3, 5), WIDTH))
+    frames[: draw.integers(2, 4)] = 1 - 2 * (number & 1), 1 - (number & 2), 1
+    noisy: np.ndarray = frames + draw.normal(0, 0.1, frames.shape)
+    return noisy

@@ -3,6 +3,7 @@
 from gpurnn.data.stream.pairs import CaptionStream, PairStream
 from gpurnn.data.stream.pieces import whole_geometry
 from gpurnn.data.stream.stream import WindowStream
+from gpurnn.data.stream.strings import StringStream
 from gpurnn.data.stream.wholestream import WholeStream
 from gpurnn.data.stream.windows import Cursor, Geometry, Window
 
@@ -11,6 +12,7 @@ __all__ = [
     "Cursor",
     "Geometry",
     "PairStream",
+    "StringStream",
     "WholeStream",
     "Window",
     "WindowStream",

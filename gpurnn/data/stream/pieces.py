@@ -72,12 +72,21 @@ def side_starts(split: Split, documents: Documents, end: int) -> NDArray[np.int6
     return starts
 
 
-def pieces_of(split: Split, steps: int, *, at_end: bool, cut: bool = False, context: int = 0) -> Pieces:
+def pieces_of(
+    split: Split,
+    steps: int,
+    *,
+    at_end: bool,
+    cut: bool = False,
+    context: int = 0,
+    otherwise: str = "cut what is longer",
+) -> Pieces:
     """The pieces of the sequences of a split, of up to `steps` steps.
 
     at_end: what counts is the last step of each sequence, else all are. cut: whether longer sequences are cut; where
     the last step alone counts, the steps before the last ones are left out. context: a piece of a cut sequence has up
-    to so many steps of what comes before it and after it, which do not count.
+    to so many steps of what comes before it and after it, which do not count. otherwise: what to do about a longer one
+    but to take longer windows.
     Raises DataError for a longer sequence that is not to be cut, UsageError for a context of nothing that is cut, of
     labels, and for one that leaves no step.
     """
@@ -96,7 +105,7 @@ def pieces_of(split: Split, steps: int, *, at_end: bool, cut: bool = False, cont
         found = int(lengths[longest])
         raise DataError(
             f"{split.path}, split {split.name}: sequence {longest} (the first is 0) has {found:,} steps, a window only "
-            f"{steps:,}; use `bptt={rounded_up(found)}`, or cut what is longer"
+            f"{steps:,}; use `bptt={rounded_up(found)}`, or {otherwise}"
         )
     return cut_pieces(starts, steps, at_end=at_end, context=context)
 

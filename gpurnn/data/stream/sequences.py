@@ -62,6 +62,18 @@ def pairs_of(split: Split) -> Iterator[tuple[NDArray[Any], NDArray[np.int32]]]:
         yield from zip(_parts(sources, others), _parts(targets, edges), strict=True)
 
 
+def strings_of(split: Split, columns: Columns) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
+    """Each sequence of a split of frames in its order: its scaled rows, (n, F), and its string of labels, (m,).
+
+    What is in memory does not grow with the split. Raises DataError for a corpus without strings, CorpusError where it
+    is damaged.
+    """
+    rows, labels = Rows(split, columns), Symbols(split.targets)
+    for first, (edges,) in _groups(split, [(split.documents, len(split))]):
+        strings = split.target_strings(first, len(edges) - 1)
+        yield from zip(_parts(rows, edges), _parts(labels, strings), strict=True)
+
+
 def _parts(reader: Reader, edges: NDArray[np.int64]) -> list[NDArray[Any]]:
     """What the steps of sequences have, which lie between the edges."""
     values = _read(reader, int(edges[0]), int(edges[-1] - edges[0]))

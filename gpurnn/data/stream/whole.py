@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Split
 from gpurnn.data.series.columns import Columns
-from gpurnn.data.stream.layout import Place
 from gpurnn.data.stream.packed import PackedWindows
 from gpurnn.data.stream.packing import Lanes, Side
 from gpurnn.data.stream.pieces import Pieces
@@ -30,11 +30,10 @@ def whole_fields(split: Split, labels: int, *, planned: bool) -> tuple[Field, Fi
     return Field("tokens", "index", below=split.symbols, planned=planned), targets
 
 
-class WholeWindows(PackedWindows):
-    """Makes windows of the sequences of a split, each step with a tag or each sequence with a label.
+class SequenceWindows(PackedWindows):
+    """Makes windows of the sequences of a split, and leaves their targets to others.
 
-    In what is left over carry, weight and all fields are 0. The target of a sequence's last step is its label, the
-    others have 0.
+    In what is left over carry and the input are 0.
     """
 
     def __init__(
@@ -48,17 +47,16 @@ class WholeWindows(PackedWindows):
         sides: list[Side],
         packing: Lanes,
         seed: int,
-        at_end: bool,
         weights: NDArray[np.float32] | None = None,
     ) -> None:
-        """geometry: whose windows are those of an epoch. columns: of rows. at_end: whether sequences have labels."""
+        """geometry: whose windows are those of an epoch. columns: of rows. The others: see `PackedWindows`."""
         super().__init__(geometry, fields, pieces, sides=sides, packing=packing, seed=seed, weights=weights)
-        lanes, steps = geometry.lanes, geometry.steps
         inputs = Symbols(split) if columns is None else Rows(split, columns)
-        self._inputs = values_of(inputs, len(split), lanes, steps)
-        targets = Symbols(split.targets)
-        self._labels = read_all(targets, len(split.documents)).astype(np.int32) if at_end else None
-        self._tags = None if at_end else values_of(targets, len(split), lanes, steps)
+        self._inputs = values_of(inputs, len(split), geometry.lanes, geometry.steps)
+
+    @abstractmethod
+    def _put_targets(self, targets: NDArray[Any], weight: NDArray[Any]) -> None:
+        """Overwrite both, (T, B), of the window that is laid out."""
 
     def fill(self, window: Mapping[str, NDArray[Any]], offset: int) -> bool:
         """See `WindowMaker.fill`."""
@@ -67,19 +65,34 @@ class WholeWindows(PackedWindows):
         inputs = window[self.fields[0].name]
         self._inputs.fill(layout, inputs)
         np.copyto(inputs, 0, where=layout.left_over if inputs.ndim == 2 else layout.left_over[:, :, None])
-        np.copyto(window["weight"], layout.counts)
-        self._put_targets(window["targets"], self.place(self._index))
+        self._put_targets(window["targets"], window["weight"])
         np.logical_or(layout.begins, layout.left_over, out=mask)
         np.logical_not(mask, out=mask)
         np.copyto(window["carry"], mask)
         return True
 
-    def _put_targets(self, out: NDArray[Any], place: Place) -> None:
-        """out: (T, B), overwritten."""
+
+class WholeWindows(SequenceWindows):
+    """Makes windows of sequences, each step with a tag or each sequence with a label.
+
+    In what is left over weight and targets are 0. The target of a sequence's last step is its label, the others have 0.
+    """
+
+    def __init__(
+        self, split: Split, geometry: Geometry, fields: tuple[Field, Field], *, at_end: bool, **more: Any
+    ) -> None:
+        """at_end: whether sequences have labels. more: see `SequenceWindows`."""
+        super().__init__(split, geometry, fields, **more)
+        targets = Symbols(split.targets)
+        self._labels = read_all(targets, len(split.documents)).astype(np.int32) if at_end else None
+        self._tags = None if at_end else values_of(targets, len(split), geometry.lanes, geometry.steps)
+
+    def _put_targets(self, targets: NDArray[Any], weight: NDArray[Any]) -> None:
+        np.copyto(weight, self._layout.counts)
         if self._labels is not None:
-            np.take(self._labels, place.sequence, out=out, mode="clip")
+            np.take(self._labels, self.place(self._index).sequence, out=targets, mode="clip")
             np.logical_not(self._layout.counts, out=self._mask)
-            np.copyto(out, 0, where=self._mask)
+            np.copyto(targets, 0, where=self._mask)
         elif self._tags is not None:
-            self._tags.fill(self._layout, out)
-            np.copyto(out, 0, where=self._layout.left_over)
+            self._tags.fill(self._layout, targets)
+            np.copyto(targets, 0, where=self._layout.left_over)
