@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from gpurnn.data.text.tokens import Kind
 from gpurnn.evaluation.bleu import Bleu
 from gpurnn.evaluation.chrf import Chrf
-from gpurnn.evaluation.edits import ErrorRate, Symbols
+from gpurnn.training.edits import ErrorRate, Symbols
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ class Labeller:
     longest: steps that a sequence may have; None: any number.
     """
 
+    _advice = "train with `cut`, or shorten it"
+
     def __init__(self, model: Model, config: TrainConfig, at_end: bool, *, cells: int = 1 << 14) -> None:
         expect_kind("model", Model, model)
         cells = checked("cells", Count, cells)
@@ -139,7 +141,7 @@ class Labeller:
         has, forward = self._passes.pop(lanes, (0, None))
         if forward is None or has < steps:
             forward, has = None, steps  # the old one's memory is free for the new one
-            forward = ForwardPass(self._model, lanes, steps)
+            forward = ForwardPass(self._model, lanes, steps, labels=1)  # nothing is compared with a string
         self._passes[lanes] = has, forward
         forward.state.reset()
         return forward
@@ -150,8 +152,8 @@ class Labeller:
         if self.longest is not None and int(lengths.max()) > self.longest:
             which, most = before + int(lengths.argmax()), int(lengths.max())
             raise DataError(
-                f"sequence {which} (the first is 0) has {most:,} steps, a window at most {self.longest:,}; train with "
-                "`cut`, or shorten it"
+                f"sequence {which} (the first is 0) has {most:,} steps, a window at most {self.longest:,}; "
+                f"{self._advice}"
             )
 
     def _expect_values(self, held: list[NDArray[Any]]) -> NDArray[Any]:

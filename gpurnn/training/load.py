@@ -12,6 +12,7 @@ import numpy as np
 
 from gpurnn import backend
 from gpurnn.backend import Backend
+from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.series.columns import Columns
@@ -26,7 +27,7 @@ from gpurnn.training.origin import load_checkpoint
 from gpurnn.training.snapshot import load_config, load_model
 
 _logger = logging.getLogger(__name__)
-_M = TypeVar("_M", Language, Columns, Labelling, PairLanguage)
+_M = TypeVar("_M", Language, Columns, Labelling, PairLanguage, Transcription)
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ class Trained:
     def pairs(self) -> PairLanguage:
         """What it makes, and from what. Raises DataError for a model that is not one of pairs or captions."""
         return self._expected(PairLanguage, "pairs or captions")
+
+    @property
+    def transcription(self) -> Transcription:
+        """How files become frames, and which labels it spells. Raises DataError for a model that is not of frames."""
+        return self._expected(Transcription, "frames")
 
     def _expected(self, kind: type[_M], called: str) -> _M:
         if not isinstance(self.meaning, kind):
@@ -115,6 +121,8 @@ def _expect_widths(loaded: Checkpoint, config: TrainConfig, meaning: Meaning) ->
         expected = meaning.symbols, meaning.symbols
     elif isinstance(meaning, Labelling):
         expected = meaning.inputs, len(meaning.labels)
+    elif isinstance(meaning, Transcription):
+        expected = meaning.inputs, meaning.outputs
     else:
         try:
             outputs = Forecast(meaning, config.target, config.ahead).width * max(1, len(model.quantiles))

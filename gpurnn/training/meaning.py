@@ -1,7 +1,8 @@
 """What a checkpoint keeps of its corpus, so that its model can be used without it.
 
 Tensors: `vocabulary.data`, `vocabulary.offsets` of symbols; `starts.symbols`, `starts.counts`, how documents of the
-train split of a text begin; `columns.*` of rows; `labels.*` of labels and tags; `source_vocabulary.*` of pairs.
+train split of a text begin; `columns.*` of rows; `labels.*` of labels and tags, and of those of frames;
+`source_vocabulary.*` of pairs.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.series.columns import Columns
@@ -18,16 +20,18 @@ from gpurnn.data.text.tokens import TextPolicy, Vocabulary
 from gpurnn.exceptions import CheckpointError, DataError
 from gpurnn.runs.checkpoint import Checkpoint
 
-Meaning = Language | Columns | Labelling | PairLanguage
-"""What the steps of a model are, and what it says of them: of text, of series, of labels and tags, of pairs."""
+Meaning = Language | Columns | Labelling | PairLanguage | Transcription
+"""What the steps of a model are, and what it says of them: of text, series, labels and tags, pairs, frames."""
 
 
 def kind_of(meaning: Meaning) -> str:
-    """What a model was trained on, in a word: text, series, labels, tags, pairs or captions."""
+    """What a model was trained on, in a word: text, series, labels, tags, pairs, captions or frames."""
     if isinstance(meaning, Labelling):
         return meaning.what
     if isinstance(meaning, PairLanguage):
         return "captions" if meaning.source is None else "pairs"
+    if isinstance(meaning, Transcription):
+        return "frames"
     return "series" if isinstance(meaning, Columns) else "text"
 
 
@@ -48,6 +52,8 @@ def load_meaning(checkpoint: Checkpoint) -> Meaning:
             return Labelling.from_json(known, checkpoint.tensors, "corpus")
         if "vectors" in known:
             return PairLanguage.from_json(known, checkpoint.tensors, "corpus")
+        if "frames" in known:
+            return Transcription.from_json(known, checkpoint.tensors, "corpus")
         if "columns" in known:
             return Columns.from_json(known["columns"], checkpoint.tensors, "corpus")
         return load_language(checkpoint)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.series.columns import Columns
@@ -44,7 +45,7 @@ def refuse_other_model(checkpoint: Checkpoint, config: TrainConfig, corpus: Corp
     kind = "text" if corpus.kind in TEXT_KINDS else corpus.kind
     if kind_of(meaning) != kind:
         raise CheckpointError(f"{checkpoint.path}: its model is one of {kind_of(meaning)}, {corpus.path} holds {kind}")
-    if isinstance(meaning, Labelling | PairLanguage):
+    if isinstance(meaning, Labelling | PairLanguage | Transcription):
         other = _differs(meaning, corpus)
         if other:
             raise CheckpointError(
@@ -68,8 +69,10 @@ def refuse_other_model(checkpoint: Checkpoint, config: TrainConfig, corpus: Corp
         raise CheckpointError(f"{checkpoint.path}: its model has {found}; a run that begins with it needs the same")
 
 
-def _differs(meaning: Labelling | PairLanguage, corpus: Corpus) -> str:
+def _differs(meaning: Labelling | PairLanguage | Transcription, corpus: Corpus) -> str:
     """What is not the same in a corpus, in words; "" where it means the same."""
+    if isinstance(meaning, Transcription):
+        return meaning.differs(Transcription.of(corpus))
     if isinstance(meaning, Labelling):
         return meaning.differs(Labelling.of(corpus))
     return meaning.differs(PairLanguage.of(corpus))

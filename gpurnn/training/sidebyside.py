@@ -45,7 +45,7 @@ class SideBySide:
         self.fields = tuple(fields)
         self._values = values
         whole = int((laid.begin + laid.length).max())
-        self.geometry = Geometry(lanes * whole + 1, lanes, min(steps, whole))
+        self.geometry = Geometry(lanes * whole + 1, lanes, min(steps, whole), labels=1)
         within = np.arange(int(laid.length.sum())) - np.repeat(laid.length.cumsum() - laid.length, laid.length)
         cell = np.repeat(laid.begin * lanes + laid.lane, laid.length) + within * lanes
         wanted = (within >= np.repeat(laid.low, laid.length)) & (within < np.repeat(laid.high, laid.length))

@@ -13,11 +13,11 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus.tables import Tables
 from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.text.tokens import TextPolicy, Vocabulary
-from gpurnn.evaluation.edits import edit_distance
 from gpurnn.evaluation.pairs import COPY, evaluate_pairs
 from gpurnn.exceptions import DataError, GpurnnError
 from gpurnn.network import Model
 from gpurnn.training.decoding import Decoding
+from gpurnn.training.edits import edit_distance
 from tests.corpora import Made
 from tests.pairmodels import END, KINDS, logs_of, model_of, sources_of
 from tests.pairs import LETTERS, SOUNDS

@@ -11,7 +11,7 @@ import pytest
 
 from gpurnn.evaluation.bleu import Bleu, tokenized
 from gpurnn.evaluation.chrf import Chrf
-from gpurnn.evaluation.edits import ErrorRate, edit_distance
+from gpurnn.training.edits import ErrorRate, edit_distance
 
 STORED = json.loads((Path(__file__).parents[1] / "goldens/sacrebleu.json").read_text("utf-8"))
 """What sacrebleu 2.6.0 says of pairs of a text and its references, with the settings it has unless told otherwise."""

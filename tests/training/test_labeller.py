@@ -155,7 +155,10 @@ def test_a_long_sequence_takes_no_more_cells_than_a_window_has(be: Backend, monk
     monkeypatch.setattr(
         ForwardPass,
         "__init__",
-        lambda self, model, lanes, steps: (made.append(lanes * steps), begin(self, model, lanes, steps))[1],
+        lambda self, model, lanes, steps, **more: (
+            made.append(lanes * steps),
+            begin(self, model, lanes, steps, **more),
+        )[1],
     )
     model = model_of(be, stack=("recurrent",), layers=1)
     given = sequences("symbols", [1500, 30, 200, 2])

@@ -55,3 +55,24 @@ class ErrorRate:
     def rate(self) -> float:
         """0 where there is nothing to be found and nothing was found."""
         return self.edits / max(1, self.symbols)
+
+
+class TextErrors:
+    """Adds up how far texts that were read are from those that are there, white space at their ends left out.
+
+    texts: how many there were. right: how many of them are equal. symbols: edits of characters. words: of words.
+    """
+
+    def __init__(self) -> None:
+        self.texts = self.right = 0
+        self.symbols, self.words = ErrorRate(), ErrorRate()
+
+    def add(self, found: str, reference: str) -> int:
+        """Returns the edits of characters."""
+        found, reference = found.strip(), reference.strip()
+        before = self.symbols.edits
+        self.texts += 1
+        self.right += found == reference
+        self.symbols.add(found, [reference])
+        self.words.add(found.split(), [reference.split()])
+        return self.symbols.edits - before
