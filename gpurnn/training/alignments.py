@@ -44,8 +44,9 @@ def first_frames(logs: NDArray[Any], labels: NDArray[np.int32]) -> NDArray[np.in
     for number in reversed(range(len(blocks))):
         ends, ways = before[number], []
         for frame in blocks[number]:
-            ways.append(ends.ways())
-            ends = ends.after(frame, np.maximum)
+            entering = ends.entering(np.maximum)
+            ways.append(ends.ways(entering))
+            ends = ends.after(frame, np.maximum, entering)
         for step in reversed(range(len(ways))):
             way = ways[step]
             if not in_label:
@@ -88,20 +89,26 @@ class _Ends(NamedTuple):
         blank[0] = 0
         return cls(padded, np.append(False, padded[1:] != padded[:-1]), nothing, blank)
 
-    def after(self, frame: NDArray[Any], add: np.ufunc) -> Self:
-        """After one more frame, (K,). add: what two ways to the same place come to."""
-        label = add(self.label, self._entering(add)) + frame[self.labels]
-        label[0] = -np.inf
-        return self._replace(label=label, blank=add(self.blank, self.label) + frame[-1])
+    def after(self, frame: NDArray[Any], add: np.ufunc, entering: NDArray[np.float64] | None = None) -> Self:
+        """After one more frame, (K,). add: what two ways to the same place come to. entering: None: as `entering`."""
+        label = add(self.label, self.entering(add) if entering is None else entering)
+        label += frame[self.labels]
+        blank = add(self.blank, self.label)
+        blank += frame[-1]
+        return type(self)(self.labels, self.follows, label, blank)
 
-    def ways(self) -> _Ways:
-        """How the best alignments go on in the next frame."""
-        entering = self._entering(np.maximum)
-        at_once = np.append(False, self.label[:-1] > self.blank[:-1]) & self.follows
-        return _Ways(self.label > self.blank, entering > self.label, at_once)
+    def entering(self, add: np.ufunc) -> NDArray[np.float64]:
+        """What it comes to to enter each label, but for its probability in the frame; nothing enters the first place.
 
-    def _entering(self, add: np.ufunc) -> NDArray[np.float64]:
-        """The logarithms of entering each label, before the probability of doing so."""
-        entering = np.append(-np.inf, self.blank[:-1])
-        entering[self.follows] = add(entering, np.append(-np.inf, self.label[:-1]))[self.follows]
+        From the blank before it, or from the label before it, where it may follow that at once.
+        """
+        entering = np.full(len(self.labels), -np.inf)
+        entering[1:] = self.blank[:-1]
+        add(entering[1:], self.label[:-1], out=entering[1:], where=self.follows[1:])
         return entering
+
+    def ways(self, entering: NDArray[np.float64]) -> _Ways:
+        """How the best alignments go on in the next frame."""
+        at_once = self.follows.copy()
+        at_once[1:] &= self.label[:-1] > self.blank[:-1]
+        return _Ways(self.label > self.blank, entering > self.label, at_once)
