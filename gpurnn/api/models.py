@@ -30,6 +30,7 @@ from gpurnn.generation.forecaster import Forecaster
 from gpurnn.generation.generate import generate as generate_pieces
 from gpurnn.generation.prompt import Prompt
 from gpurnn.network import Model
+from gpurnn.settings import Size, checked
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.feed import Feed
 from gpurnn.training.load import Trained, load_trained
@@ -153,13 +154,19 @@ class TrainedModel:
 
     @known_keywords
     def evaluate(
-        self, corpus: AnyPath | None = None, split: str = "valid", *, lanes: int = 1, plot: AnyPath | None = None
+        self,
+        corpus: AnyPath | None = None,
+        split: str = "valid",
+        *,
+        lanes: int = 1,
+        plot: AnyPath | None = None,
+        beam: int = 1,
     ) -> Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation:
         """See `gpurnn.evaluate`. corpus: None: the one that it was trained on, where a run says which that is."""
         trained, picture = self._trained, None if plot is None else path_of("plot", plot, file=True)
         opened = open_corpus(trained.checkpoint) if corpus is None else Corpus.open(path_of("corpus", corpus))
         with opened:
-            return evaluate_trained(trained, opened, split, lanes=lanes, plot=picture)
+            return evaluate_trained(trained, opened, split, lanes=lanes, plot=picture, beam=checked("beam", Size, beam))
 
     def save(self, path: AnyPath) -> None:
         """Write one file that `gpurnn.load` and the commands read: parameters, configuration, what its symbols mean.
@@ -258,6 +265,7 @@ def evaluate(
     *,
     lanes: int = 1,
     plot: AnyPath | None = None,
+    beam: int = 1,
     checkpoint: AnyPath = "best",
     device: str = "auto",
 ) -> Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation:
@@ -266,15 +274,16 @@ def evaluate(
     Of text, every token of the split but its first and those that begin a document is predicted once, from all of the
     text before it. Of measured series, every known number that is to be forecast counts, beside what simple forecasts
     make of it. Of labels and tags, each one counts, beside what simple guesses find. Of pairs and
-    captions, each source is made a text of, always of the likeliest next symbols. Raises RunError, CheckpointError,
-    DataError, BackendError, UsageError; GpurnnError: a loss that is not finite, or a picture without matplotlib.
+    captions, each source is made a text of, as `translate` makes it. Raises RunError, CheckpointError, DataError,
+    BackendError, UsageError; GpurnnError: a loss that is not finite, or a picture without matplotlib.
 
     run: The folder of a run, or what `gpurnn.train` returned; or a checkpoint, or what a model's `save` wrote.
     corpus: The one it was trained on unless given.
     split: Which part of the corpus: train, valid or test.
     lanes: Stretches of a text read side by side: faster, but each begins with a state of zeros.
     plot: Draw forecast and truth of a series into this file, .svg or .png; needs matplotlib.
+    beam: How many texts of a source of pairs are followed at a time; with 1 always the likeliest next symbol is taken.
     checkpoint: Which one of the run: best, last or a file; best is the last one where there was no validation.
     device: cpu, cuda or cuda:N; auto: a GPU where there is one.
     """
-    return load(path_of("run", run), device, checkpoint).evaluate(corpus, split, lanes=lanes, plot=plot)
+    return load(path_of("run", run), device, checkpoint).evaluate(corpus, split, lanes=lanes, plot=plot, beam=beam)

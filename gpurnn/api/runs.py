@@ -141,7 +141,7 @@ def train(  # type: ignore[empty-body]
 
     Labels and tags, of a corpus that has them
     layout: whole: a window holds whole sequences, side by side, as is so unless given; through: long ones go on from
-        window to window, and their state with them.
+        window to window, and their state with them. Of texts with vectors, too.
     both_directions: Read each sequence from its end, too, by layers of their own; of pairs the source.
     pool: What a label is told from: the last state, as is so unless given, or the mean or max of all states of the
         sequence.

@@ -37,6 +37,7 @@ _option = options_of(evaluate_run)
 @_option("--split", type=click.Choice(SPLITS), default="valid")
 @_option("--lanes", type=click.IntRange(1), default=1)
 @_option("--plot", type=OUTPUT_FILE, metavar="FILE")
+@_option("--beam", type=click.IntRange(1), default=1)
 @checkpoint_option
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -46,6 +47,7 @@ def evaluate(
     split: str,
     lanes: int,
     plot: Path | None,
+    beam: int,
     checkpoint: str,
     device: str,
     as_json: bool,
@@ -64,6 +66,7 @@ def evaluate(
       gpurnn evaluate runs/book other.h5 --split test --json
       gpurnn evaluate runs/temp --split test --plot temp.svg
       gpurnn evaluate runs/mood --split test
+      gpurnn evaluate runs/sounds --split test --beam 5
     """
     with Output() as out:
         trained = load_trained(run, backend.get(device), checkpoint=checkpoint, on_warning=warn)
@@ -74,6 +77,7 @@ def evaluate(
                 split,
                 lanes=lanes,
                 plot=plot,
+                beam=beam,
                 on_progress=lambda done, targets: bar("evaluate", done, targets),
             )
         if as_json:

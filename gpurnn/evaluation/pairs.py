@@ -42,7 +42,7 @@ class LengthScore:
 
 @dataclass(frozen=True)
 class PairEvaluation:
-    """What a model makes of the sources of a split, always taking the likeliest next symbol.
+    """What a model makes of the sources of a split.
 
     pairs: how many there are. sources: how many different sources, or vectors, these have: each counts once, and its
     references are the targets of all of its pairs. score: see `PairScore`. loss: mean nats of a symbol of the targets,
@@ -77,12 +77,16 @@ def evaluate_pairs(
     corpus: Corpus,
     split: str = "valid",
     *,
+    beam: int = 1,
+    longest: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, sources: None,
 ) -> PairEvaluation:
     """How well a model makes the targets of a split.
 
-    language: the model's; its vocabularies have to be those of the corpus. on_progress: called with the sources that
-    were dealt with and those there are.
+    language: the model's; its vocabularies have to be those of the corpus. beam: how many texts of a source are
+    followed at a time, of which the likeliest is judged; with 1 always the likeliest next symbol is taken. longest: see
+    `Decoding`; None: of captions 10 more than the longest target. on_progress: called with the sources that were dealt
+    with and those there are.
     Raises DataError: other vocabularies or vectors, an empty split; UsageError: what is no model, language or corpus;
     GpurnnError: a loss that is not finite.
     """
@@ -102,8 +106,9 @@ def evaluate_pairs(
     texts = [[language.vocabulary.decode(each) for each in targets] for targets in references]
     scores, copies = PairScores(language.vocabulary.kind), PairScores(language.vocabulary.kind)
     lengths, right, cut = np.zeros(len(sources), np.int64), np.zeros(len(sources), np.bool_), 0
-    longest = None if language.source else _ROOM + max(len(each) for targets in references for each in targets)
-    for number, made in enumerate(Decoding(model, longest=longest).greedy(sources)):
+    if longest is None and language.source is None:
+        longest = _ROOM + max(len(each) for targets in references for each in targets)
+    for number, (made,) in enumerate(Decoding(model, longest=longest).beam(sources, beam)):
         right[number] = scores.add(language.vocabulary.decode(made.symbols), texts[number])
         cut += not made.ended
         if language.source is not None:

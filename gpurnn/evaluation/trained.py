@@ -16,6 +16,7 @@ from gpurnn.evaluation.pairs import PairEvaluation, evaluate_pairs
 from gpurnn.evaluation.plot import Plot
 from gpurnn.evaluation.series import SeriesEvaluation, evaluate_series
 from gpurnn.exceptions import UsageError
+from gpurnn.training.decoding import usual_longest
 from gpurnn.training.load import Trained
 from gpurnn.training.meaning import kind_of
 
@@ -27,14 +28,17 @@ def evaluate_trained(
     *,
     lanes: int = 1,
     plot: Path | None = None,
+    beam: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, targets: None,
 ) -> Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation:
     """What `language_model.evaluate`, `evaluate_series`, `evaluate_labels` or `evaluate_pairs` of this folder finds.
 
-    lanes: of text only. plot: of series only; see `Plot`. on_progress: called with what is done and the whole.
-    Raises UsageError for either of another kind, and as those do.
+    lanes: of text only. plot: of series only; see `Plot`. beam: of pairs and captions only. on_progress: called with
+    what is done and the whole. Raises UsageError for any of them of another kind, and as those do.
     """
     meaning = trained.meaning
+    if not isinstance(meaning, PairLanguage):
+        _refuse(beam != 1, f"`beam`: nothing is made by a model of {kind_of(meaning)}")
     if isinstance(meaning, Language):
         _refuse(plot is not None, "`plot`: there is nothing to draw of a model of text")
         found: Evaluation = language_model.evaluate(
@@ -48,7 +52,10 @@ def evaluate_trained(
     if isinstance(meaning, PairLanguage):
         _refuse(plot is not None, f"`plot`: there is nothing to draw of a model of {kind_of(meaning)}")
         _refuse(lanes != 1, "`lanes`: texts are made side by side as they are")
-        return evaluate_pairs(trained.model, meaning, corpus, split, on_progress=on_progress)
+        longest = usual_longest(trained.config)
+        return evaluate_pairs(
+            trained.model, meaning, corpus, split, beam=beam, longest=longest, on_progress=on_progress
+        )
     _refuse(lanes != 1, "`lanes`: series are read side by side as they are")
     return _of_series(trained, corpus, split, plot, on_progress)
 

@@ -11,7 +11,7 @@ from gpurnn.data.labelled.encoding import Encoder
 from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.exceptions import UsageError
 from gpurnn.network import Model
-from gpurnn.training.decoding import Decoding
+from gpurnn.training.decoding import Decoding, usual_longest
 from gpurnn.training.load import Trained
 
 LONGEST = 1 << 14
@@ -58,14 +58,12 @@ class PairModel:
 
     @classmethod
     def of(cls, trained: Trained, *, longest: int | None = None, **settings: Any) -> Self:
-        """That of a checkpoint. longest: None: of captions, as many as a window has that it was trained on.
+        """That of a checkpoint. longest: None: see `usual_longest`.
 
         Raises DataError for a model of other things, UsageError for settings that are none.
         """
-        language = trained.pairs
-        if longest is None and language.source is None:
-            longest = trained.config.bptt
-        return cls(trained.model, language, longest=longest, **settings)
+        longest = usual_longest(trained.config) if longest is None else longest
+        return cls(trained.model, trained.pairs, longest=longest, **settings)
 
     def made(self, sources: Iterable[NDArray[Any] | None]) -> Iterator[list[Made]]:
         """What is made of each source, the likeliest first. sources, raises: see `Decoding.greedy`."""

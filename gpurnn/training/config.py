@@ -45,6 +45,11 @@ _ADDED = {"average": 0.0, "restart": 0.0, "judged_lanes": "all"} | _OF_KINDS
 """Keys that files of earlier runs did not have, and what runs of that time did."""
 
 
+def usual_layout(start: Any) -> str:
+    """The layout of runs whose files do not speak of one: whole where sequences begin with what is known of them."""
+    return "whole" if start in ("encoder", "vector") else "through"
+
+
 @renamed(steps="bptt", judged_lanes="counted_lanes")
 @dataclass(frozen=True)
 class TrainConfig:
@@ -59,8 +64,9 @@ class TrainConfig:
     divergence_nats: how far above the lowest a mean loss is high, of real targets as a share of it; 0: never.
     Of series only: target: the columns that are forecast. ahead: how far, durations. burn_in: how many rows a state has
     to have seen before a forecast from it is learnt from.
-    Of labels and tags only: layout: "whole" or "through", see `gpurnn.data.stream.labelled`. cut, context: see
-    `WholeStream`. class_weights: "balanced", or a "LABEL=W" each: what the loss of a label counts.
+    Of labels, tags, pairs and captions: layout: "whole" or "through", see `gpurnn.data.stream.labelled`; of pairs it
+    is "whole". Of labels and tags only: cut, context: see `WholeStream`. class_weights: "balanced", or a "LABEL=W"
+    each: what the loss of a label counts.
     Of pairs only: target_bptt: the steps of a window for the target; `bptt` are those for the source. Of pairs and
     captions: scheduled_sampling: the probability with which a step reads its own symbol, see `OwnSymbols`.
     """
@@ -95,7 +101,8 @@ class TrainConfig:
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain values, by the keys of config.json and of checkpoints."""
-        plain = {key: value for key, value in stored(self).items() if (key, value) not in _OF_KINDS.items()}
+        usual = _OF_KINDS | {"layout": usual_layout(self.model.start)}
+        plain = {key: value for key, value in stored(self).items() if (key, value) not in usual.items()}
         lists = {key: list(value) for key, value in plain.items() if isinstance(value, tuple)}
         return plain | lists | {"model": self.model.to_json()}
 
@@ -103,6 +110,9 @@ class TrainConfig:
     def from_json(cls, data: Any, source: str) -> TrainConfig:
         """The configuration that `to_json` described. Raises RunError for anything else, naming `source`."""
         parts = {"model": ModelConfig, "optimizer": OptimizerConfig, "schedule": ScheduleConfig}
+        if isinstance(data, dict):
+            model = data.get("model")
+            data = {"layout": usual_layout(model.get("start") if isinstance(model, dict) else None)} | data
         plain = dict(_fields(cls, data, source))
         try:
             for name, part in parts.items():

@@ -12,6 +12,7 @@ from gpurnn.exceptions import UsageError
 from gpurnn.network import Model
 from gpurnn.settings import Count, checked, expect_kind
 from gpurnn.training.beams import Beams, Decoded
+from gpurnn.training.config import TrainConfig
 from gpurnn.training.decoderlanes import DecoderLanes
 
 LANES = 256
@@ -25,6 +26,17 @@ _BATCHES = 8
 """Sources for so many times all lanes are taken at once, so that those of like lengths run together."""
 _AT_HAND = 1 << 22
 """Numbers that the sources which are taken at once have at most, where it is more than one."""
+
+
+def usual_longest(config: TrainConfig) -> int | None:
+    """How many symbols, with its end, a text of a model that was trained like this may have where that was not said.
+
+    Of captions as many as a window has that held them whole, of those that went on through windows 16 times as many;
+    None: of pairs, see `Decoding`.
+    """
+    if not config.model.vectors:
+        return None
+    return config.bptt if config.layout == "whole" else 16 * config.bptt
 
 
 class Decoding:

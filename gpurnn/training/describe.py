@@ -16,7 +16,7 @@ from gpurnn.network.chain import parts_of, specs_of
 from gpurnn.runs.checkpoint import Checkpoint, read_checkpoint
 from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.log import read_log
-from gpurnn.training.config import TrainConfig
+from gpurnn.training.config import TrainConfig, usual_layout
 from gpurnn.training.model_file import is_model_file
 from gpurnn.training.snapshot import load_config
 from gpurnn.training.tasks import TASKS
@@ -114,8 +114,8 @@ def _forecast(config: TrainConfig) -> dict[str, Any]:
 
 
 def _reading(config: TrainConfig) -> dict[str, Any]:
-    """How labelled sequences are read and what their labels cost, where that is not as of text."""
-    usual = {"layout": "through", "cut": False, "context": 0, "class_weights": ()}
+    """How sequences are read and what their labels cost, where that is not as of text, of pairs or of captions."""
+    usual = {"layout": usual_layout(config.model.start), "cut": False, "context": 0, "class_weights": ()}
     found = {name: getattr(config, name) for name, value in usual.items() if getattr(config, name) != value}
     found |= {"class_weights": list(config.class_weights)} if config.class_weights else {}
     return found | ({"label_smoothing": config.model.label_smoothing} if config.model.label_smoothing else {})

@@ -115,7 +115,7 @@ class OwnSymbols:
         self._choose = be.bind(OWN_SYMBOLS, ws.o.dtype, N=rows, K=symbols)
         self._plan = batch.plans.get("tokens")
         if self._plan is not None:
-            self._begins = be.empty((rows,), be.index_dtype)
+            self._begins = be.zeros((rows,), be.index_dtype)
             self._sort, self._find = (be.bind(op, ws.o.dtype, N=rows, K=symbols) for op in (SORT_SYMBOLS, FIND_RUNS))
 
     def put_in(self) -> None:

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from predicting import CPU, answer, process
+from trained import documents, make_corpus
 
 import gpurnn
 from gpurnn.cli.main import main
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.pairs.language import PairLanguage
+from gpurnn.data.stream.sequences import pairs_of
+from gpurnn.evaluation.pair_scores import PairScores
 from gpurnn.exceptions import DataError, UsageError
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.decoding import Decoding
@@ -38,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model = model_of(**KINDS[kind])
         with Corpus.open(corpus) as opened:
             language = PairLanguage.of(opened)
-        config = TrainConfig(model.config, bptt=12, target_bptt=8 if name != "captions" else 0)
+        config = TrainConfig(model.config, bptt=12, target_bptt=8 if name != "captions" else 0, layout="whole")
         write_model(made / name, model, language, config)
     return made
 
@@ -156,6 +159,45 @@ def test_evaluate_says_how_good_the_texts_are(folder: Path) -> None:
     for option, error in ((("--lanes", "2"), "side by side as they are"), (("--plot", "x.svg"), "nothing to draw")):
         done = run("evaluate", folder / "sounds", folder / "sounds.h5", *option)
         assert (done.exit_code, error in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["sounds", "captions"])
+def test_evaluate_judges_what_predict_prints(folder: Path, tmp_path: Path, name: str) -> None:
+    """With a beam, too, and with the length at which a text is cut."""
+    split = "valid" if name == "sounds" else "train"
+    with Corpus.open(folder / f"{name}.h5") as corpus:
+        pairs = list(pairs_of(corpus.split(split)))
+    if name == "sounds":
+        given = "".join("".join(LETTERS[n] for n in source) + "\n" for source, _ in pairs)
+        lines = run("predict", folder / name, "-", "--beam", 4, input=given).stdout.splitlines()
+        made = [line.split("\t")[1] for line in lines]
+    else:
+        np.save(tmp_path / "v.npy", np.array([vector for vector, _ in pairs]))
+        made = run("predict", folder / name, tmp_path / "v.npy", "--beam", 4).stdout.splitlines()
+    scores, references = PairScores("chars"), dict[bytes, list[str]]()
+    for source, target in pairs:
+        references.setdefault(source.tobytes(), []).append("".join(SOUNDS[n] for n in target))
+    for (source, _), text in zip(pairs, made, strict=True):
+        if source.tobytes() in references:
+            scores.add(text, references.pop(source.tobytes()))
+    found, greedy = (
+        json.loads(run("evaluate", folder / name, folder / f"{name}.h5", "--split", split, *more, "--json").stdout)
+        for more in (("--beam", 4), ())
+    )
+    expected = scores.score.to_json()
+    assert {key: found[key] for key in expected} == expected != {key: greedy[key] for key in expected}
+    assert found.keys() == greedy.keys()
+
+
+def test_a_beam_is_for_what_makes_texts(tmp_path: Path) -> None:
+    make_corpus(tmp_path / "t.h5", documents(24))
+    done = CliRunner().invoke(
+        main, ["train", str(tmp_path / "t.h5"), "-o", str(tmp_path / "r"), "--windows", "1", *CPU]
+    )
+    assert done.exit_code == 0
+    done = run("evaluate", tmp_path / "r", "--beam", 2)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--beam: nothing is made by a model of text; leave it out" in done.stderr
 
 
 def test_the_front_door_translates(folder: Path) -> None:

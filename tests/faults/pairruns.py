@@ -50,6 +50,7 @@ def settings(corpus: Corpus, *, model: dict[str, Any], **changes: Any) -> TrainC
         lanes=3,
         bptt=16,
         target_bptt=16 if pairs else 0,
+        layout="whole",
         restart=0.0,
         log_every=10,
         validate_every=35,
@@ -67,3 +68,4 @@ PAIRS_ATTENTION = _subject(
     "pairs", model={"cell": "gru", "layers": 2, "encoder": ("recurrent", "dropout"), "attention": "additive"}
 ).going()
 CAPTIONS = _subject("captions", model={"cell": "gru"}).going()
+CAPTIONS_THROUGH = _subject("captions", model={"cell": "lstm"}, layout="through", bptt=3).going()

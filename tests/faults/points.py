@@ -18,7 +18,7 @@ TABLES = 25_000  # fuzzed tables a process
 CHUNK = 50_000  # fuzzed checkpoints a process
 LABELLED = ("LABELS_BOTH", "LABELS_CUT", "LABELS_THROUGH", "TAGS_BOTH", "TAGS_CONTEXT", "TAGS_THROUGH")
 """Scenarios of `faults.labelledruns`."""
-PAIRS = ("PAIRS_BOTH", "PAIRS_ATTENTION", "CAPTIONS")
+PAIRS = ("PAIRS_BOTH", "PAIRS_ATTENTION", "CAPTIONS", "CAPTIONS_THROUGH")
 """Scenarios of `faults.pairruns`."""
 SHORTEST = 120  # windows of a run that is cut: more than an epoch
 

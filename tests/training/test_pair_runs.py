@@ -24,6 +24,7 @@ from gpurnn.training.model_file import write_model
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
+from gpurnn.training.tasks.pairs import Pairs
 from tests.corpora import Made
 
 from .test_resume import refuse_warnings, tensors
@@ -83,6 +84,7 @@ def settings(kind: str, dtype: str = "float32", **changes: Any) -> TrainConfig:
         lanes=3,
         bptt=16 if pairs else 10,
         target_bptt=12 if pairs else 0,
+        layout="whole",
         restart=0.0,
         log_every=10,
         validate_every=20,
@@ -97,9 +99,15 @@ def log(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-@pytest.mark.parametrize("kind", ["pairs", "captions"])
-def test_a_resumed_run_has_the_bits_of_one_that_was_not_stopped(be: Backend, tmp_path: Path, kind: str) -> None:
-    corpus, config = learnable(tmp_path / "a.h5", kind), settings(kind)
+THROUGH: dict[str, Any] = {"layout": "through", "bptt": 4, "restart": 0.1}
+"""Captions of up to three steps, cut where windows end."""
+
+
+@pytest.mark.parametrize(("kind", "more"), [("pairs", {}), ("captions", {}), ("captions", THROUGH)])
+def test_a_resumed_run_has_the_bits_of_one_that_was_not_stopped(
+    be: Backend, tmp_path: Path, kind: str, more: dict[str, Any]
+) -> None:
+    corpus, config = learnable(tmp_path / "a.h5", kind), settings(kind, **more)
     new_run(be, corpus, config, tmp_path / "whole", refuse_warnings).run(Limits(windows=60))
     new_run(be, corpus, config, tmp_path / "parts", refuse_warnings).run(Limits(windows=33))
     resumed_run(be, tmp_path / "parts", refuse_warnings).run(Limits(windows=60))
@@ -127,6 +135,26 @@ def test_the_validation_counts_texts_that_come_out_right(be: Backend, tmp_path: 
     found = alone.validate(trainer.learner.validated, lambda: False)
     assert found is not None and found.mean == pytest.approx(line["valid_loss"], rel=1e-9)
     assert found.to_json()["valid_exact"] == line["valid_exact"] > 0
+
+
+def test_lanes_through_captions_are_validated_whole(be: Backend, tmp_path: Path) -> None:
+    """The same parameters have the same validation in both layouts, whatever windows cut."""
+    corpus = learnable(tmp_path / "a.h5", "captions")
+    trainer = new_run(be, corpus, settings("captions", **THROUGH), tmp_path / "run", refuse_warnings)
+    trainer.run(Limits(windows=20))
+    model, through = trainer.learner.validated, trainer.learner.task
+    whole = Pairs(corpus, settings("captions"))
+    one, two = (task.validate(model, lambda: False) for task in (through, whole))
+    assert one is not None and two is not None
+    assert (one.mean, one.exact) == (pytest.approx(two.mean, rel=1e-6), two.exact)
+
+
+def test_files_of_earlier_runs_on_captions_have_them_whole() -> None:
+    """Which speak of no layout; new ones are the same."""
+    plain = settings("captions").to_json()
+    assert "layout" not in plain and TrainConfig.from_json(plain, "file").layout == "whole"
+    through = settings("captions", layout="through").to_json()
+    assert through["layout"] == "through" == TrainConfig.from_json(through, "file").layout
 
 
 @pytest.mark.parametrize("kind", ["pairs", "captions"])
@@ -166,15 +194,21 @@ def test_the_corpus_says_what_is_not_given(tmp_path: Path) -> None:
     assert (model.symbols, model.source, model.embedding, model.source_embedding) == (4, 3, 7, 7)
     assert (model.encoder, model.start) == (("both_directions", "dropout"), "encoder")
     assert (config.bptt, config.target_bptt, config.lanes) == (16, 32, 64), "a target has a step more, for its end"
-    config = begin(learnable(tmp_path / "b.h5", "captions"), tmp_path / "q", hidden=5)
+    captions = learnable(tmp_path / "b.h5", "captions")
+    config = begin(captions, tmp_path / "q", hidden=5)
     assert (config.model.start, config.model.vectors, config.bptt, config.target_bptt) == ("vector", VECTOR, 16, 0)
+    config = begin(captions, tmp_path / "s", layout="through")
+    assert (config.lanes, config.bptt, config.layout) == (1, 64, "through"), "as of a text of 240 steps"
+    config = begin(captions, tmp_path / "t", layout="through", bptt=8)
+    assert (config.lanes, config.bptt) == (1, 8)
 
 
 @pytest.mark.parametrize(
     ("kind", "given", "told"),
     [
         ("pairs", {"pool": "mean"}, "`pool` is for labels and tags"),
-        ("pairs", {"layout": "through"}, "`layout` is for labels and tags"),
+        ("pairs", {"layout": "through"}, "`layout` is for labels, tags and captions"),
+        ("captions", {"layout": "across"}, "layout: expected one of"),
         ("captions", {"attention": "dot"}, "`attention` is for pairs"),
         ("captions", {"both_directions": True}, "`both_directions` is for labels, tags and pairs"),
         ("pairs", {"bptt": 4}, "`bptt=16`"),

@@ -20,9 +20,10 @@ BOTH_DIRECTIONS = "both_directions"
 _SERIES, _LABELLED, _PAIRS = "measured series", "labels and tags", "pairs"
 OF_KINDS = {
     **dict.fromkeys(("target", "ahead", "loss", "quantiles"), _SERIES),
-    **dict.fromkeys(("layout", "pool", "class_weights", "label_smoothing", "cut", "context"), _LABELLED),
+    **dict.fromkeys(("pool", "class_weights", "label_smoothing", "cut", "context"), _LABELLED),
     **dict.fromkeys(("attention", "target_bptt"), _PAIRS),
     BOTH_DIRECTIONS: "labels, tags and pairs",
+    "layout": "labels, tags and captions",
     "scheduled_sampling": "pairs and captions",
 }
 """Settings that are for corpora of some kinds alone, and which these are."""

@@ -15,11 +15,12 @@ import numpy as np
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.pairs.language import PairLanguage
-from gpurnn.data.stream import Cursor, Window, WindowStream
+from gpurnn.data.stream import CaptionLanes, Cursor, Window, WindowStream
 from gpurnn.data.stream.pairs import CaptionStream, PairStream, longest_of, pair_geometry
 from gpurnn.fields import Field, Sizes
 from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.geometry import fitting_geometry
 from gpurnn.training.tasks.base import BOTH_DIRECTIONS, Task, refuse_others
 from gpurnn.training.validation import ForwardPass
 
@@ -66,7 +67,10 @@ class PairLosses:
 
 
 class Pairs(Task):
-    """The target of each step is the next symbol of a text, or its end."""
+    """The target of each step is the next symbol of a text, or its end.
+
+    through: whether captions go on from one window to the next. A validation has them whole all the same.
+    """
 
     rate_key, loss_key, valid_key = "steps_per_second", "loss", "valid_loss"
 
@@ -74,18 +78,22 @@ class Pairs(Task):
         super().__init__(corpus, config)
         self.language = PairLanguage.of(corpus)
         self._forward: ForwardPass | None = None
+        self.through = self.language.source is None and config.layout == "through"
 
     @classmethod
     def defaults(cls, corpus: Corpus, given: Mapping[str, Any]) -> dict[str, Any]:
         """See `Task`. Windows are as long as the longest source and target, and have fewer lanes instead."""
         captions = corpus.kind == "captions"
-        own = () if captions else ("attention", BOTH_DIRECTIONS, "target_bptt")
+        own = ("layout",) if captions else ("attention", BOTH_DIRECTIONS, "target_bptt")
         refuse_others(given, (*own, "scheduled_sampling"), corpus)
         language = PairLanguage.of(corpus)
         lanes, source, target = pair_geometry(*longest_of(corpus.split("train")), DEFAULTS["lanes"], _STEPS)
-        found = dict(DEFAULTS) | {"symbols": language.symbols, "target_bptt": target, "bptt": source, "lanes": lanes}
+        found = dict(DEFAULTS) | {"symbols": language.symbols, "layout": "whole"}
         if captions:
-            return found | {"start": "vector", "vectors": language.vectors, "target_bptt": 0, "bptt": target}
+            found |= {"start": "vector", "vectors": language.vectors, "target_bptt": 0}
+            through = given.get("layout") == "through"
+            return found | ({"bptt": _STEPS} if through else {"bptt": target, "lanes": lanes})
+        found |= {"target_bptt": target, "bptt": source, "lanes": lanes}
         assert language.source is not None
         return found | {
             "start": "encoder",
@@ -97,6 +105,8 @@ class Pairs(Task):
     @classmethod
     def geometry(cls, corpus: Corpus, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
         """See `Task`."""
+        if given.get("layout") == "through":
+            return fitting_geometry(corpus.targets("train") + 1, given.get("lanes"), given.get("bptt"), defaults)
         return given.get("lanes", defaults["lanes"]), given.get("bptt", defaults["bptt"])
 
     @property
@@ -119,7 +129,7 @@ class Pairs(Task):
         return self._planned.windows_per_epoch
 
     @cached_property
-    def _planned(self) -> PairStream | CaptionStream:
+    def _planned(self) -> PairStream | CaptionStream | CaptionLanes:
         """A stream of which no window is taken."""
         with closing(self._stream("train", epochs=0, prefetch=False)) as stream:
             return stream
@@ -128,10 +138,17 @@ class Pairs(Task):
         """See `Task`."""
         return self._stream("train", cursor=cursor, plan=be.plans_rows)
 
-    def _stream(self, split: str, **more: Any) -> PairStream | CaptionStream:
+    def _stream(self, split: str, **more: Any) -> PairStream | CaptionStream | CaptionLanes:
         config = self.config
         if self.language.source is None:
-            return CaptionStream(self.corpus, split, lanes=config.lanes, steps=config.bptt, seed=config.seed, **more)
+            of = {"lanes": config.lanes, "steps": config.bptt, "seed": config.seed, **more}
+            if self.through and split == "train":
+                return CaptionLanes(self.corpus, split, restart=config.restart, **of)
+            if self.through:
+                extents = longest_of(self.corpus.split(split))
+                lanes, _, steps = pair_geometry(*extents, config.lanes, config.bptt)
+                of |= {"lanes": lanes, "steps": max(steps, extents[1].longest)}
+            return CaptionStream(self.corpus, split, **of)
         return PairStream(
             self.corpus,
             split,
