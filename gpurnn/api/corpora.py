@@ -1,4 +1,4 @@
-"""`gpurnn.prepare`: texts, with labels or without, pairs of texts, or tables become a corpus."""
+"""`gpurnn.prepare`: texts, with labels or without, pairs of texts, tables, or frames with texts become a corpus."""
 
 from __future__ import annotations
 
@@ -57,10 +57,14 @@ def prepare(
     target_tokens: str | None = None,
     max_length: int | None = None,
     vectors: AnyPath | None = None,
+    frames: bool = False,
+    text: str | None = None,
+    splice: int | None = None,
+    skip: int | None = None,
     seed: int = 0,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
-    """Turn text files, pairs of texts or tables of measured series into a corpus, as `gpurnn prepare` does.
+    """Turn texts, pairs of texts, tables of series or recordings and pictures into a corpus, as `gpurnn prepare` does.
 
     Returns what was made: `train` and `evaluate` take it for the corpus, and printing it says what the corpus holds.
     Raises UsageError, DataError, OSError (of the disk); nothing half-written is left then.
@@ -112,11 +116,19 @@ def prepare(
     target: Those with the targets, line by line; as many files as of sources, in the same order.
     target_tokens: What a token of the targets is; as tokens unless given. Words of targets, and of texts with vectors,
         are what white space parts, so that they come back exactly; words of sources are those of texts.
-    max_length: Leave out pairs, and texts with vectors, of more tokens on one side.
+    max_length: Leave out pairs, and texts with vectors, of more tokens on one side, and sequences of more frames.
     vectors: Each line of the texts belongs to a vector: a .npy file with a row for each line of texts, valid and test,
         in this order. Lines are shuffled and split as pairs are.
-    seed: Of the order in which labelled texts, tagged sentences, pairs, texts with vectors and keys with labels are
-        shuffled, and then split.
+    frames: The files are lists of other files, with a text each: JSON lines with the fields frames (or path, or
+        audio_filepath) and text, or a path and a text with a tab between them. Those files are arrays (.npy, .npz: a
+        row a frame), recordings (.wav: 40 bands of frequencies every 10 ms) or pictures of lines (.png: a column a
+        frame). Sequences are shuffled and split as pairs are. Tokens, which are chars or words, are labels: a text may
+        not have more than its file has frames.
+    text: Field of the text in JSON lines, text unless given; or column of the text in a table with a header.
+    splice: So many frames before each, and as many after it, stand beside it; 0 unless given.
+    skip: Keep every so many-th frame, after splicing; 1, so all, unless given.
+    seed: Of the order in which labelled texts, tagged sentences, pairs, texts with vectors, keys with labels and frames
+        are shuffled, and then split.
     on_progress: Called with a phase, what is done of it, and the whole; 0 where that is not known.
     """
     given = dict(locals())

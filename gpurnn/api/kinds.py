@@ -7,7 +7,7 @@ from typing import Any
 
 from gpurnn.exceptions import UsageError
 
-KINDS = ("labels", "tags", "pairs", "vectors")
+KINDS = ("labels", "tags", "pairs", "vectors", "frames")
 """The arguments that say of which kind a corpus is; labels and tags may be of texts or of series."""
 _OF: dict[str, tuple[Any, tuple[str, ...]]] = {
     "label_column": (None, ("labels",)),
@@ -16,7 +16,10 @@ _OF: dict[str, tuple[Any, tuple[str, ...]]] = {
     "source": ((), ("pairs",)),
     "target": ((), ("pairs",)),
     "target_tokens": (None, ("pairs",)),
-    "max_length": (None, ("pairs", "vectors")),
+    "max_length": (None, ("pairs", "vectors", "frames")),
+    "text": (None, ("frames",)),
+    "splice": (None, ("frames",)),
+    "skip": (None, ("frames",)),
     "seed": (0, KINDS),
 }
 """The arguments that only these have: the default, and what they are for."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gpurnn.api.frames import prepare_frames_with_texts
 from gpurnn.api.kinds import refuse_other_kinds
 from gpurnn.api.labelled import prepare_with_labels
 from gpurnn.api.pairs import prepare_pairs_or_captions
 from gpurnn.api.request import Request
 from gpurnn.api.series import prepare_tables, refuse_mixture
+from gpurnn.data.frames.report import FramesReport
 from gpurnn.data.labelled.report import LabelledReport
 from gpurnn.data.pairs.report import PairsReport
 from gpurnn.data.prepare import prepare as prepare_corpus
 from gpurnn.data.report import PrepareReport
 from gpurnn.data.series.report import SeriesReport
 
-Report = PrepareReport | SeriesReport | LabelledReport | PairsReport
+Report = PrepareReport | SeriesReport | LabelledReport | PairsReport | FramesReport
 
 
 def _prepare_texts(asked: Request) -> PrepareReport:
@@ -29,6 +31,7 @@ PREPARES: dict[str, Callable[[Request], Report]] = {
     "tags": prepare_with_labels,
     "pairs": prepare_pairs_or_captions,
     "vectors": prepare_pairs_or_captions,
+    "frames": prepare_frames_with_texts,
 }
 """What makes a corpus, by the argument that asks for it: the first of these that is given. Without one it is text."""
 

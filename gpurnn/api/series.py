@@ -32,6 +32,7 @@ TEXT = {
     "min_count": 1,
     "text_column": (),
     "pairs": False,
+    "frames": False,
     "vectors": None,
     "valid": (),
     "test": (),

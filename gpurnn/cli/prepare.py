@@ -33,6 +33,7 @@ _series = options_of(prepare_texts, "Series")
 _labels = options_of(prepare_texts, "Labels")
 _tags = options_of(prepare_texts, "Tags")
 _pairs = options_of(prepare_texts, "Pairs, and texts with vectors")
+_frames = options_of(prepare_texts, "Frames with texts")
 
 
 @click.command(cls=SectionedCommand)
@@ -76,6 +77,10 @@ _pairs = options_of(prepare_texts, "Pairs, and texts with vectors")
 @_pairs("--target-tokens", type=click.Choice(KINDS))
 @_pairs("--max-length", metavar="N", type=click.IntRange(1))
 @_pairs("--vectors", type=FILE_NAME, metavar="FILE")
+@_frames("--frames", is_flag=True)
+@_frames("--text", metavar="KEY")
+@_frames("--splice", metavar="N", type=click.IntRange(0))
+@_frames("--skip", metavar="N", type=click.IntRange(1))
 def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
     """Turn text files, pairs of texts or tables of series into a corpus.
 
@@ -95,6 +100,7 @@ def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
       gpurnn prepare words.tsv -o words.h5 --pairs --target-tokens words
       gpurnn prepare -o de.h5 --pairs --source news.en --target news.de
       gpurnn prepare names.txt -o names.h5 --vectors pictures.npy
+      gpurnn prepare lines.jsonl -o lines.h5 --frames --valid more.jsonl
     """
     with unwinding(), Bar() as bar:
         given = {"texts": texts, "output": output, **options}

@@ -28,8 +28,12 @@ def policy_like(other: Corpus, source: str | Path, tokens: Kind | None, fields: 
 
     source: what that is called. tokens: what was asked for. Raises UsageError where these contradict its vocabulary.
     """
-    policy = other.policy
     expect_tokens("tokens", tokens, other.vocabulary, source)
+    return expect_policy(other.policy, source, fields)
+
+
+def expect_policy(policy: TextPolicy, source: str | Path, fields: Mapping[str, Any]) -> TextPolicy:
+    """The text policy of the corpus `vocab_from` with what `fields` say. Raises UsageError where they contradict it."""
     for name in ("newline", "normalise", "lower"):
         if fields.get(name, getattr(policy, name)) != getattr(policy, name):
             raise UsageError(

@@ -302,7 +302,7 @@ def test_arguments_of_other_kinds_do_not_mix_with_those_of_labels_and_tags(folde
         ({"tags": True, "label_column": "first"}, "`label_column` is for `labels`; give it, too"),
         ({"labels": True, "tag_column": 1}, "`tag_column` is for `tags`; give it, too"),
         ({"text_column": 1}, "`text_column` is for `labels` and `tags`; give one of them, too"),
-        ({"seed": 1}, "`seed` is for `labels`, `tags`, `pairs` and `vectors`; give one of them, too"),
+        ({"seed": 1}, "`seed` is for `labels`, `tags`, `pairs`, `vectors` and `frames`; give one of them, too"),
         ({"pairs": True, "tags": True}, "`tags` contradicts `pairs`: a corpus is of one kind; leave one of them out"),
         ({"pairs": True, "series": True}, "`pairs` is for texts, not for `series`; leave one of them out"),
         ({"vectors": "a.npy", "target_tokens": "words"}, "`target_tokens` is for `pairs`; give it, too"),

@@ -24,12 +24,16 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
     Of series: columns (of each its name, mean and scale), interval (seconds), season (rows), keys (their names),
     splits with steps, documents and the times of the first and the last row, begin and end (None without rows).
     Of other kinds: columns, or symbols; labels (of each its name and its count in the train split, of documents or
-    steps), vectors and the symbols of the source, where there are any.
+    steps), vectors and the symbols of the source, where there are any. Of frames instead of columns: inputs (numbers of
+    a frame), form (how a file becomes frames), tokens (what labels are) and policy; and the labels of each split.
     """
     if corpus.manifest.version == 1:
         return _text(corpus)
     facts: dict[str, Any] = {"path": str(corpus.path), "kind": corpus.kind}
-    if corpus.manifest.columns is not None:
+    if corpus.manifest.shape.labels == "strings":
+        facts |= {"inputs": corpus.columns.inputs, "form": dict(corpus.columns.form)}
+        facts |= {"tokens": corpus.strings.kind, "policy": corpus.policy.to_json()}
+    elif corpus.manifest.columns is not None:
         facts |= _columns(corpus.columns)
     if corpus.manifest.keys is not None and corpus.manifest.shape.times:
         facts["keys"] = list(corpus.key_names)
@@ -75,6 +79,8 @@ def _columns(columns: Columns) -> dict[str, Any]:
 def _split(corpus: Corpus, name: str) -> dict[str, Any]:
     size = corpus.manifest.splits[name]
     facts: dict[str, Any] = {"steps": size.steps, "documents": size.documents}
+    if corpus.manifest.shape.labels == "strings":
+        facts["labels"] = size.strings
     if corpus.manifest.keys is not None and corpus.manifest.shape.times:
         begin, end = _times(corpus.split(name), corpus.columns.interval) if size.steps else (None, None)
         facts |= {"begin": begin, "end": end}

@@ -11,7 +11,7 @@ from gpurnn.exceptions import DataError
 FrameKind = Literal["arrays", "sound", "pictures"]
 RATES = (4_000, 384_000)
 """The least and the largest number of samples of sound a second."""
-MAX_SKIP = 1_000
+MAX_SPLICE, MAX_SKIP = 1_000, 1_000
 _TIMES = (0.001, 1.0)
 _ORDER = ("kind", "width", "rate", "window", "step", "splice", "skip")
 
@@ -42,7 +42,7 @@ class FrameForm:
         for name, low, high in (
             ("width", 1, MAX_WIDTH),
             ("rate", *(RATES if sound else (0, 0))),
-            ("splice", 0, MAX_WIDTH),
+            ("splice", 0, MAX_SPLICE),
             ("skip", 1, MAX_SKIP),
         ):
             value = getattr(self, name)

@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus.sizes import MAX_WIDTH
+from gpurnn.data.npy import read_header, rounded
 from gpurnn.exceptions import DataError
 from gpurnn.files.output import open_regular
 
 _BLOCK_BYTES, _COLUMNS_BYTES = 1 << 20, 1 << 24
 """So much is read at once to look it over: of rows, and of columns, each of which is in another place."""
-_ADVICE = "save one array with numpy.save"
-_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 class VectorFile:
@@ -39,11 +37,8 @@ class VectorFile:
             raise
 
     def _open(self) -> None:
-        shape, by_column, self._dtype = self._header()
-        if self._dtype.hasobject:
-            raise self._wrong("it holds Python objects, which are not read; save an array of numbers")
-        if self._dtype.kind not in "fiu" or self._dtype.itemsize > 8:
-            raise self._wrong(f"it holds {self._dtype!s:.60}, expected real or whole numbers of up to 64 bits")
+        shape, by_column, self._dtype = read_header(self._file, self.path)
+        self._begin = self._file.tell()
         if len(shape) != 2 or not 0 < shape[1] <= MAX_WIDTH:
             raise self._wrong(f"it has the shape {shape!s:.60}, expected (rows, numbers), up to {MAX_WIDTH:,} numbers")
         self.count, self.width = shape
@@ -52,19 +47,6 @@ class VectorFile:
         if there != self.count * self._row:
             raise self._wrong(f"{there:,} bytes of data, expected {self.count * self._row:,}; get the file again")
         self._by_column = by_column and min(shape) > 1
-
-    def _header(self) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-        try:
-            version = npy.read_magic(self._file)
-            if version not in _HEADERS:
-                raise self._wrong(f"it has the version {version} of the format, expected 1.0 or 2.0")
-            found: tuple[tuple[int, ...], bool, np.dtype[Any]] = _HEADERS[version](self._file)
-        except DataError:
-            raise
-        except Exception as error:  # a header that is none is Python text, which fails in many ways
-            raise self._wrong(f"no .npy file: {' '.join(str(error).split()):.80}; {_ADVICE}") from None
-        self._begin = self._file.tell()
-        return found
 
     def expect(self, texts: int, folder: Path) -> None:
         """Raises DataError unless there are as many as texts, and all their numbers are numbers.
@@ -97,15 +79,7 @@ class VectorFile:
         found = np.empty((len(numbers), self.width), self._dtype)
         for place, first, count in _runs(numbers):
             self._fill(first, found[place : place + count])
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = found.astype(np.float32)
-        wrong = ~np.isfinite(values).all(axis=1)
-        if wrong.any():
-            row = int(wrong.argmax())
-            value = found[row][~np.isfinite(values[row])][0]
-            what = "too large a number" if np.isfinite(value) else "a number that is none"
-            raise self._wrong(f"row {numbers[row]:,} (the first is 0) has {what}, {value!s:.40}; correct it")
-        return values
+        return rounded(found, self.path, numbers.__getitem__)
 
     def _fill(self, first: int, out: NDArray[Any]) -> None:
         """Overwrite out, (n, width), with the rows from `first` on."""
