@@ -28,8 +28,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": LIBRARY - {"training"},
     "evaluation": LIBRARY,
     "generation": LIBRARY,
+    "diagnosis": LIBRARY,
+    "export": LIBRARY,
     "api": LIBRARY | {"evaluation", "generation"},
-    "cli": LIBRARY | {"evaluation", "generation", "api"},
+    "cli": LIBRARY | {"evaluation", "generation", "diagnosis", "export", "api"},
     "__main__": {"signals", "cli"},
     "__init__": {"backend", "api"},  # when they are first asked for
 }

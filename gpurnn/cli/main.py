@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": "Measure a run on a split of a corpus.",
     "sample": "Generate text with a trained run.",
     "predict": "Forecast with a trained run, row by row.",
+    "explain": "Write a page that shows how truncated back-propagation through time learns.",
 }
 """Name and one-line help of each subcommand; command NAME is the function NAME in the module gpurnn.cli.NAME."""
 

@@ -64,7 +64,7 @@ class NewFile:
         self.discard()
 
 
-def write_durably(path: Path, chunks: Iterable[Buffer]) -> None:
+def write_durably(path: Path, chunks: Iterable[Buffer], *, replace: bool = True) -> None:
     """Replace `path`, or the file that it links to, by a file of these chunks: a reader finds the old or the whole new.
 
     The chunks go to a temporary file in the target's folder, which is synced and renamed over the target; then the
@@ -73,9 +73,9 @@ def write_durably(path: Path, chunks: Iterable[Buffer]) -> None:
     loss of power. Where only the sync of the folder fails, the new file is in place, but a loss of power may
     bring the old one back.
 
-    Raises OSError that names `path`, whatever step failed.
+    replace: whether there may be a file. Raises OSError that names `path`, whatever step failed.
     """
-    with NewFile(path) as file:
+    with NewFile(path, replace=replace) as file:
         with named(path):
             _write_and_close(file.descriptor, chunks)
         file.publish()

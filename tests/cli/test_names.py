@@ -14,7 +14,7 @@ from gpurnn.cli.options import OUTPUT_FILE
 
 NO_NAMES = {"device", "encoding", "document_separator", "prompt", "stop", "split"}
 NO_NAMES |= {"time", "key", "columns", "every", "missing", "target", "ahead"}
-NO_NAMES |= {"label_column", "text_column", "tag_column"}
+NO_NAMES |= {"label_column", "text_column", "tag_column", "text"}
 """Parameters that take a text which is no name."""
 
 

@@ -1,0 +1,141 @@
+// The network unfolded: one column a step, with a seam between windows.
+function make(tag, settings = {}, ...inner) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(settings)) {
+    if (name === "class") made.className = value; else made.setAttribute(name, value);
+  }
+  made.append(...inner);
+  return made;
+}
+
+function number(name, kind = "") {
+  return make("button", { type: "button", class: `n ${kind}`, tabindex: "-1", "data-name": name });
+}
+
+// Calls with each column right of the labels: a step, the seam before window w, or what comes after.
+function columns(step, seam, after) {
+  const cells = [];
+  for (let w = 0; w < windowCount(); w++) {
+    if (w) cells.push(seam(w));
+    for (let t = view().begins[w]; t < view().begins[w + 1]; t++) cells.push(step(t, w));
+  }
+  return [...cells, after()];
+}
+
+// Likewise, but a cell for each window.
+function windows(cell, seam, after) {
+  const cells = [];
+  for (let w = 0; w < windowCount(); w++) {
+    if (w) cells.push(seam(w));
+    const made = cell(w);
+    made.colSpan = view().begins[w + 1] - view().begins[w];
+    cells.push(made);
+  }
+  return [...cells, after()];
+}
+
+const seamCell = (...inner) => make("td", { class: "seam" }, ...inner);
+const afterCell = (...inner) => make("td", { class: "after" }, ...inner);
+const columnCount = () => view().begins.at(-1) + windowCount() - 1 + 1;
+
+function label(text, lines = [""]) {
+  const inner = make("span", {}, make("span", {}, text));
+  if (lines.some((line) => line)) inner.append(make("span", { class: "lines" }, ...lines.map((line) => make("span", {}, line))));
+  return make("th", { class: "label", scope: "row" }, inner);
+}
+
+function band(text) {
+  const head = make("th", { class: "label" }, ""), cell = make("th", { colspan: columnCount() }, make("span", {}, text));
+  return make("tr", { class: "band" }, head, cell);
+}
+
+function line(...inner) { return make("div", { class: "line" }, ...inner); }
+
+function numbersOf(row, t) {
+  const key = row.key;
+  if (row.lines.length === 1 && row.lines[0] === "") return [line(number(`${key}.${t}`))];
+  return row.lines.map((_, n) => row.across.length > 1 || Array.isArray(view().values[key][t][0])
+    ? line(...row.across.map((_, i) => number(`${key}.${t}.${i}.${n}`))) : line(number(`${key}.${t}.${n}`)));
+}
+
+// What crosses a seam, and what does not.
+function atSeam(row, w) {
+  const begin = view().begins[w], before = begin - 1;
+  if (row.key === "h" || row.key === "c") {
+    if (!view().carry[begin]) return seamCell("a document begins: ", make("b", { class: "state" }, "not carried"));
+    const old = chosen.mode === "training" ? ` It was computed with the parameters of window ${w}.` : "";
+    return seamCell(make("b", { class: "state" }, `${row.key}(${before}) is carried →`), old);
+  }
+  const key = { dh_next: "cut_h", dc_next: "cut_c" }[row.key];
+  if (!key) return seamCell();
+  const gone = data.units.map((_, j) => { const made = number(`${key}.${w}.${j}`, "error"); made.classList.add("gone"); return line(made); });
+  return seamCell(make("b", { class: "error" }, `✂ step ${begin} would send`), ...gone);
+}
+
+function afterRow(row) {
+  const last = view().begins.at(-1) - 1;
+  if (row.key === "h" || row.key === "c") return afterCell(make("b", { class: "state" }, `${row.key}(${last}) → the next window begins with it`));
+  return afterCell();
+}
+
+function rowFor(row) {
+  const cells = columns((t) => make("td", {}, ...numbersOf(row, t)), (w) => atSeam(row, w), () => afterRow(row));
+  return make("tr", { class: row.kind }, label(row.label, row.lines), ...cells);
+}
+
+// Parameters, or what has their shape, as two tables: what makes a(t), and what makes o(t).
+function box(prefix, w) {
+  const { units, symbols, columns: outs } = data, sign = prefix === "sum" ? "∂J/∂" : "";
+  const of = (name, ...indices) => make("td", {}, number(`${prefix}_${name}.${w}.${indices.join(".")}`, prefix === "sum" ? "gradient" : ""));
+  const head = (texts) => texts.map((text, n) => make("th", n ? {} : { class: "split" }, text));
+  const named = (caption, columnsOf, lines, cells) => {
+    const body = lines.map((text, n) => {
+      const groups = cells(n).map((group) => { if (group[0]) group[0].className = "split"; return group; }).flat();
+      return make("tr", {}, make("th", {}, text), ...groups);
+    });
+    return make("table", {}, make("caption", {}, caption), make("tr", {}, make("th"), ...columnsOf.flatMap(head)), ...body);
+  };
+  const gru = "theta_b_h" in view().values, H = units.length;
+  const inner = named(`${sign}W from h | ${sign}U from x | ${sign}b${gru ? ` | ${sign}b_h` : ""}, to a:`,
+    [units.map((unit) => `h${unit}`), symbols, ["b"], ...(gru ? [["b_h"]] : [])], outs,
+    (n) => [units.map((_, i) => of("W", i, n)), symbols.map((_, k) => of("U", k, n)), [of("b", n)],
+      ...(gru && n >= outs.length - H ? [[of("b_h", n - outs.length + H)]] : [])]);
+  const outer = named(`${sign}V from h | ${sign}c, to o:`, [units.map((unit) => `h${unit}`), ["c"]], symbols,
+    (k) => [units.map((_, j) => of("V", j, k)), [of("c", k)]]);
+  return make("div", { class: "box" }, inner, outer);
+}
+
+function draw() {
+  const head = make("tr", {}, label("step"), ...columns(
+    (t) => make("th", { scope: "col" }, `t = ${t}`), (w) => make("td", { class: "seam" }, make("b", { class: "error" }, "seam")), () => afterCell("next window")));
+  const inputs = make("tr", {}, label("x(t)"), ...columns(
+    (t) => make("td", {}, make("span", { class: "symbol" }, data.text[t]), ...(view().carry[t] || t === 0 ? [] : [make("div", { class: "state" }, "carry 0")])), () => seamCell(), () => afterCell()));
+  const targets = make("tr", {}, label("target"), ...columns(
+    (t) => make("td", {}, make("span", { class: "symbol" }, data.text[t + 1]), ...(view().weight[t] ? [] : [make("div", { class: "faint" }, "not counted")])), () => seamCell(), () => afterCell()));
+  const rows = (kind) => data.rows.filter((row) => row.kind === kind).map(rowFor);
+  const states = rows("state");
+  states.splice(states.length - 1, 0, targets);
+  const many = windowCount() > 1, renewed = chosen.mode !== "same";
+  const theta = (w) => make("td", { class: "theta" }, make("b", {}, thetaTitle(w)), box("theta", w));
+  const sums = (w) => make("td", {}, box("sum", w));
+  const losses = make("tr", {}, label("J of the window"), ...windows((w) => make("td", {}, line("J = ", number(`loss.${w}`, "state"))), () => seamCell(), () => afterCell()));
+  const table = document.getElementById("unfolded");
+  table.replaceChildren(
+    head, picture(),
+    make("tr", {}, label("θ: drawn once, since all steps share it"), ...windows(theta, (w) => seamCell(renewed ? make("b", {}, "W, U, b, V, c are renewed here") : ""), () => afterCell())),
+    band(`1. Forward, left to right: ${many ? "each window begins with the state that the one before has left" : "one window"}`), inputs, ...states, losses,
+    band("2. Errors, right to left: of each step its own; at a window's last step nothing comes from step t+1"), ...rows("error"),
+    band("3. What each step gives to the gradients: (∂J/∂θ)(t), one for every step"), ...rows("gradient"),
+    band("4. Their sum over the window: the gradient"),
+    make("tr", { class: "gradient" }, label("∂J/∂θ = Σ over t of (∂J/∂θ)(t)"), ...windows(sums, () => seamCell(), () => afterCell())));
+  if (renewed) {
+    table.append(band(`5. Renewed, once per window: θ ← θ − ${data.rate} × ∂J/∂θ`),
+      make("tr", {}, label(`θ after the window`), ...windows((w) => make("td", { class: "theta" }, box("theta", w + 1)), () => seamCell(), () => afterCell())));
+  }
+  afterDrawing();
+}
+
+function thetaTitle(w) {
+  if (chosen.mode === "same" || w === 0) return windowCount() > 1 ? `θ of window ${w + 1}${chosen.mode === "same" && w ? ": the same" : ""}` : "θ of the window";
+  return `θ of window ${w + 1}: renewed once, after step ${view().begins[w] - 1}`;
+}
