@@ -98,7 +98,7 @@ def test_lines(pictures: Pictures) -> list[Line]:
 
 
 def write_lines(sources: Sequence[Path], folder: Path) -> Mapping[str, Mapping[str, Path]]:
-    """Lists of lines, an .npy file each: "lines", whose digits are random, and "dates", days that were held out.
+    """Lists of lines, an .npy file each: of random digits, and as "dates" days that were held out.
 
     And "text": the other days, one a line. sources: the table of pictures.
     """
@@ -113,7 +113,7 @@ def write_lines(sources: Sequence[Path], folder: Path) -> Mapping[str, Mapping[s
     dates = _written(folder / "dates", lines_of(held, pictures.digits, "test", "dates"), pictures.points)
     text = folder / "days.txt"
     text.write_text("".join(f"{day}\n" for day in learnt), "ascii", newline="\n")
-    return {"lines": found, "dates": {"test": dates}, "text": {"train": text}}
+    return {"": found, "dates": {"test": dates}, "text": {"train": text}}
 
 
 def _written(folder: Path, lines: Iterable[Line], points: NDArray[np.float32]) -> Path:

@@ -1,4 +1,4 @@
-"""Strings of spoken digits: one after the other, faster and slower, louder and softer, with noise."""
+"""Digits that are said one after the other, faster and slower, louder and softer, with noise."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from tasks_lib.debian import unpack
+from tasks_lib.digits import WORDS
 from tasks_lib.packages import CACHE, FetchError
 from tasks_lib.sounds import Sound, read_sound, stretched, trimmed, write_sound
 
@@ -60,12 +61,12 @@ def read_voice(paths: Sequence[Path]) -> Voice:
     return digits
 
 
-def spoken(text: str, voice: Voice, rng: random.Random) -> Sound:
+def spoken(digits: Sequence[int], voice: Voice, rng: random.Random) -> Sound:
     """Those digits, said by a voice."""
     parts = [_silence(rng)]
-    for digit in text:
+    for digit in digits:
         loudness = 10 ** (rng.uniform(*LOUDNESS) / 20)
-        parts += [stretched(voice[int(digit)], rng.uniform(*SLOWNESS)) * loudness, _silence(rng)]
+        parts += [stretched(voice[digit], rng.uniform(*SLOWNESS)) * loudness, _silence(rng)]
     sound = np.concatenate(parts)
     noise = np.random.default_rng(rng.getrandbits(64)).normal(size=len(sound))
     return sound + noise * np.sqrt(np.square(sound).mean()) * 10 ** (-rng.uniform(*NOISE) / 20)
@@ -84,10 +85,10 @@ def write_spoken(voices: Mapping[str, Sequence[Voice]], folder: Path) -> Mapping
         found[split] = folder / f"{split}.jsonl"
         with found[split].open("w", encoding="ascii", newline="\n") as out:
             for number in range(count):
-                text = "".join(rng.choices("0123456789", k=rng.randint(SHORTEST, LONGEST)))
+                digits = rng.choices(range(10), k=rng.randint(SHORTEST, LONGEST))
                 name = f"{split}/{number:04}.wav"
-                write_sound(folder / name, spoken(text, rng.choice(voices[split]), rng), RATE)
-                out.write(json.dumps({"frames": name, "text": text}) + "\n")
+                write_sound(folder / name, spoken(digits, rng.choice(voices[split]), rng), RATE)
+                out.write(json.dumps({"frames": name, "text": " ".join(WORDS[each] for each in digits)}) + "\n")
     return found
 
 
