@@ -27,7 +27,8 @@ from gpurnn.evaluation.trained import evaluate_trained
 from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field
 from gpurnn.generation.forecaster import Forecaster
-from gpurnn.generation.generate import generate as generate_pieces
+from gpurnn.generation.fromvector import generator_of
+from gpurnn.generation.generate import Generator
 from gpurnn.generation.prompt import Prompt
 from gpurnn.network import Model
 from gpurnn.settings import Size, checked
@@ -123,10 +124,12 @@ class TrainedModel:
         top_p: float = 1.0,
         seed: int | None = None,
         stop: str | bytes | None = None,
+        vector: Any | None = None,
     ) -> str | bytes:
         """New text, without the prompt that it goes on from: bytes from a model of bytes, str from any other.
 
-        Raises UsageError, DataError (a prompt with a symbol that the vocabulary lacks).
+        Of a model of captions it is made from a vector, and ends by itself. Raises UsageError, DataError (a prompt with
+        a symbol that the vocabulary lacks).
 
         prompt: The text to go on from, not repeated; without one the text begins as the documents of the corpus do.
         length: Symbols to make; 0: until stopped.
@@ -135,21 +138,17 @@ class TrainedModel:
         top_p: Draw from the fewest likeliest symbols that have probability P together.
         seed: The same seed, the same text; another each time unless given.
         stop: End before this text.
+        vector: Of a model of captions: what the text is made from, instead of a prompt; the numbers of one vector.
         """
         if length == 0 and stop is None:
             raise UsageError("length: with 0 the text never ends; give a length, or a text to stop at")
-        pieces = generate_pieces(
-            self.model,
-            self.language,
-            prompt,
-            length=length,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            seed=seed,
-            stop=stop,
+        generator = generator_of(self._trained, vector, prompted=prompt != "")
+        if isinstance(generator, Generator):
+            generator.read(prompt)
+        pieces = generator.pieces(
+            length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop
         )
-        empty: Any = b"" if self.language.vocabulary.kind == "bytes" else ""
+        empty: Any = b"" if generator.vocabulary.kind == "bytes" else ""
         return cast("str | bytes", empty.join(pieces))
 
     @known_keywords

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.exceptions import DataError, UsageError
+from gpurnn.generation.fromvector import vector_of
 from gpurnn.generation.pairs import PairModel
 from gpurnn.settings import Size, checked
 from gpurnn.training.load import Trained
@@ -47,13 +48,5 @@ def _symbols(model: PairModel, sources: list[Any]) -> list[NDArray[np.int32]]:
 
 
 def _vectors(model: PairModel, sources: list[Any]) -> list[NDArray[np.float32]]:
-    width, found = model.language.vectors, []
-    for number, each in enumerate(sources):
-        try:
-            vector = np.array(each, np.float32)
-        except (TypeError, ValueError):
-            vector = np.zeros(0, np.float32)
-        if vector.shape != (width,) or not np.isfinite(vector).all():
-            raise UsageError(f"sources: number {number} (the first is 0): expected {width} finite numbers")
-        found.append(vector)
-    return found
+    where = "sources: number {} (the first is 0)".format
+    return [vector_of(model.language, each, where(number)) for number, each in enumerate(sources)]

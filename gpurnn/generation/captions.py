@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from gpurnn.data.pairs.vectors import VectorFile
-from gpurnn.exceptions import DataError
+from gpurnn.generation.fromvector import open_vectors
 from gpurnn.generation.inorder import chunks
 from gpurnn.generation.paired_texts import SCORE, TARGET, encoded, shown, value_of
 from gpurnn.generation.pairs import PairModel
@@ -31,10 +31,7 @@ class CaptionPredictions:
 
     def lines(self) -> Iterator[str]:
         """Whole lines with their ends, several at once. Raises DataError, GpurnnError."""
-        with closing(VectorFile(self._path)) as file:
-            width = self._model.language.vectors
-            if file.width != width:
-                raise DataError(f"{self._path}: its vectors have {file.width:,} numbers, the model reads {width:,}")
+        with closing(open_vectors(self._path, self._model.language)) as file:
             yield from chunks(self._lines(file))
 
     def _lines(self, file: VectorFile) -> Iterator[str]:

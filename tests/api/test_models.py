@@ -38,7 +38,7 @@ def folder(be: Backend, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_keywords_are_options_with_their_defaults():
     for method, command, others in (
         (gpurnn.evaluate, evaluate_command, {"as_json"}),
-        (TrainedModel.generate, sample_command, {"run", "prompt_file", "count", "checkpoint", "device"}),
+        (TrainedModel.generate, sample_command, {"run", "prompt_file", "row", "count", "checkpoint", "device"}),
     ):
         keywords = inspect.signature(method).parameters
         parsed = command.make_context("command", ["run"]).params

@@ -22,7 +22,7 @@ from gpurnn.exceptions import DataError, UsageError
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.decoding import Decoding
 from gpurnn.training.model_file import write_model
-from tests.pairmodels import KINDS, model_of
+from tests.pairmodels import KINDS, logs_of, model_of
 from tests.pairs import LETTERS, NUMBERS, SOUNDS, captioned, paired, some_pairs
 
 SOURCES = ["abc", "face", "gag", "bad", "a", "deaf"]
@@ -159,6 +159,78 @@ def test_evaluate_says_how_good_the_texts_are(folder: Path) -> None:
     for option, error in ((("--lanes", "2"), "side by side as they are"), (("--plot", "x.svg"), "nothing to draw")):
         done = run("evaluate", folder / "sounds", folder / "sounds.h5", *option)
         assert (done.exit_code, error in done.stderr) == (2, True)
+
+
+def test_a_text_is_drawn_from_a_vector(folder: Path, tmp_path: Path) -> None:
+    """Without chance it is the one that predict prints; with it, the same of the same seed, as the library draws it."""
+    vectors = np.random.default_rng(4).normal(size=(4, NUMBERS)).astype(np.float32)
+    np.save(tmp_path / "some.npy", vectors)
+    model = gpurnn.load(folder / "captions", device="cpu")
+    best = model.translate(vectors, max_length=100)
+    assert len({text for text in best if len(text) < 90}) > 1, "some end by themselves"
+    for row, text in enumerate(best):
+        more = ("--vector", tmp_path / "some.npy", "--row", row, "--temperature", 0, "--length", 99)
+        assert run("sample", folder / "captions", *more).stdout.rstrip("\n") == text
+        assert model.generate(vector=vectors[row], length=99, temperature=0) == text
+    drawing = ("--vector", tmp_path / "some.npy", "--seed", 5, "--temperature", 2.0)
+    done = run("sample", folder / "captions", *drawing, "-n", 3)
+    drawn = [model.generate(vector=vectors[0].tolist(), seed=5 + n, temperature=2.0) for n in range(3)]
+    shown = "".join(f"--- {n} of 3 ---\n{text}\n" for n, text in enumerate(drawn, 1))
+    assert done.stdout == shown.replace("\n\n", "\n")  # of one without symbols
+    assert len(set(drawn)) == 3
+    seed, whole = next((n, text) for n in range(99) if len(text := model.generate(vector=vectors[1], seed=n)) > 4)
+    assert model.generate(vector=vectors[1], seed=seed, length=3) == whole[:3]
+    stop = whole[2:4]
+    assert model.generate(vector=vectors[1], seed=seed, stop=stop) == whole[: whole.index(stop)]
+
+
+def test_symbols_are_drawn_as_likely_as_the_model_says(folder: Path) -> None:
+    """The first one, from one vector, by many seeds."""
+    vector = np.array([0.5, -1.0, 0.25], np.float32)
+    model = gpurnn.load(folder / "captions", device="cpu")
+    expected = np.exp(logs_of(model.model, vector, [len(SOUNDS)])[0] / 4)
+    expected /= expected.sum()
+    drawn = [model.generate(vector=vector, length=1, seed=seed, temperature=4.0) for seed in range(250)]
+    found = np.array([drawn.count(text) for text in (*SOUNDS, "")]) / len(drawn)
+    np.testing.assert_allclose(found, expected, atol=4 * 0.5 / 250**0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        (("captions",), 2, "a model of captions makes texts from vectors; give --vector"),
+        (("captions", "--vector", "wide.npy"), 1, "wide.npy: its vectors have 5 numbers, the model reads 3"),
+        (("captions", "--vector", "objects.npy"), 1, "it holds Python objects, which are not read"),
+        (("captions", "--vector", "nan.npy", "--row", "1"), 1, "row 1 (the first is 0) has a number that is none, nan"),
+        (("captions", "--vector", "nan.npy", "--row", "2"), 2, "--row 2: nan.npy has 2 rows, the first one is 0"),
+        (("captions", "--vector", "no.npy"), 1, "no.npy: cannot read the vectors: No such file"),
+        (("captions", "--vector", "nan.npy", "--prompt", "a"), 2, "the text begins with what is made from it"),
+        (("captions", "--row", "1"), 2, "--row is that of a file of vectors; give --vector, too"),
+        (("sounds", "--vector", "nan.npy"), 2, "is a model of pairs, not of captions; leave it out"),
+        (("sounds",), 1, "a model of pairs, not of text"),
+    ],
+)
+def test_what_no_text_is_drawn_from(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int, error: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("wide.npy", np.zeros((2, 5)))
+    np.save("nan.npy", np.array([[1, 2, 3], [4, np.nan, 5]]))
+    np.save("objects.npy", np.array([[{}]]), allow_pickle=True)
+    done = run("sample", folder / arguments[0], *arguments[1:])
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (code, "", 1)
+    assert error in done.stderr
+
+
+def test_vectors_that_the_front_door_refuses(folder: Path) -> None:
+    model = gpurnn.load(folder / "captions", device="cpu")
+    for wrong in ([1.0, 2.0], [1.0, 2.0, float("nan")], "abc", np.zeros((1, 3)), object()):
+        with pytest.raises(UsageError, match=r"^vector: expected 3 finite numbers$"):
+            model.generate(vector=wrong)
+    with pytest.raises(UsageError, match="give it no prompt"):
+        model.generate("a", vector=[1.0, 2.0, 3.0])
+    with pytest.raises(UsageError, match="temperature: expected"):
+        model.generate(vector=[1.0, 2.0, 3.0], temperature=-1)
 
 
 @pytest.mark.parametrize("name", ["sounds", "captions"])

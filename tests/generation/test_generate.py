@@ -18,7 +18,8 @@ from gpurnn.backend import Backend, get
 from gpurnn.data.text.language import Language
 from gpurnn.data.text.tokens import WORD, TextPolicy, Vocabulary, shown_words
 from gpurnn.exceptions import DataError, UsageError
-from gpurnn.generation.generate import Generator, _Until, generate
+from gpurnn.generation.generate import Generator, generate
+from gpurnn.generation.pieces import _Until
 from gpurnn.network import Model, ModelConfig
 from gpurnn.network.cells import CELLS
 from gpurnn.network.stepper import Stepper
