@@ -10,26 +10,34 @@ import click
 from gpurnn import backend
 from gpurnn.cli.console import warn
 from gpurnn.cli.model_options import checkpoint_option, device_option, run_argument
-from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, Command, given_to
+from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, PATH, Command, given_to
+from gpurnn.cli.predict_frames import predict_frames, predict_rows
 from gpurnn.cli.predict_labels import predict_labels
 from gpurnn.cli.predict_pairs import predict_captions, predict_pairs
 from gpurnn.cli.predict_series import predict_series
+from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.exceptions import UsageError
 from gpurnn.generation.pairs import PairModel
+from gpurnn.training.hearing import WEIGHT, Hearing
 from gpurnn.training.load import Trained, load_trained
 from gpurnn.training.meaning import kind_of
 
 _LABELLED, _PAIRED = ("labels", "tags"), ("pairs", "captions")
+_HEARING = ("lm", "lm_weight", "words")
 _OF_KINDS = {
     **dict.fromkeys(("state",), ("series",)),
     **dict.fromkeys(("text_column", "plain"), (*_LABELLED, "pairs")),
-    **dict.fromkeys(("probabilities",), (*_LABELLED, *_PAIRED)),
-    **dict.fromkeys(("beam", "n_best", "max_length"), _PAIRED),
+    **dict.fromkeys(("probabilities",), (*_LABELLED, *_PAIRED, "frames")),
+    **dict.fromkeys(("beam", "n_best"), (*_PAIRED, "frames")),
+    **dict.fromkeys(("max_length",), _PAIRED),
     **dict.fromkeys(("alignment",), ("pairs",)),
+    **dict.fromkeys(("times", "rows", *_HEARING), ("frames",)),
 }
 """Options that are for models of some kinds alone, and which these are."""
+_NOT_OF_ROWS = ("jsonl", "probabilities", "beam", "n_best", "times", *_HEARING)
+"""Options that do not go with frames as they come."""
 
 
 @click.command(cls=Command)
@@ -40,12 +48,14 @@ _OF_KINDS = {
     "--bad-rows",
     type=click.Choice(("stop", "skip")),
     default="stop",
-    help="What to do at a row that is none, or of a series not later than the one before it: stop, or leave it out.",
+    help="What to do at a row that is none, or of a series not later than the one before it, or of a file that cannot "
+    "be read: stop, or leave it out.",
 )
 @click.option(
     "--probabilities",
     is_flag=True,
-    help="Labels and tags: add the probability of each; in JSON of all that there are. Pairs: add its logarithm.",
+    help="Labels and tags: add the probability of each; in JSON of all that there are. Pairs and frames: add its "
+    "logarithm.",
 )
 @click.option(
     "--text-column",
@@ -59,12 +69,15 @@ _OF_KINDS = {
 @click.option(
     "--beam",
     type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Pairs: follow so many texts of a source at a time; with 1 always the likeliest next symbol is taken.",
+    help="Pairs and frames: follow so many texts of a source at a time; with 1, as unless given, always the likeliest "
+    "next symbol is taken. Frames with --lm or --words: 8 unless given.",
 )
 @click.option(
-    "--n-best", type=click.IntRange(1), default=1, show_default=True, help="Pairs: print so many texts of each source."
+    "--n-best",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Pairs and frames: print so many texts of each source.",
 )
 @click.option(
     "--max-length",
@@ -77,6 +90,31 @@ _OF_KINDS = {
     help="Pairs, with attention: add from which symbol of the source each symbol comes, as source-target from 0.",
 )
 @click.option(
+    "--times",
+    is_flag=True,
+    help="Frames: add where each symbol begins, in seconds of sound, else in frames from 0.",
+)
+@click.option(
+    "--lm",
+    type=PATH,
+    metavar="RUN",
+    help="Frames: prefer texts that this run, a model of text, finds likely; it was trained on a text a line.",
+)
+@click.option(
+    "--lm-weight",
+    type=click.FloatRange(0),
+    help=f"Frames: how much the logarithm of the probability that --lm gives a text counts; {WEIGHT} unless given.",
+)
+@click.option(
+    "--words", type=PATH, metavar="FILE", help="Frames: texts have no other words than those in FILE, one a line."
+)
+@click.option(
+    "--rows",
+    is_flag=True,
+    help="Frames: FILE has the numbers of a frame a line; each symbol is printed as soon as it is heard; an empty line "
+    "ends a text. For models of one direction.",
+)
+@click.option(
     "--state",
     type=OUTPUT_FILE,
     metavar="FILE",
@@ -86,7 +124,8 @@ _OF_KINDS = {
 @device_option
 @click.pass_context
 def predict(ctx: click.Context, /, run: Path, file: str, checkpoint: str, device: str, **options: Any) -> None:
-    """Forecast, label, tag or translate with RUN what stands in FILE, or comes from standard input.
+    """Forecast, label, tag, translate or transcribe with RUN what stands in FILE, or
+    comes from standard input.
 
     A row comes back with all its cells and what RUN says of it, as soon as
     that is known.
@@ -113,15 +152,21 @@ def predict(ctx: click.Context, /, run: Path, file: str, checkpoint: str, device
     column. Of captions: FILE is a .npy file with a vector a row, and a line
     comes out for each.
 
+    Of frames: FILE has them, as a .npy, .npz, .wav or .png file, or it lists such
+    files, one a line; each line comes back with a tab and what is heard.
+
     \b
       gpurnn predict runs/temp new.csv > forecast.csv
       tail -F station.csv | gpurnn predict runs/temp - --state station.state
       gpurnn predict runs/mood posts.txt --probabilities
       gpurnn predict runs/names text.conll
       echo amsterdam | gpurnn predict runs/sounds - --beam 5
+      gpurnn predict runs/speech call.wav --times
+      ls *.png | gpurnn predict runs/lines - --lm runs/book --words words.txt
     """
     trained = load_trained(run, backend.get(device), checkpoint=checkpoint, on_warning=warn)
-    _refuse_others(trained, set(given_to(ctx)))
+    given = set(given_to(ctx))
+    _refuse_others(trained, given)
     skip, jsonl = options["bad_rows"] == "skip", options["jsonl"]
     if isinstance(trained.meaning, Labelling):
         predict_labels(
@@ -134,8 +179,13 @@ def predict(ctx: click.Context, /, run: Path, file: str, checkpoint: str, device
             skip=skip,
         )
     elif isinstance(trained.meaning, PairLanguage):
-        settings = {name: options[name] for name in ("beam", "n_best")}
-        model = PairModel.of(trained, longest=options["max_length"], attended=options["alignment"], **settings)
+        model = PairModel.of(
+            trained,
+            beam=options["beam"] or 1,
+            n_best=options["n_best"],
+            longest=options["max_length"],
+            attended=options["alignment"],
+        )
         if model.encoder is None:
             predict_captions(model, file, probabilities=options["probabilities"], jsonl=jsonl)
             return
@@ -149,8 +199,32 @@ def predict(ctx: click.Context, /, run: Path, file: str, checkpoint: str, device
             jsonl=jsonl,
             skip=skip,
         )
+    elif isinstance(trained.meaning, Transcription):
+        _predict_frames(trained, file, given, options, skip=skip)
     else:
         predict_series(trained, file, options["state"], jsonl=jsonl, skip=skip)
+
+
+def _predict_frames(trained: Trained, file: str, given: set[str], options: dict[str, Any], *, skip: bool) -> None:
+    if options["rows"]:
+        for name in _NOT_OF_ROWS:
+            if name in given:
+                raise UsageError(
+                    f"`{name}` does not go with `rows`: each symbol is printed alone; leave one of them out"
+                )
+        predict_rows(trained, file, skip=skip)
+        return
+    settings = {name: options[name] for name in ("beam", "n_best", *_HEARING)}
+    hearing = Hearing.of(trained, scores=options["probabilities"], on_warning=warn, **settings)
+    predict_frames(
+        trained,
+        file,
+        hearing,
+        probabilities=options["probabilities"],
+        times=options["times"],
+        jsonl=options["jsonl"],
+        skip=skip,
+    )
 
 
 def _refuse_others(trained: Trained, given: set[str]) -> None:

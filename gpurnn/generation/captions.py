@@ -9,8 +9,9 @@ from pathlib import Path
 from gpurnn.data.pairs.vectors import VectorFile
 from gpurnn.generation.fromvector import open_vectors
 from gpurnn.generation.inorder import chunks
-from gpurnn.generation.paired_texts import SCORE, TARGET, encoded, shown, value_of
+from gpurnn.generation.paired_texts import SCORE, TARGET, shown, value_of
 from gpurnn.generation.pairs import PairModel
+from gpurnn.generation.texts import encoded
 
 _AT_ONCE = 1 << 10
 """Vectors that are read at once."""

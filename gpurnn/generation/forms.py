@@ -40,20 +40,23 @@ def open_texts(
         raise UsageError("`plain` contradicts `text_column`: lines of plain text have no columns")
     if len(set(map(is_position, columns))) > 1:
         raise UsageError("`text_column`: names mean that there is a header, first, last and numbers that there is none")
-    before: list[tuple[int, str] | None] = []
-    first = ""
-    for each in lines:
-        before.append(each)
-        if each is not None and each[1].strip():
-            first = each[1]
-            break
+    first, lines = looked_at(lines)
     form = "plain" if plain else _form(file, first, columns, usual)
     if form == "plain" and "\t" in first and not plain and not first.lstrip().startswith(PREFIX):
         on_warning(f"{file}: each line is read as a text, tabs among it; `text_column` says in which column texts are")
-    rest = chain(before, lines)
     if form == "plain":
-        return of_lines(rest, file, left_out)
-    return _TABLES.get(form, Objects)(rest, file, left_out, columns or (usual,))
+        return of_lines(lines, file, left_out)
+    return _TABLES.get(form, Objects)(lines, file, left_out, columns or (usual,))
+
+
+def looked_at(lines: Lines) -> tuple[str, Lines]:
+    """The first line that is not blank, with its end, "" where there is none; and all lines."""
+    before: list[tuple[int, str] | None] = []
+    for each in lines:
+        before.append(each)
+        if each is not None and each[1].strip():
+            return each[1], chain(before, lines)
+    return "", iter(before)
 
 
 def _form(file: str, first: str, columns: Sequence[str], usual: str) -> str:

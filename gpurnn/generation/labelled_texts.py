@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +15,6 @@ AT_ONCE = {"chars": 1 << 17, "bytes": 1 << 17, "words": 1 << 19}
 """About so many characters are dealt with at once, by what a symbol is."""
 DIGITS = 6
 """Of probabilities."""
-_encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class TextPredictions:
@@ -78,12 +76,8 @@ class TextPredictions:
         return self._texts.joined(row.raw, added)
 
     def _object(self, row: Row, found: Found | None) -> str:
-        texts = self._texts
-        more: dict[str, Any] = {texts.free("label"): None if found is None else found.label}
+        more: dict[str, Any] = {"label": None if found is None else found.label}
         if self._probabilities:
             shares = None if found is None else self._model.by_label(found)
-            rounded = shares and {label: round(share, DIGITS) for label, share in shares.items()}
-            more[texts.free("probabilities")] = rounded
-        if texts.json:
-            return texts.joined(row.raw, [f"{_encoded(name)}: {_encoded(value)}" for name, value in more.items()])
-        return _encoded(texts.fields(row) | more)
+            more["probabilities"] = shares and {label: round(share, DIGITS) for label, share in shares.items()}
+        return self._texts.object(row, more)

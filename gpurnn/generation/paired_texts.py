@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,8 +16,8 @@ _AT_ONCE = 1 << 16
 """About so many characters are dealt with at once."""
 _DIGITS = 6
 """Of scores."""
-_BREAKS = str.maketrans("\t\n\r", "   ")
-encoded = json.JSONEncoder(ensure_ascii=False).encode
+BREAKS = str.maketrans("\t\n\r", "   ")
+"""Of a text in a line: what would end its cell or the line becomes a space."""
 
 
 class Sources(Plain):
@@ -101,13 +100,11 @@ class PairPredictions:
         return False
 
     def _line(self, row: Row, made: Made | None) -> str:
-        texts = self._texts
-        if not self._json:
-            return texts.joined(row.raw, ["" if made is None else shown(made, name) for name in self._names])
-        more = {texts.free(name): None if made is None else value_of(made, name) for name in self._names}
-        if texts.json:
-            return texts.joined(row.raw, [f"{encoded(name)}: {encoded(value)}" for name, value in more.items()])
-        return encoded(texts.fields(row) | more)
+        if self._json:
+            return self._texts.object(
+                row, {name: None if made is None else value_of(made, name) for name in self._names}
+            )
+        return self._texts.joined(row.raw, ["" if made is None else shown(made, name) for name in self._names])
 
 
 def value_of(made: Made, name: str) -> Any:
@@ -120,7 +117,7 @@ def value_of(made: Made, name: str) -> Any:
 def shown(made: Made, name: str) -> str:
     """The same in a cell."""
     if name == TARGET:
-        return made.text.translate(_BREAKS)
+        return made.text.translate(BREAKS)
     if name == SCORE:
         return f"{made.score:.{_DIGITS}f}"
     return " ".join(f"{place}-{number}" for number, place in enumerate(made.attended or ()))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from gpurnn.generation.leftout import LeftOut
 
 Lines = Iterator[tuple[int, str] | None]
 """Lines with their ends and their numbers; None: no more has come yet."""
+encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(slots=True)
@@ -53,6 +55,13 @@ class Texts(ABC):
     @abstractmethod
     def fields(self, row: Row) -> dict[str, Any]:
         """What a JSON object says of a row."""
+
+    def object(self, row: Row, more: Mapping[str, Any]) -> str:
+        """A JSON object of a row, with more fields."""
+        named = {self.free(name): value for name, value in more.items()}
+        if self.json:
+            return self.joined(row.raw, [f"{encoded(name)}: {encoded(value)}" for name, value in named.items()])
+        return encoded(self.fields(row) | named)
 
     def free(self, name: str) -> str:
         """This name, or one like it that no column of the file has."""
@@ -108,13 +117,16 @@ class Objects(Texts):
             place = Place(self.file, number)
             try:
                 fields = json_object(line, place)
-                text = "\n".join([json_text(fields, name, "text_column", place) for name in self._names])
+                text = self._text(fields, place)
             except DataError as error:
                 self.left_out.add(str(error))
                 continue
             if not self._taken:
                 self._taken = set(fields)
             yield Row(number, line.strip(), text, fields=fields)
+
+    def _text(self, fields: dict[str, Any], place: Place) -> str:
+        return "\n".join([json_text(fields, name, "text_column", place) for name in self._names])
 
     def joined(self, raw: str, added: Sequence[str]) -> str:
         """added: each a field, as JSON has it."""

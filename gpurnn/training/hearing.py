@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from gpurnn.training.prefixbeam import PrefixBeam
 from gpurnn.training.prefixes import Heard, NextLabels
 from gpurnn.training.wordlist import WordList
 
+_T = TypeVar("_T")
 BEAM, WEIGHT = 8, 0.5
 """How many prefixes are followed where a language model or a list of words is given, and the weight of the former."""
 _LONGEST = 1 << 26
@@ -102,6 +104,18 @@ class Hearing:
         finite.
         """
         return self._greedy(sequences) if self._beam is None else self._beam.found(sequences, self._n_best)
+
+    def beside(self, pairs: Iterable[tuple[NDArray[Any], _T]]) -> Iterator[tuple[list[Heard], _T]]:
+        """The same of sequences that have something beside them, which comes back with the texts."""
+        held: deque[_T] = deque()
+
+        def sequences() -> Iterator[NDArray[Any]]:
+            for logs, other in pairs:
+                held.append(other)
+                yield logs
+
+        for found in self.texts(sequences()):
+            yield found, held.popleft()
 
     def _greedy(self, sequences: Iterable[NDArray[Any]]) -> Iterator[list[Heard]]:
         for logs in sequences:

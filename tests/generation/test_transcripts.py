@@ -1,0 +1,94 @@
+"""What is heard in files: where in a sound, and no more of a list at a time than has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gpurnn import backend
+from gpurnn.backend import Backend
+from gpurnn.data.frames.form import FrameForm
+from gpurnn.exceptions import DataError
+from gpurnn.generation.filelists import open_list
+from gpurnn.generation.leftout import LeftOut
+from gpurnn.generation.transcripts import FilePredictions, TranscriptModel
+from gpurnn.training.config import TrainConfig
+from gpurnn.training.hearing import Hearing
+from gpurnn.training.load import Trained
+from gpurnn.training.transcriber import Transcriber
+from tests.framemodels import LETTERS, PLAIN, WIDTH, frames_of, heard_by
+
+SOUND = FrameForm("sound", WIDTH, rate=8000, window=0.025, step=0.01, skip=3)
+
+
+def trained_on(be: Backend, form: FrameForm = PLAIN, **settings: Any) -> Trained:
+    model, transcription = heard_by(be, form=form, **settings)
+    nowhere: Any = None
+    return Trained(model, transcription, TrainConfig(model.config, bptt=50), nowhere)
+
+
+@pytest.mark.parametrize(("form", "unit"), [(PLAIN, 1), (SOUND, 0.03)])
+def test_where_symbols_begin(be: Backend, form: FrameForm, unit: float) -> None:
+    trained, sequences = trained_on(be, form), frames_of(25)
+    scaled = [np.empty_like(frames) for frames in sequences]
+    for frames, out in zip(sequences, scaled, strict=True):
+        trained.transcription.columns.scaled(frames, out)
+    logs = Transcriber(trained.model, trained.config).log_probabilities(scaled)
+    found = TranscriptModel(trained, Hearing(len(LETTERS)), times=True).transcripts(sequences)
+    longest = 0
+    for each, (transcript,) in zip(logs, found, strict=True):
+        runs = [
+            (label, [at for at, _ in run]) for label, run in groupby(enumerate(each.argmax(axis=1)), lambda x: x[1])
+        ]
+        heard = [(LETTERS.symbols[label], run[0] * unit) for label, run in runs if label != len(LETTERS)]
+        assert transcript.text == "".join(str(symbol) for symbol, _ in heard)
+        assert transcript.times == pytest.approx([time for _, time in heard])
+        longest = max(longest, len(heard))
+    assert longest > 3
+
+
+def test_a_list_without_end_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpurnn.generation.transcripts._AT_ONCE", 1000)
+    np.save(tmp_path / "some.npy", frames_of(20)[-1])
+    taken = 0
+
+    def endless() -> Iterator[tuple[int, str] | None]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield taken, "some.npy\n"
+
+    texts = open_list(endless(), "list", LeftOut(skip=False))
+    model = TranscriptModel(trained_on(backend.get("cpu")), Hearing(len(LETTERS), beam=2))
+    lines = FilePredictions(model, texts, tmp_path).lines()
+    first, second = next(lines), next(lines)
+    assert first == second and first.count("\n") == taken / 2 < 40
+
+
+def test_what_came_before_a_line_that_is_wrong_is_answered(tmp_path: Path) -> None:
+    np.save(tmp_path / "some.npy", frames_of(20)[-1])
+    lines = iter([(1, '{"frames": "some.npy"}\n'), (2, '{"frames": 3}\n')])
+    texts = open_list(lines, "list", LeftOut(skip=False))
+    model = TranscriptModel(trained_on(backend.get("cpu")), Hearing(len(LETTERS)))
+    predictions = FilePredictions(model, texts, tmp_path).lines()
+    assert next(predictions).startswith('{"frames": "some.npy", "text": ')
+    with pytest.raises(DataError, match="list, line 2: "):
+        next(predictions)
+
+
+def test_a_file_that_is_too_long_for_a_model_is_a_bad_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpurnn.training.labeller.LONGEST", 100)
+    for name, frames in (("long", 101), ("short", 100)):
+        np.save(tmp_path / f"{name}.npy", np.zeros((frames, WIDTH)))
+    left_out = LeftOut(skip=True)
+    texts = open_list(iter([(1, "long.npy\n"), (2, "short.npy\n")]), "list", left_out)
+    trained = trained_on(backend.get("cpu"), stack=("both_directions",), start="zero")
+    lines = list(FilePredictions(TranscriptModel(trained, Hearing(len(LETTERS))), texts, tmp_path).lines())
+    assert [line.split("\t")[0] for line in lines] == ["short.npy"]
+    told = f"{tmp_path}/long.npy: it has 101 frames, the model reads at most 100; cut it into parts"
+    assert left_out.first == f"list, line 1: {told}"
