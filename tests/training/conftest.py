@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,12 +37,3 @@ def default_signals() -> Iterator[None]:
     """Signals do here what they do in a shell's foreground job."""
     with default_signals_here():
         yield
-
-
-def log_without_clock(path: Path) -> list[dict]:
-    """The entries of a run's log but for what the clock decides."""
-    entries = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
-    for entry in entries:
-        assert entry.pop("seconds") >= 0
-        assert entry.pop("tokens_per_second") >= 0
-    return entries

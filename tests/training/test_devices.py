@@ -18,8 +18,8 @@ from gpurnn.exceptions import RunError
 from gpurnn.training.config import Limits
 from gpurnn.training.session import resumed_run
 
-from .conftest import log_without_clock
-from .test_resume import settings, tensors, train
+from .alike import log_without_clock, tensors
+from .test_resume import settings, train
 
 WINDOWS, STOP = 20, 10
 LOSS = {"float32": 1e-6, "float64": 1e-12}  # relative

@@ -20,8 +20,8 @@ from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.trainer import Trainer
 
-from .conftest import log_without_clock
-from .test_resume import assert_same_run, refuse_warnings, settings
+from .alike import assert_same_run, log_without_clock, refuse_warnings
+from .test_resume import settings
 
 NATS = HEADS["softmax"](ModelConfig(5), 3)
 REAL = HEADS["absolute"](ModelConfig(5, head="absolute"), 3)

@@ -29,7 +29,7 @@ from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.load import load_trained
 from gpurnn.training.session import resumed_run
 
-from .conftest import log_without_clock
+from .alike import log_without_clock
 
 EARLIER = Path(__file__).resolve().parent.parent / "goldens" / "earlier"
 ADDED_SETTINGS = {"restart": 0.0, "judged_lanes": "all"}

@@ -23,7 +23,8 @@ from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.trainer import Trainer
 
-from .test_resume import assert_same_run, refuse_warnings, settings
+from .alike import assert_same_run, refuse_warnings
+from .test_resume import settings
 from .test_saving import Disk, windows
 from .test_trainer import Poison
 

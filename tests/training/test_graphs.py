@@ -15,7 +15,8 @@ from gpurnn.network.cells import CELLS
 from gpurnn.training.config import Limits
 from gpurnn.training.session import resumed_run
 
-from .test_resume import assert_same_run, refuse_warnings, settings, train
+from .alike import assert_same_run, refuse_warnings
+from .test_resume import settings, train
 
 WINDOWS, STOP = 18, 8
 DTYPES = {"simple": "float32", "simple-relu": "float64", "lstm": "float32", "gru": "float64"}  # whole windows, steps

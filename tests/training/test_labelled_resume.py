@@ -7,25 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cudahost
 import numpy as np
 import pytest
 
-from gpurnn import backend
 from gpurnn.backend import Backend
 from gpurnn.backend.cpu import CpuBackend
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.stream.labelled import labelled_stream
 from gpurnn.network import Model
-from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.config import TrainConfig
 from gpurnn.training.feed import Feed
 from gpurnn.training.optimizer import Optimizer
-from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.step import TrainingStep
 from gpurnn.training.tasks.labelled import weights_of
 
-from .test_labelled_runs import learnable, log, settings
-from .test_resume import refuse_warnings, tensors
+from .alike import check_captured, check_resumes
+from .test_labelled_runs import learnable, settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from network.allocation import check_no_allocation
@@ -62,39 +59,18 @@ def way(name: str) -> tuple[str, str, TrainConfig]:
     return kind, of, replace(config, model=replace(config.model, **model))
 
 
-def same_run(one: Path, other: Path) -> None:
-    mine, theirs = tensors(one, WINDOWS), tensors(other, WINDOWS)
-    assert {name: array.tobytes() for name, array in mine.items()} == {
-        name: array.tobytes() for name, array in theirs.items()
-    }
-    assert log(one) == log(other)
-
-
 @pytest.mark.parametrize("name", WAYS)
 def test_a_run_in_parts_has_the_bits_of_a_whole_one(be: Backend, tmp_path: Path, name: str) -> None:
     kind, of, config = way(name)
     corpus = learnable(tmp_path / "a.h5", kind, of)
-    new_run(be, corpus, config, tmp_path / "whole", refuse_warnings).run(Limits(windows=WINDOWS))
-    new_run(be, corpus, config, tmp_path / "parts", refuse_warnings).run(Limits(windows=STOPS[0]))
-    first = tensors(tmp_path / "parts", STOPS[0])
-    for stop in (*STOPS[1:], WINDOWS):
-        resumed_run(be, tmp_path / "parts", refuse_warnings).run(Limits(windows=stop))
-    same_run(tmp_path / "whole", tmp_path / "parts")
-    assert not np.array_equal(first["output.V"], tensors(tmp_path / "parts", WINDOWS)["output.V"])
+    check_resumes(be, corpus, config, tmp_path, (*STOPS, WINDOWS))
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_captured_windows_have_the_bits_of_eager_ones(cuda: Backend, tmp_path: Path, name: str) -> None:
     kind, of, config = way(name)
     corpus = learnable(tmp_path / "a.h5", kind, of)
-    if cudahost.active():
-        cudahost.reset_counters()
-    new_run(cuda, corpus, config, tmp_path / "graph", refuse_warnings).run(Limits(windows=WINDOWS))
-    if cudahost.active():
-        assert cudahost.counters()["graph_launches"] >= WINDOWS - 5
-    eager = backend.get("cuda", graphs=False)
-    new_run(eager, corpus, config, tmp_path / "eager", refuse_warnings).run(Limits(windows=WINDOWS))
-    same_run(tmp_path / "graph", tmp_path / "eager")
+    check_captured(cuda, corpus, config, tmp_path, WINDOWS)
 
 
 @pytest.mark.parametrize(

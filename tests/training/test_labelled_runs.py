@@ -26,11 +26,11 @@ from gpurnn.training.load import load_trained
 from gpurnn.training.model_file import write_model
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
-from gpurnn.training.session import new_run, resumed_run
+from gpurnn.training.session import new_run
 from gpurnn.training.tasks.labelled import LabelLosses, weights_of
 from tests.corpora import Made, columns
 
-from .test_resume import refuse_warnings, tensors
+from .alike import check_resumes, log_without_clock, refuse_warnings
 
 KINDS = [("tags", "symbols"), ("tags", "reals"), ("labels", "symbols"), ("labels", "reals")]
 TAGS = ("O", "B-X", "I-X")
@@ -96,28 +96,13 @@ def settings(kind: str, of: str, layout: str = "whole", dtype: str = "float32", 
     return replace(config, **changes)
 
 
-def log(path: Path) -> list[dict[str, Any]]:
-    entries = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
-    for entry in entries:
-        assert entry.pop("seconds") >= 0 and entry.pop("steps_per_second") >= 0
-    return entries
-
-
 @pytest.mark.parametrize("layout", ["whole", "through"])
 @pytest.mark.parametrize(("kind", "of"), KINDS)
 def test_a_resumed_run_has_the_bits_of_one_that_was_not_stopped(
     be: Backend, tmp_path: Path, kind: str, of: str, layout: str
 ) -> None:
     corpus, config = learnable(tmp_path / "a.h5", kind, of), settings(kind, of, layout)
-    new_run(be, corpus, config, tmp_path / "whole", refuse_warnings).run(Limits(windows=80))
-    new_run(be, corpus, config, tmp_path / "parts", refuse_warnings).run(Limits(windows=33))
-    resumed_run(be, tmp_path / "parts", refuse_warnings).run(Limits(windows=80))
-    whole, parts = tensors(tmp_path / "whole", 80), tensors(tmp_path / "parts", 80)
-    assert {name: array.tobytes() for name, array in whole.items()} == {
-        name: array.tobytes() for name, array in parts.items()
-    }
-    lines = log(tmp_path / "whole")
-    assert lines == log(tmp_path / "parts")
+    lines = check_resumes(be, corpus, config, tmp_path, (33, 80))
     assert lines[-1]["loss"] < 0.9 * lines[0]["loss"], "it learnt something, so bits moved"
 
 
@@ -130,7 +115,7 @@ def test_a_validation_says_what_is_found_of_the_valid_split(
     corpus = learnable(tmp_path / "a.h5", kind, of)
     config = settings(kind, of, layout, "float64", validate_windows=1000)
     new_run(be, corpus, config, tmp_path / "run", refuse_warnings).run(Limits(windows=40))
-    line = log(tmp_path / "run")[-1]
+    line = log_without_clock(tmp_path / "run")[-1]
     trained = load_trained(tmp_path / "run", be, checkpoint="last")
     split = corpus.split("valid")
     begins = np.append(np.zeros(len(split.documents), np.uint64), np.uint64(len(split)))
@@ -307,7 +292,7 @@ def test_info_tells_how_sequences_are_read_and_what_was_found(be: Backend, tmp_p
     assert told["model"]["both_directions"] is True and "pool" not in told["model"]
     assert told["training"]["layout"] == "whole" and told["training"]["class_weights"] == ["balanced"]
     assert told["corpus"]["labelled"] == "tags"
-    lines = log(tmp_path / "run")
+    lines = log_without_clock(tmp_path / "run")
     best = max(line["valid_span_f1"] for line in lines)
     assert told["loss"]["best_span_f1"] == pytest.approx(best) and "best_valid" not in told["loss"]
     assert told["loss"]["valid_accuracy"] == lines[-1]["valid_accuracy"]

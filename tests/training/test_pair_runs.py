@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,11 @@ from gpurnn.training.load import load_trained
 from gpurnn.training.model_file import write_model
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
-from gpurnn.training.session import new_run, resumed_run
+from gpurnn.training.session import new_run
 from gpurnn.training.tasks.pairs import Pairs
 from tests.corpora import Made
 
-from .test_resume import refuse_warnings, tensors
+from .alike import check_resumes, log_without_clock, refuse_warnings
 
 LETTERS, SOUNDS = Vocabulary("chars", list("abc")), Vocabulary("chars", list("xyz"))
 VECTOR = 3
@@ -92,13 +91,6 @@ def settings(kind: str, dtype: str = "float32", **changes: Any) -> TrainConfig:
     return replace(config, **changes)
 
 
-def log(path: Path) -> list[dict[str, Any]]:
-    entries = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
-    for entry in entries:
-        assert entry.pop("seconds") >= 0 and entry.pop("steps_per_second") >= 0
-    return entries
-
-
 THROUGH: dict[str, Any] = {"layout": "through", "bptt": 4, "restart": 0.1}
 """Captions of up to three steps, cut where windows end."""
 
@@ -108,15 +100,7 @@ def test_a_resumed_run_has_the_bits_of_one_that_was_not_stopped(
     be: Backend, tmp_path: Path, kind: str, more: dict[str, Any]
 ) -> None:
     corpus, config = learnable(tmp_path / "a.h5", kind), settings(kind, **more)
-    new_run(be, corpus, config, tmp_path / "whole", refuse_warnings).run(Limits(windows=60))
-    new_run(be, corpus, config, tmp_path / "parts", refuse_warnings).run(Limits(windows=33))
-    resumed_run(be, tmp_path / "parts", refuse_warnings).run(Limits(windows=60))
-    whole, parts = tensors(tmp_path / "whole", 60), tensors(tmp_path / "parts", 60)
-    assert {name: array.tobytes() for name, array in whole.items()} == {
-        name: array.tobytes() for name, array in parts.items()
-    }
-    lines = log(tmp_path / "whole")
-    assert lines == log(tmp_path / "parts")
+    lines = check_resumes(be, corpus, config, tmp_path, (33, 60))
     assert lines[-1]["loss"] < 0.8 * lines[0]["loss"], "it learnt something, so bits moved"
     assert lines[-1]["valid_loss"] < lines[1]["valid_loss"] and 0 <= lines[-1]["valid_exact"] <= 1
 
@@ -128,7 +112,7 @@ def test_the_validation_counts_texts_that_come_out_right(be: Backend, tmp_path: 
     config = settings(kind, "float64", validate_windows=1000)
     trainer = new_run(be, corpus, config, tmp_path / "run", refuse_warnings)
     trainer.run(Limits(windows=60))
-    line = log(tmp_path / "run")[-1]
+    line = log_without_clock(tmp_path / "run")[-1]
     alone = trainer.learner.task
     alone.config = replace(config, lanes=1, bptt=7 if kind == "pairs" else 9, target_bptt=9 if kind == "pairs" else 0)
     alone._forward = None  # type: ignore[attr-defined]

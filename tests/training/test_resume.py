@@ -22,7 +22,7 @@ from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
 
-from .conftest import log_without_clock
+from .alike import assert_same_run, log_without_clock, refuse_warnings, tensors
 
 
 def settings(corpus: Corpus, cell: str = "lstm", **changes: object) -> TrainConfig:
@@ -42,25 +42,8 @@ def settings(corpus: Corpus, cell: str = "lstm", **changes: object) -> TrainConf
     return replace(config, **changes)  # type: ignore[arg-type]
 
 
-def refuse_warnings(text: str) -> None:
-    raise AssertionError(f"unexpected warning: {text}")
-
-
 def train(be: Backend, corpus: Corpus, config: TrainConfig, path: Path, windows: int) -> None:
     new_run(be, corpus, config, path, refuse_warnings).run(Limits(windows=windows))
-
-
-def tensors(path: Path, windows: int) -> dict[str, np.ndarray]:
-    return read_checkpoint(path / "checkpoints" / f"window-{windows:010d}.safetensors").tensors
-
-
-def assert_same_run(one: Path, other: Path, windows: int) -> None:
-    mine, theirs = tensors(one, windows), tensors(other, windows)
-    assert mine.keys() == theirs.keys()
-    for name, array in mine.items():
-        assert array.dtype == theirs[name].dtype, name
-        assert array.tobytes() == theirs[name].tobytes(), name
-    assert log_without_clock(one) == log_without_clock(other)
 
 
 @pytest.mark.parametrize("cell", list(CELLS))

@@ -17,9 +17,9 @@ from gpurnn.training.config import Limits
 from gpurnn.training.learner import Learner
 from gpurnn.training.session import new_run, resumed_run
 
-from .conftest import log_without_clock
+from .alike import assert_same_run, log_without_clock, refuse_warnings
 from .test_divergence import rollback_settings
-from .test_resume import assert_same_run, refuse_warnings, settings
+from .test_resume import settings
 
 
 class Disk:

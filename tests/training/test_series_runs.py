@@ -24,12 +24,12 @@ from gpurnn.training.load import load_trained
 from gpurnn.training.model_file import write_model
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
-from gpurnn.training.session import new_run, resumed_run
+from gpurnn.training.session import new_run
 from gpurnn.training.tasks.series import LOSSES
 from gpurnn.training.validation import ForwardPass
 from tests.corpora import HOUR, Made, columns
 
-from .test_resume import refuse_warnings, tensors
+from .alike import check_resumes, log_without_clock, refuse_warnings
 
 QUANTILES = (0.2, 0.5, 0.9)
 
@@ -93,27 +93,12 @@ def settings(loss: str = "absolute", dtype: str = "float32", **changes: Any) -> 
     return replace(config, **changes)
 
 
-def log(path: Path) -> list[dict[str, Any]]:
-    entries = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
-    for entry in entries:
-        assert entry.pop("seconds") >= 0 and entry.pop("targets_per_second") >= 0
-    return entries
-
-
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_resumed_run_has_the_bits_of_one_that_was_not_stopped(
     be: Backend, corpus: Corpus, tmp_path: Path, loss: str
 ) -> None:
     config = settings(loss)
-    new_run(be, corpus, config, tmp_path / "whole", refuse_warnings).run(Limits(windows=80))
-    new_run(be, corpus, config, tmp_path / "parts", refuse_warnings).run(Limits(windows=33))
-    resumed_run(be, tmp_path / "parts", refuse_warnings).run(Limits(windows=80))
-    whole, parts = tensors(tmp_path / "whole", 80), tensors(tmp_path / "parts", 80)
-    assert {name: array.tobytes() for name, array in whole.items()} == {
-        name: array.tobytes() for name, array in parts.items()
-    }
-    lines = log(tmp_path / "whole")
-    assert lines == log(tmp_path / "parts")
+    lines = check_resumes(be, corpus, config, tmp_path, (33, 80))
     assert lines[-1]["loss"] < 0.7 * lines[0]["loss"], "it learnt something, so bits moved"
 
 
@@ -124,7 +109,7 @@ def test_the_log_says_the_error_in_the_unit_of_the_column(
     """Against a pass over the valid split with the model that was saved."""
     config = settings(loss, "float64", validate_windows=1000)
     new_run(be, corpus, config, tmp_path / "run", refuse_warnings).run(Limits(windows=40))
-    line = log(tmp_path / "run")[-1]
+    line = log_without_clock(tmp_path / "run")[-1]
     trained = load_trained(tmp_path / "run", be, checkpoint="last")
     stream = StretchStream(corpus, "valid", trained.forecast, steps=32)
     forward, errors = ForwardPass(trained.model, stream.lanes, stream.steps), []
@@ -145,7 +130,7 @@ def test_two_columns_have_no_unit_in_common(be: Backend, corpus: Corpus, tmp_pat
     model = replace(settings().model, outputs=4)
     config = settings(model=model, target=("temp", "wind"), validate_every=7)
     new_run(be, corpus, config, tmp_path / "run", refuse_warnings).run(Limits(windows=7))
-    line = log(tmp_path / "run")[-1]
+    line = log_without_clock(tmp_path / "run")[-1]
     assert {"loss", "valid_loss"} < set(line) and not {"mae", "valid_mae"} & set(line)
 
 
@@ -227,7 +212,7 @@ def test_the_rate_falls_in_as_many_windows_as_suit_the_corpus(corpus: Corpus, tm
 
 def test_info_tells_of_the_forecast_and_its_losses(be: Backend, corpus: Corpus, tmp_path: Path) -> None:
     new_run(be, corpus, settings(), tmp_path / "run", refuse_warnings).run(Limits(windows=40))
-    found, lines = describe_run(tmp_path / "run", refuse_warnings), log(tmp_path / "run")
+    found, lines = describe_run(tmp_path / "run", refuse_warnings), log_without_clock(tmp_path / "run")
     forecast = {name: found["training"][name] for name in ("target", "ahead", "loss")}
     assert forecast == {"target": ["temp"], "ahead": ["3h", "6h"], "loss": "absolute"}
     assert found["loss"]["train"] == lines[-1]["loss"] and found["loss"]["valid"] == lines[-1]["valid_loss"]

@@ -24,7 +24,8 @@ from gpurnn.training.snapshot import Progress
 from gpurnn.training.trainer import Trainer
 from gpurnn.training.validation import ForwardPass
 
-from .test_resume import refuse_warnings, settings, tensors
+from .alike import refuse_warnings, tensors
+from .test_resume import settings
 
 pytestmark = pytest.mark.usefixtures("default_signals")
 

@@ -26,8 +26,8 @@ from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.snapshot import load_model
 from gpurnn.training.trainer import Trainer
 
-from .conftest import log_without_clock
-from .test_resume import refuse_warnings, settings
+from .alike import log_without_clock, refuse_warnings
+from .test_resume import settings
 
 LINE = ["window", "epoch", "nats_per_token", "bits_per_char", "learning_rate", "gradient_norm", "tokens_per_second"]
 

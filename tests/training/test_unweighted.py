@@ -19,8 +19,8 @@ from gpurnn.training.learner import Learner
 from gpurnn.training.session import new_run
 from gpurnn.training.validation import ForwardPass
 
-from .conftest import log_without_clock
-from .test_resume import refuse_warnings, settings
+from .alike import log_without_clock, refuse_warnings
+from .test_resume import settings
 
 LANES, STEPS, WINDOWS = 1, 8, 30
 

@@ -26,8 +26,8 @@ from gpurnn.training.session import new_run
 from gpurnn.training.trainer import Trainer
 from gpurnn.training.validation import ForwardPass, LaneLosses, lane_losses
 
-from .conftest import log_without_clock
-from .test_resume import refuse_warnings, settings
+from .alike import log_without_clock, refuse_warnings
+from .test_resume import settings
 
 
 def losses(nats: list[list[float]], weight: list[list[float]] | None = None, symbols: int = 20) -> LaneLosses:
