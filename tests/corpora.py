@@ -207,22 +207,22 @@ def captions() -> Made:
 
 
 def frames() -> Made:
-    """Strings of labels, one of them empty, of sequences of rows, which come from files with names."""
+    """Strings of labels, one with a label repeated, of sequences of rows, which come from files with names."""
     return Made(
         "frames",
         {
             "train": {
                 "reals": rows(9, 2),
                 "documents": starts(0, 4, 6),
-                "targets": _tokens(0, 2, 1),
-                "targets_offsets": np.array([0, 2, 2, 3], "<u8"),
+                "targets": _tokens(0, 2, 1, 1, 1),
+                "targets_offsets": np.array([0, 2, 3, 5], "<u8"),
                 "keys": _tokens(2, 0, 1),
             },
             "valid": {
                 "reals": rows(2, 2),
                 "documents": starts(0),
-                "targets": _tokens(),
-                "targets_offsets": np.array([0, 0], "<u8"),
+                "targets": _tokens(2),
+                "targets_offsets": np.array([0, 1], "<u8"),
                 "keys": _tokens(3),
             },
         },
@@ -232,7 +232,7 @@ def frames() -> Made:
             strings=Vocabulary("chars", ["s", "t", "u"]),
         ),
         TextPolicy(lower=True),
-        counts={"labels": [1, 1, 1]},
+        counts={"labels": [1, 3, 1]},
     )
 
 

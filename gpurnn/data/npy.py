@@ -35,7 +35,8 @@ def read_header(file: IO[bytes], path: Path) -> Header:
     except DataError:
         raise
     except Exception as error:  # a header that is none is Python text, which fails in many ways
-        raise DataError(f"{path}: no .npy file: {' '.join(str(error).split()):.80}; {_ADVICE}") from None
+        reason = " ".join(str(error).split()).partition(": <")[0]  # without the address of an object
+        raise DataError(f"{path}: no .npy file: {reason:.80}; {_ADVICE}") from None
     if header.dtype.hasobject:
         raise DataError(f"{path}: it holds Python objects, which are not read; save an array of numbers")
     if header.dtype.kind not in "fiu" or header.dtype.itemsize > 8:

@@ -107,16 +107,18 @@ VALUES = {
     "a source beyond the end": ("pairs", {"source_documents/train": at(1, 5)}, "documents of the source of split tra"),
     "an infinite vector": ("captions", {"vectors/train": at(5, np.inf)}, "an infinite number in or after row 0"),
     "a vector that is none": ("captions", {"vectors/train": at(7, np.nan)}, "a missing number in or after row 0"),
-    "strings that fall": ("frames", {"targets_offsets/train": at(1, 3)}, "strings of labels are not in order"),
-    "strings beyond the end": ("frames", {"targets_offsets/train": at(3, 4)}, "strings of labels are not in order"),
+    "strings that fall": ("frames", {"targets_offsets/train": at(1, 4)}, "strings of labels are not in order"),
+    "strings beyond the end": ("frames", {"targets_offsets/train": at(3, 6)}, "strings of labels are not in order"),
     "strings that end early": (
         "frames",
-        {"targets_offsets/train": at(3, 2)},
-        "strings of labels of split train end at 2",
+        {"targets_offsets/train": at(3, 4)},
+        "strings of labels of split train end at 4",
     ),
     "strings that begin late": ("frames", {"targets_offsets/train": at(0, 1)}, "do not begin with 0"),
     "a string far below 0": ("frames", {"targets_offsets/train": at(0, 2**63)}, "strings of labels are not in order"),
     "a label's name twice": ("frames", {"labels/bytes": at(0, ord("t"))}, "vocabulary: a symbol is there twice"),
+    "a label that is no character": ("frames", {"labels/offsets": at(1, 0)}, "vocabulary: entry 0, '', is not one of"),
+    "frames of no file": ("frames", {"keys/train": at(0, 4)}, "a key 4 at or after 0, the list of names ends at 3"),
 }
 """The kind of corpus, what is changed under digests that fit, and why it is refused."""
 

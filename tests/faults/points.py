@@ -49,6 +49,7 @@ def faults(tally: Tally) -> None:
         ("preparing:SERIES", 2),
         ("preparing:LABELLED", 2),
         ("preparing:PAIRED", 2),
+        ("preparing:FRAMED", 2),
         ("training:SHORT", 5),
     ):
         every = every if tally.scale >= 0.1 or every == 1 else 29
@@ -163,6 +164,11 @@ def fuzzing_labelled(tally: Tally) -> None:
 def fuzzing_pairs(tally: Tally) -> None:
     """Changed files of pairs, of both sides and of vectors, each read in several ways, some prepared."""
     _fuzz_files(tally, "files of pairs", "faults.fuzzpairs:fuzz_pairs")
+
+
+def fuzzing_frames(tally: Tally) -> None:
+    """Changed lists of files, and files of arrays, sound and pictures, each read in several ways, some prepared."""
+    _fuzz_files(tally, "files of frames", "faults.fuzzframes:fuzz_frames")
 
 
 def _fuzz_files(tally: Tally, what: str, function: str) -> None:
@@ -316,4 +322,7 @@ POINTS = {
         "fuzzed files of pairs: untyped, or read in two ways", fuzzing_pairs, {"fuzzed files of pairs": 100_000}
     ),
     "22": Point("kills of runs on pairs: other bits", pair_kills, {"random kills of runs on pairs": 300}),
+    "23": Point(
+        "fuzzed files of frames: untyped, or read in two ways", fuzzing_frames, {"fuzzed files of frames": 100_000}
+    ),
 }

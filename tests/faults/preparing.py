@@ -1,13 +1,17 @@
-"""`prepare` over a corpus of texts, series, labelled texts or pairs: the old file or the new one, nothing else."""
+"""`prepare` over a corpus of texts, series, labels, pairs or frames: the old file or the new one, nothing else."""
 
 import gzip
 from pathlib import Path
 
+import numpy as np
+
 from faults.cases import Context, Outcome, Scenario
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.frames.options import frame_options
 from gpurnn.data.labelled.options import labelled_options
 from gpurnn.data.pairs.options import pair_options
 from gpurnn.data.prepare import prepare
+from gpurnn.data.prepare_frames import prepare_frames
 from gpurnn.data.prepare_labelled import prepare_labelled
 from gpurnn.data.prepare_pairs import prepare_pairs
 from gpurnn.data.prepare_series import prepare_series
@@ -111,6 +115,29 @@ def _check_paired(folder: Path, outcome: Outcome) -> None:
     _expect_swept(folder)
 
 
+def _prepare_framed(folder: Path) -> None:
+    """Lists of two and of forty arrays of 500 frames."""
+    for number in range(40):
+        np.save(folder / f"{number}.npy", np.full((500, 8), number, "<f4"))
+    for name, count in (("old", 2), ("new", 40)):
+        (folder / f"{name}.tsv").write_text("".join(f"{number}.npy\ttext {number}\n" for number in range(count)))
+    prepare_frames([folder / "old.tsv"], folder / "corpus.h5", _FRAMED)
+
+
+def _work_framed(folder: Path, context: Context) -> None:
+    try:
+        prepare_frames([folder / "new.tsv"], folder / "corpus.h5", _FRAMED, force=True)
+    except OSError as error:
+        raise DataError(f"{error.filename}: {error.strerror}") from None
+    context.mark("new")
+
+
+def _check_framed(folder: Path, outcome: Outcome) -> None:
+    _expect(folder, outcome, 20_000, 1_000)
+    prepare_frames([folder / "new.tsv"], folder / "corpus.h5", _FRAMED, force=True)
+    _expect_swept(folder)
+
+
 def _check(folder: Path, outcome: Outcome) -> None:
     _expect(folder, outcome, len(NEW), len(OLD))
     prepare([folder / "new.txt.gz"], folder / "corpus.h5", force=True)
@@ -136,7 +163,9 @@ def _expect_swept(folder: Path) -> None:
 _SERIES = series_options(time="time", key="key", clock=True)
 _LABELLED = labelled_options("labels", target="first")
 _PAIRED = pair_options("pairs", target_tokens="words")
+_FRAMED = frame_options()
 OVER = Scenario(_prepare, _work, _check)
 SERIES = Scenario(_prepare_series, _work_series, _check_series)
 LABELLED = Scenario(_prepare_labelled, _work_labelled, _check_labelled)
 PAIRED = Scenario(_prepare_paired, _work_paired, _check_paired)
+FRAMED = Scenario(_prepare_framed, _work_framed, _check_framed)

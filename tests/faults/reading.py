@@ -1,16 +1,19 @@
 """Everything in a corpus that may be damaged, read as commands do it: what may come out are numbers or typed errors."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from gpurnn.data.corpus import Corpus, Split
 from gpurnn.data.corpus.describe import describe_corpus
+from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.stream.labelled import labelled_stream
 from gpurnn.data.stream.pairs import CaptionStream, PairStream, longest_of, pair_geometry
-from gpurnn.data.stream.sequences import pairs_of, sequences_of
+from gpurnn.data.stream.sequences import pairs_of, sequences_of, strings_of
+from gpurnn.data.stream.strings import StringStream
 from gpurnn.data.stream.windows import Window
 from gpurnn.exceptions import CorpusError, DataError
 
@@ -31,6 +34,8 @@ def read_all(path: Path) -> str:
                 _read_labelled(corpus)
             if corpus.kind in ("pairs", "captions"):
                 _read_pairs(corpus)
+            if corpus.kind == "frames":
+                _read_frames(corpus)
             corpus.verify()
     except (CorpusError, DataError) as error:
         text = str(error)
@@ -114,6 +119,34 @@ def _read_pairs(corpus: Corpus) -> None:
             found = [pair for window in stream.recycled() for pair in _in_window(window, captions)]
         if sorted(found) != sorted((first.tobytes(), second.tobytes()) for first, second in pairs):
             raise AssertionError("windows have other pairs than there are")
+
+
+def _read_frames(corpus: Corpus) -> None:
+    """Windows, and sequences one by one: they have the same frames and strings, whose texts come back."""
+    meaning = Transcription.of(corpus)
+    for name, steps in corpus.splits.items():
+        if not steps:
+            continue
+        single = list(strings_of(corpus.split(name), meaning.columns))
+        longest = max(len(frames) for frames, _ in single)
+        with StringStream(corpus, name, lanes=1, steps=longest, epochs=1, prefetch=False) as stream:
+            found = [each for window in stream.recycled() for each in _told_in(window)]
+        if sorted(found) != sorted((frames.tobytes(), labels.tobytes()) for frames, labels in single):
+            raise AssertionError("windows have other sequences than there are")
+        if meaning.form.kind == "arrays" and corpus.path.name == "made.h5":
+            for _, labels in single:
+                if not np.array_equal(meaning.labels_of(meaning.text_of(labels.tolist())), labels):
+                    raise AssertionError("a text is another one than that of its labels")
+
+
+def _told_in(window: Window) -> Iterator[tuple[bytes, bytes]]:
+    """Each sequence of a window of one lane: its frames, and its labels."""
+    weight, targets = window.weight[:, 0], window.targets[:, 0]
+    begins = [*np.flatnonzero(window.carry[:, 0] == 0).tolist(), len(weight)]
+    for first, end in pairwise(begins):
+        if weight[first]:
+            labels = targets[first:end][weight[first:end] > 0]
+            yield window.reals[first:end, 0].tobytes(), labels.astype(np.int32).tobytes()
 
 
 def _in_window(window: Window, captions: bool) -> Iterator[tuple[bytes, bytes]]:

@@ -48,6 +48,7 @@ def test_the_strikes_notice_a_lost_state(scratch: str) -> None:
         ("faults.preparing:SERIES", ["kill", "torn", "short", "ENOSPC"], 9),
         ("faults.preparing:LABELLED", ["kill", "torn", "short", "ENOSPC"], 31),
         ("faults.preparing:PAIRED", ["kill", "torn", "short", "ENOSPC"], 59),
+        ("faults.preparing:FRAMED", ["kill", "torn", "short", "ENOSPC"], 59),
     ],
 )
 def test_faults_at_calls(scenario: str, actions: list[str], every: int, scratch: str) -> None:
@@ -168,7 +169,7 @@ def test_figures_of_several_runs_add_up() -> None:
     assert both["runs"] == [1, 1]
     assert _short("11", both["counts"], both["fixed"], 1) == ["races: 99, expected 100"]
     assert _short("11", {"races": 1}, {}, 0.01) == []
-    assert list(POINTS) == [str(number) for number in range(1, 23)]
+    assert list(POINTS) == [str(number) for number in range(1, 24)]
 
 
 def test_the_soak_exits_with_1_where_something_falls_short(tmp_path: Path) -> None:

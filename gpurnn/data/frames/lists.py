@@ -44,7 +44,7 @@ def read_list(lines: Iterable[str], file: str, text: str | None) -> Iterator[Ent
     for entry in found:
         if not entry.path.strip():
             raise DataError(f"{entry.place}: the path is empty; give it one, or leave the line out")
-        if len(entry.path.splitlines()) > 1 or "\0" in entry.path:
+        if len(f"{entry.path}.".splitlines()) > 1 or "\0" in entry.path:
             raise DataError(f"{entry.place}: the path {entry.path!r:.60} has a line end or a zero byte; correct it")
         yield entry
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from gpurnn.data.corpus.sizes import MAX_WIDTH
 from gpurnn.data.frames.form import FrameForm
 from gpurnn.data.frames.limits import expect_numbers, wrong
-from gpurnn.exceptions import DataError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -32,8 +31,8 @@ def read_png(file: IO[bytes], path: Path, form: FrameForm) -> NDArray[np.float32
             raise wrong(path, f"it is {picture.height:,} points high, the others {form.width:,}; make all alike")
         try:
             return np.ascontiguousarray(_ink(picture).T)
-        except Exception as error:  # what is no picture fails in many ways
-            raise _damaged(path, error) from None
+        except Exception as error:
+            raise wrong(path, f"a damaged picture: {' '.join(str(error).split()):.80}; get it again") from None
 
 
 def _opened(file: IO[bytes], path: Path) -> Any:
@@ -45,8 +44,8 @@ def _opened(file: IO[bytes], path: Path) -> Any:
     _expect_size(file, path)
     try:
         return Image.open(file, formats=["PNG"])
-    except Exception as error:
-        raise _damaged(path, error) from None
+    except Exception:  # what is no picture fails in many ways
+        raise wrong(path, "no .png picture, or a damaged one; get it again") from None
 
 
 def _expect_size(file: IO[bytes], path: Path) -> None:
@@ -70,7 +69,3 @@ def _ink(picture: Any) -> NDArray[np.float32]:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
     return (255 - np.asarray(picture.convert("L"), np.float32)) / np.float32(255)
-
-
-def _damaged(path: Path, error: Exception) -> DataError:
-    return wrong(path, f"no .png picture, or a damaged one: {' '.join(str(error).split()):.80}; get it again")

@@ -125,7 +125,7 @@ def test_a_part_of_a_split_is_read_by_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "targets"),
-    [("tags of symbols", 4), ("labels of symbols", 2), ("pairs", 6), ("captions", 6), ("frames", 3)],
+    [("tags of symbols", 4), ("labels of symbols", 2), ("pairs", 6), ("captions", 6), ("frames", 5)],
 )
 def test_targets_are_counted_by_kind(kind: str, targets: int, tmp_path: Path) -> None:
     EVERY[kind]().write(tmp_path / "x.h5")
