@@ -77,7 +77,7 @@ def warn(text: str) -> None:
 
     Where the library names settings, in backquotes, it shows their options (see `gpurnn.exceptions`).
     """
-    _write_message(f"{_CLEAR_LINE if renews_lines() else ''}gpurnn: {_visible(_with_options(text))}\n", _PATIENCE)
+    _write_message(f"{_CLEAR_LINE if renews_lines() else ''}gpurnn: {_visible(with_options(text))}\n", _PATIENCE)
 
 
 def renews_lines() -> bool:
@@ -225,7 +225,7 @@ def _put(stream: TextIO, data: bytes, patience: float | None) -> None:
             select.select([], [number], [], patience)
 
 
-def _with_options(text: str) -> str:
+def with_options(text: str) -> str:
     """The text with --lr-floor where it has `lr_floor`, and --restart 0 where it has `restart=0`."""
 
     def option(found: re.Match[str]) -> str:

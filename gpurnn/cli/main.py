@@ -23,6 +23,7 @@ COMMANDS = {
     "info": "Show what a corpus, a run or a model is.",
     "train": "Train a network on a corpus, or go on with a run.",
     "evaluate": "Measure a run on a split of a corpus.",
+    "doctor": "Look at a run: its windows, errors, state, units, and what to do.",
     "sample": "Generate text with a trained run.",
     "predict": "Forecast with a trained run, row by row.",
     "explain": "Write a page that shows how truncated back-propagation through time learns.",

@@ -1,1 +1,1 @@
-"""What a run does to errors and gradients through time: measured, told, drawn."""
+"""Runs looked at: how far errors reach, what windows cut, what a state is worth; measured, told, drawn."""

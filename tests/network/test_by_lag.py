@@ -105,6 +105,28 @@ def test_against_the_equations(be: Backend, cell: str, target: int):
     assert (found.norms["layers.0.da"][:2, 0] > 0).all()
 
 
+def test_shares_of_what_several_windows_add_up_to(be: Backend):
+    problems = [
+        make_problem(
+            be, ModelConfig(5, "gru", 3, dropout=0.0, dtype="float64"), last_only(draw_window(5, STEPS, LANES, seed=s))
+        )
+        for s in (1, 2)
+    ]
+    whole: dict[str, np.ndarray] = {}
+    for p in problems:
+        p.ws.watch()
+        p.model.forward(p.ws, p.state)
+        p.model.backward(p.ws)
+        for name, gradient in p.model.params.gradient.items():
+            whole[name] = whole[name] + gradient if name in whole else gradient.copy()
+    total: dict[str, float] = dict.fromkeys(whole, 0.0)
+    for p in problems:
+        p.model.forward(p.ws, p.state)
+        for name, shares in by_lag(p.model, p.ws, whole).shares.items():
+            total[name] += shares.sum()
+    assert total == pytest.approx(dict.fromkeys(whole, 1.0), abs=1e-12)
+
+
 def test_a_window_without_gradient(be: Backend):
     p = make_problem(be, ModelConfig(5, "gru", 3, dropout=0.0), last_only(draw_window(5, STEPS, LANES)))
     be.from_host(np.zeros(1, p.ws.batch.scale.dtype), out=p.ws.batch.scale)

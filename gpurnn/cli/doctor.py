@@ -1,0 +1,124 @@
+"""`gpurnn doctor`: looks at a run and says what it finds."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+from click.exceptions import Exit
+
+from gpurnn import backend
+from gpurnn.cli import console
+from gpurnn.cli.cells import printable
+from gpurnn.cli.console import warn, with_options
+from gpurnn.cli.model_options import device_option, run_argument
+from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, PATH, Command
+from gpurnn.cli.progress import Bar
+from gpurnn.data.corpus import Corpus
+from gpurnn.diagnosis.doctor import PANELS, PARAMETERS, diagnose
+from gpurnn.diagnosis.findings import LEVELS
+from gpurnn.diagnosis.report import Report
+from gpurnn.files.durable import write_durably
+from gpurnn.files.output import find_output
+
+_CALLED = {"looked_at": "run", "run": "training"}
+"""What a line calls a panel whose name would say too little there."""
+
+
+@click.command(cls=Command)
+@run_argument
+@click.argument("corpus", required=False, type=PATH)
+@click.option(
+    "--json", "as_json", type=OUTPUT_FILE, metavar="FILE", help="Write all numbers there, as one JSON object."
+)
+@click.option("--seconds", type=click.FloatRange(0), default=25.0, help="How long all measures take together.")
+@click.option("--checkpoint", type=FILE_NAME, metavar="best|last|FILE", default="last", help="What is looked at.")
+@click.option(
+    "--parameters",
+    type=click.Choice(PARAMETERS),
+    help="last: those that updates see. average: those that are validated. Unless given, each where it is used.",
+)
+@click.option("--fail-on", type=click.Choice(LEVELS[2:]), help="Exit with 1 where something as bad as that is found.")
+@click.option("--against", type=PATH, metavar="RUN", help="Look at another run, too, with half of the time each.")
+@click.option("--seed", type=click.IntRange(0), default=1, help="Of the places that are looked at.")
+@device_option
+@click.option("--force", is_flag=True, help="Replace FILE where it exists.")
+def doctor(
+    run: Path,
+    corpus: Path | None,
+    as_json: Path | None,
+    seconds: float,
+    checkpoint: str,
+    parameters: str | None,
+    fail_on: str | None,
+    against: Path | None,
+    seed: int,
+    device: str,
+    force: bool,
+) -> None:
+    """Look at RUN and say what is found, and what to do.
+
+    How far errors reach back, what windows cut of the gradient, what the carried
+    state is worth, whether states recover, what units and gates do, what the text
+    costs where, how training goes. CORPUS: where it is now. Nothing is written
+    but FILE; a run may be in training meanwhile.
+
+    \b
+      gpurnn doctor runs/book
+      gpurnn doctor runs/book --json book.json --fail-on warning
+    """
+    if as_json is not None:
+        find_output(as_json, replace=force)
+    be = backend.get(device)
+    runs = [run] if against is None else [run, against]
+    reports = []
+    with nullcontext() if corpus is None else Corpus.open(corpus) as opened, Bar() as bar:
+        for each in runs:
+            reports.append(
+                diagnose(
+                    each,
+                    be,
+                    opened,
+                    checkpoint=checkpoint,
+                    parameters=parameters,
+                    seconds=seconds / len(runs),
+                    seed=seed,
+                    on_warning=warn,
+                    on_panel=lambda name: bar("doctor", PANELS.index(name), len(PANELS)),
+                ).said(with_options)
+            )
+    first, *others = reports
+    lines = [
+        f"{panel.level:<8}{_CALLED.get(name, name):<9} {printable(panel.sentence)}"
+        for name, panel in first.panels.items()
+    ]
+    for other in others:
+        lines.append(f"against {printable(other.run)}: {_differences(first, other)}")
+    console.show("\n".join(lines))
+    if as_json is not None:
+        found = first.to_json() | ({"against": others[0].to_json()} if others else {})
+        text = json.dumps(found, allow_nan=False)
+        write_durably(find_output(as_json, replace=force), [text.encode("ascii"), b"\n"])
+    if fail_on is not None and LEVELS.index(first.level) >= LEVELS.index(fail_on):
+        raise Exit(1)
+
+
+_COMPARED = (
+    ("cosine of a window's gradient", "window", "cosine"),
+    ("steps in which an error halves", "reach", "half"),
+    ("starts that never recovered", "recovery", "stuck"),
+    ("loss of a target", "text", "mean"),
+)
+"""What is told of two runs: what it is, of which panel, and its name among the numbers."""
+
+
+def _differences(first: Report, other: Report) -> str:
+    """The numbers of the first run, and those of the other in brackets."""
+    told = []
+    for called, panel, name in _COMPARED:
+        values = [report.panels[panel].numbers.get(name) for report in (first, other)]
+        if None not in values:
+            told.append(f"{called} {values[0]:.4g} ({values[1]:.4g})")
+    return ", ".join(told) or "nothing that both have was measured"

@@ -1,0 +1,208 @@
+"""All that is asked of a run, within a time: which measures it takes, in which order, and what is said where one fails.
+
+It reads and computes in memory; a run that is being trained meanwhile does not notice.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gpurnn import backend
+from gpurnn.backend import Backend
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.text.language import Language
+from gpurnn.diagnosis import findings
+from gpurnn.diagnosis.findings import Finding
+from gpurnn.diagnosis.history import next_updates
+from gpurnn.diagnosis.lanes import GoingOn, without_dropout
+from gpurnn.diagnosis.reach import Reach, reach
+from gpurnn.diagnosis.recovery import FromZero, from_zero
+from gpurnn.diagnosis.report import Panel, Report
+from gpurnn.diagnosis.subject import NotMeasured, Subject
+from gpurnn.diagnosis.text import text_cost
+from gpurnn.diagnosis.units import units
+from gpurnn.diagnosis.window import window_cut
+from gpurnn.diagnosis.worth import worth
+from gpurnn.exceptions import GpurnnError
+from gpurnn.network import Model
+from gpurnn.training.model_file import is_model_file
+from gpurnn.training.origin import load_checkpoint, refuse_other_model
+from gpurnn.training.session import corpus_of
+from gpurnn.training.snapshot import load_config, versions
+
+PANELS = ("looked_at", "reach", "window", "state", "recovery", "units", "text", "run")
+PARAMETERS = ("last", "average")
+_OF_UPDATES = ("reach", "window", "run")
+"""Panels that ask of the parameters that updates see, unless others are asked for."""
+_STEPS = 256
+_ENDS = {"recovery": 0.15, "state": 0.3, "units": 0.35, "text": 0.4, "run": 0.5, "reach": 0.6, "window": 1.0}
+"""In which order the panels are measured, and which part of the time is over when each takes no more samples.
+
+Reach goes over its samples again, which takes about twice as long as to take them.
+"""
+_logger = logging.getLogger("gpurnn")
+
+
+def diagnose(
+    source: Path,
+    be: Backend | None = None,
+    corpus: Corpus | None = None,
+    *,
+    checkpoint: str = "last",
+    parameters: str | None = None,
+    seconds: float = 25.0,
+    seed: int = 1,
+    on_warning: Callable[[str], None] = _logger.warning,
+    on_panel: Callable[[str], None] = lambda name: None,
+) -> Report:
+    """Look at a run, or at a checkpoint. Nothing is written, no lock is taken.
+
+    corpus: open; None: that of the run, where it is still there. checkpoint: "last", "best" or a file. parameters:
+    "last" or "average" for all panels; None: those that updates see for reach, window and run, those that are used for
+    the others. seconds: all measures together, which stop after the sample at which the time is over. on_warning:
+    called with one line on what is damaged; on_panel: with the name of each panel that is being measured.
+    Raises RunError, CheckpointError: a run or checkpoint that is missing or damaged; CheckpointError for a corpus that
+    is not of its kind.
+    """
+    loaded = load_checkpoint(source, checkpoint, on_warning)
+    own, missing = corpus, ""
+    if corpus is None:
+        try:
+            own = corpus_of(loaded.header, loaded.path)
+        except GpurnnError as error:
+            missing = str(error)
+    try:
+        if own is not None and not is_model_file(loaded):
+            refuse_other_model(loaded, load_config(loaded), own)
+        subject = Subject(source, be or backend.get("auto"), loaded, own, missing)
+        panels = _Measures(subject, parameters, seed).all(seconds, on_panel)
+        fingerprint = "" if own is None else own.fingerprint
+        device = subject.be.device
+        return Report(str(source), str(loaded.path), fingerprint, versions(subject.be), device, seed, panels)
+    finally:
+        if own is not None and corpus is None:
+            own.close()
+
+
+class _Found(NamedTuple):
+    finding: Finding
+    numbers: Mapping[str, Any]
+    samples: int
+
+
+class _Measures:
+    """Measures panel by panel; what one has found the next ones may use."""
+
+    def __init__(self, subject: Subject, parameters: str | None, seed: int) -> None:
+        self._subject, self._parameters, self._seed = subject, parameters, seed
+        self._zero: FromZero | None = None
+        self._reach: Reach | None = None
+        self._clipped: float | None = None
+
+    def all(self, seconds: float, on_panel: Callable[[str], None]) -> dict[str, Panel]:
+        """All panels, in at most about so many seconds."""
+        measures = {
+            "recovery": self._recovery,
+            "state": self._state,
+            "units": self._units,
+            "text": self._text,
+            "run": self._run,
+            "reach": self._error_reach,
+            "window": self._window,
+        }
+        began = time.monotonic()
+        found = {"looked_at": self._subject.described()}
+        for name, measure in measures.items():
+            on_panel(name)
+            over = time.monotonic() >= began + seconds and name != "run"
+            end = began + _ENDS[name] * seconds
+            found[name] = self._panel(name, _too_late if over else measure, end)
+        return {name: found[name] for name in PANELS}
+
+    def _panel(self, name: str, measure: Callable[[Model, GoingOn], _Found], end: float) -> Panel:
+        which = self._parameters or ("last" if name in _OF_UPDATES else "average")
+        which = which if self._subject.averaged else "last"
+        began = time.monotonic()
+        try:
+            with np.errstate(all="ignore"):
+                found = measure(self._subject.models[which], lambda: time.monotonic() < end)
+        except (NotMeasured, GpurnnError) as error:
+            found = _Found(Finding("none", str(error)), {}, 0)
+        seconds = round(time.monotonic() - began, 3)
+        return Panel(found.finding.level, found.finding.sentence, found.numbers, seconds, found.samples, which)
+
+    def _recovery(self, model: Model, going_on: GoingOn) -> _Found:
+        places = self._subject.places("valid")
+        self._zero = found = from_zero(model, places, seed=self._seed, going_on=going_on)
+        stuck = np.sort(found.starts[found.stuck])
+        example = self._subject.text_at(places, int(stuck[0])) if len(stuck) else ""
+        numbers = {"stuck": len(stuck), "starts": len(found.starts), "worst": found.worst, "places": stuck}
+        return _Found(findings.of_recovery(found, model.head.unit, example), numbers, len(found.starts))
+
+    def _state(self, model: Model, going_on: GoingOn) -> _Found:
+        places = self._subject.places("valid")
+        if self._zero is None:
+            raise NotMeasured("not measured: it needs starts from an empty state, see recovery")
+        found = worth(model, places, self._zero, going_on)
+        return _Found(findings.of_worth(found, model.head.unit), vars(found), found.starts)
+
+    def _units(self, model: Model, going_on: GoingOn) -> _Found:
+        found = units(model, self._subject.places("valid", series=True), seed=self._seed)
+        return _Found(findings.of_units(found), vars(found), found.values)
+
+    def _text(self, model: Model, going_on: GoingOn) -> _Found:
+        self._subject.places("valid")
+        corpus, language = self._subject.corpus, self._subject.meaning
+        assert corpus is not None
+        assert isinstance(language, Language)
+        found = text_cost(model, language, corpus.split("valid"), going_on)
+        numbers = vars(found) | {"mean": found.total / found.targets}
+        return _Found(findings.of_text(found, model.head.unit), numbers, found.targets)
+
+    def _run(self, model: Model, going_on: GoingOn) -> _Found:
+        subject, log, updates, why_not = self._subject, self._subject.log(), None, ""
+        if subject.corpus is not None and subject.own_corpus and going_on():
+            try:
+                updates = next_updates(
+                    subject.be, subject.corpus, subject.config, subject.checkpoint, going_on=going_on
+                )
+            except GpurnnError as error:
+                why_not = f"its next updates are not known: {error}"
+        if updates is not None:
+            self._clipped = float(updates.clipped.mean())
+        elif log is not None:
+            self._clipped = log.clipped
+        numbers: dict[str, Any] = {} if log is None else vars(log) | {"overfitting": log.overfitting}
+        numbers["updates"] = None if updates is None else vars(updates)
+        samples = 0 if updates is None else len(updates.ratio)
+        return _Found(findings.of_run(log, updates, why_not), numbers, samples)
+
+    def _error_reach(self, model: Model, going_on: GoingOn) -> _Found:
+        places = self._subject.places("train", series=True)
+        steps = min(_STEPS, places.count // 2)
+        self._reach = found = reach(without_dropout(model), places, steps=steps, seed=self._seed, going_on=going_on)
+        finding = findings.of_reach(found, self._clipped, self._subject.epochs)
+        return _Found(finding, vars(found) | {"half": findings.slowest(found)[1].half}, found.targets)
+
+    def _window(self, model: Model, going_on: GoingOn) -> _Found:
+        config, places = self._subject.config, self._subject.places("train", series=True)
+        found = window_cut(
+            without_dropout(model), places, steps=config.bptt, lanes=config.lanes, seed=self._seed, going_on=going_on
+        )
+        name = findings.recurrent_matrix(found)
+        kept = found.kept[name]
+        finding = findings.of_window(
+            found, None if self._reach is None else self._reach.shares.get(name), self._subject.epochs
+        )
+        own = {"parameter": name, "cosine": kept.cosine[found.own], "share": kept.share[found.own]}
+        return _Found(finding, vars(found) | own, found.samples)
+
+
+def _too_late(model: Model, going_on: GoingOn) -> _Found:
+    raise NotMeasured("not measured: the time was over; give more `seconds`")

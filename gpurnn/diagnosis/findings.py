@@ -1,0 +1,202 @@
+"""What measures mean: the level and the sentence of each, all in one place.
+
+Levels: "info", nothing to do; "note", something to know or to try; "warning", something is wrong; "none", not measured,
+and the sentence says why. A gradient that windows cut is never more than a note: what is missing of it need not be
+missing in quality. Sentences name settings as messages do, see `gpurnn.exceptions`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpurnn.diagnosis.history import History, Updates
+from gpurnn.diagnosis.reach import Fall, Reach
+from gpurnn.diagnosis.recovery import FromZero
+from gpurnn.diagnosis.text import TextCost
+from gpurnn.diagnosis.units import Units
+from gpurnn.diagnosis.window import ALL, WindowCut
+from gpurnn.diagnosis.worth import LITTLE, Worth
+
+LEVELS = ("none", "info", "note", "warning")
+"""Rising."""
+GOOD, FAIR = 0.98, 0.9
+"""Cosines of a gradient through windows with the whole one, from which on there is nothing to say, and little."""
+_DEAD, _EXTREME = 0.05, 0.5
+_HIGH, _LOW = 2e-2, 2e-5
+"""Between these ratios of an update to the parameters most trainings lie by far."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is said of a measure."""
+
+    level: str
+    sentence: str
+
+
+def of_recovery(found: FromZero, unit: str, example: str) -> Finding:
+    """example: the text with which one that is stuck begins."""
+    starts, stuck = len(found.starts), int(found.stuck.sum())
+    if not stuck:
+        most = 1 - 0.05 ** (1 / starts)
+        return Finding(
+            "info", f"all {starts} starts from an empty state recovered (so at most {most:.1%} do not, with 95 %)"
+        )
+    return Finding(
+        "warning",
+        f"{stuck} of {starts} starts from an empty state never recovered (up to {found.worst:.1f} {unit} a target), "
+        f"one at {example}; a sample begins so: train longer, with `restart` above 0, and look again",
+    )
+
+
+def of_worth(found: Worth, unit: str) -> Finding:
+    """unit: of the loss."""
+    if not found.starts or math.isnan(found.lost[0]):
+        return Finding("none", "not measured: no start recovered")
+    if not found.used:
+        return Finding(
+            "warning",
+            f"the carried state is worth nothing beyond the last 2 steps (at 2 back {found.lost[2]:.2g} {unit}): the "
+            "network does not use it; train longer, with a higher `lr`, or longer windows (`bptt`)",
+        )
+    first = f"a state of 1 step is worth {found.lost[1]:.2g} {unit} less than the whole one"
+    if found.beyond is None:
+        return Finding("info", f"{first}; what lies {found.positions[-1]} steps back still counts")
+    return Finding("info", f"{first}; what lies more than {found.beyond} steps back is worth less than {LITTLE} {unit}")
+
+
+def of_units(found: Units) -> Finding:
+    """Those that never move, those that stand at their ends, and gates."""
+    dead, units = sum(found.dead.values()), sum(found.units.values())
+    extreme = max(found.extreme.values())
+    sentence = f"{dead} of {units} hidden units hardly move, {extreme:.0%} of values are at +-1"
+    gates = [f"{name} {gate.open:.0%} open, {gate.closed:.0%} closed" for name, gate in found.gates.items()]
+    if gates:
+        sentence += f"; gates: {', '.join(gates[:4])}{' ...' if len(gates) > 4 else ''}"
+    if dead > _DEAD * units:
+        return Finding("note", f"{sentence}; a smaller `hidden` might do as well")
+    if extreme > _EXTREME:
+        return Finding("note", f"{sentence}; such units pass little error back: a lower `lr` or a gated `cell` helps")
+    return Finding("info", sentence)
+
+
+def of_text(found: TextCost, unit: str) -> Finding:
+    """The dearest classes."""
+    dearest = sorted(found.classes.items(), key=lambda item: -item[1].share)[:3]
+    told = ", ".join(f"{name} {cost.share:.0%} ({cost.each:.2f} each)" for name, cost in dearest)
+    mean = found.total / found.targets
+    return Finding("info", f"{mean:.3f} {unit} a target: {told}; the hardest 1 % of targets carry {found.hardest:.0%}")
+
+
+def slowest(found: Reach) -> tuple[str, Fall]:
+    """The hidden state whose errors fall least in a step, by its name."""
+    hidden = {name: fall for name, fall in found.falls.items() if name.endswith(".dh")}
+    return max(hidden.items(), key=lambda item: -1 if math.isnan(item[1].beta) else item[1].beta)
+
+
+def of_reach(found: Reach, clipped: float | None, epochs: float) -> Finding:
+    """clipped: the share of updates that were clipped, where that is known."""
+    name, slow = slowest(found)
+    if math.isnan(slow.beta):
+        return Finding("info", "the error of a target does not go back at all: every target sees its own step only")
+    if slow.beta >= 1:
+        acted = "" if clipped is None else f", which acted in {clipped:.0%} of updates"
+        return Finding(
+            "warning",
+            f"errors grow by {slow.beta:.3f} a step back: they explode; what keeps training alive is "
+            f"clipping{acted}; lower `lr` or `clip`, or begin with smaller weights",
+        )
+    lags = len(slow.median)
+    half, few = (_lag(k, lags) for k in (slow.one_percent, slow.one_percent_of_few))
+    where = f" in {name.removesuffix('.dh')}" if len({n.rsplit(".", 1)[0] for n in found.falls}) > 1 else ""
+    sentence = (
+        f"the error of a target halves every {slow.half:.1f} steps back{where}; 1 % is left after {half} for half "
+        f"of the targets, after {few} for all but a tenth"
+    )
+    aside = f" ({found.stuck} stuck lanes set aside)" if found.stuck else ""
+    return Finding("info", sentence + aside + _young(epochs))
+
+
+def _lag(lag: int | None, lags: int) -> str:
+    return f"more than {lags - 1}" if lag is None else str(lag)
+
+
+def _young(epochs: float) -> str:
+    return "; the network is young, look again after an epoch" if epochs < 1 else ""
+
+
+def recurrent_matrix(found: WindowCut) -> str:
+    """Of the matrices W the one of whose gradient windows keep least; all parameters where there is none."""
+    names = [name for name in found.kept if name.endswith(".W")]
+    return min(names, key=lambda name: found.kept[name].cosine[found.own], default=ALL)
+
+
+def of_window(found: WindowCut, shares: np.ndarray | None, epochs: float) -> Finding:
+    """shares: of the gradient of that matrix by lag, where they are known."""
+    name, own = recurrent_matrix(found), found.own
+    steps = found.widths[own]
+    kept = found.kept[name]
+    share, cosine = kept.share[own], kept.cosine[own]
+    sentence = f"windows of {steps} keep {share:.0%} of the gradient of {name} (cosine {cosine:.2f})"
+    if shares is not None and len(shares) > steps:
+        mean = float(np.arange(len(shares)) @ shares)
+        sentence += (
+            f", of which {min(1.0, shares[: steps + 1].sum()):.0%} comes from at most {steps} steps back: targets "
+            f"early in a window see little of it, the rest goes like {mean:.1f}/T"
+        )
+    if cosine >= GOOD:
+        return Finding("info", sentence + _young(epochs))
+    twice = kept.share[own + 1]
+    return Finding(
+        "note",
+        f"{sentence}; {2 * steps} would keep {twice:.0%} at twice the memory; whether that lowers the loss only "
+        f"training shows: `bptt={2 * steps}`{_young(epochs)}",
+    )
+
+
+def of_run(log: History | None, updates: Updates | None, why_not: str) -> Finding:
+    """why_not: why there are no updates, where there are none."""
+    if log is None:
+        return Finding("none", "not measured: the log has no line yet")
+    level, told = "info", []
+    loss = "" if log.loss is None else f"training loss {log.loss:.3f}"
+    valid = "" if log.last is None else f"validation {log.last:.3f}"
+    told.append(f"after {log.windows:,} windows " + ", ".join(each for each in (loss, valid) if each))
+    if log.overfitting:
+        level = "warning"
+        told.append(
+            f"validation was no better for {log.worse} validations while the training loss fell: it overfits; use the "
+            f"best checkpoint (window {log.best_window:,}), more `dropout`, or stop earlier (`patience`)"
+        )
+    if log.divergences or log.skipped:
+        level = "warning"
+        told.append(
+            f"the loss ran away {log.divergences} times, {log.skipped} windows were skipped: the rate is too high, "
+            "lower `lr` or `clip`"
+        )
+    told.append(_clip(log, updates))
+    if updates is not None:
+        ratio = float(np.median(updates.ratio))
+        told.append(f"an update moves the parameters by {ratio:.1g} of their size")
+        if ratio > _HIGH:
+            level = "warning" if level == "warning" else "note"
+            told[-1] += ", which is much: try a lower `lr`"
+        elif 0 < ratio < _LOW:
+            level = "warning" if level == "warning" else "note"
+            told[-1] += ", which is little: it hardly learns any more; a higher `lr`, or it is done"
+    elif why_not:
+        told.append(why_not)
+    return Finding(level, "; ".join(each for each in told if each))
+
+
+def _clip(log: History, updates: Updates | None) -> str:
+    if not log.clip or math.isnan(log.norm):
+        return ""
+    if log.clipped:
+        return f"`clip={log.clip:g}` acted in {log.clipped:.0%} of the logged windows (largest norm {log.norm:.2g})"
+    if updates is not None and updates.clipped.any():
+        return f"`clip={log.clip:g}` acted in {updates.clipped.mean():.0%} of the next updates"
+    return f"`clip={log.clip:g}` never acted (largest norm {log.norm:.2g})"

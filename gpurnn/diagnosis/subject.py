@@ -1,0 +1,135 @@
+"""What is looked at: a checkpoint with its models, and its corpus as far as that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gpurnn.backend import Backend
+from gpurnn.data.corpus import Corpus
+from gpurnn.data.series.columns import Columns
+from gpurnn.data.series.forecast import Forecast
+from gpurnn.data.stream.places import Places
+from gpurnn.data.text.language import Language
+from gpurnn.diagnosis.history import History, history
+from gpurnn.diagnosis.report import Panel
+from gpurnn.exceptions import GpurnnError, RunError
+from gpurnn.network import Model
+from gpurnn.runs.checkpoint import Checkpoint
+from gpurnn.runs.directory import RunDirectory
+from gpurnn.runs.log import read_log
+from gpurnn.training.config import TrainConfig
+from gpurnn.training.meaning import Meaning, kind_of, load_meaning
+from gpurnn.training.snapshot import load_config, load_model
+from gpurnn.training.tasks import TASKS
+
+
+class NotMeasured(Exception):
+    """A question that is not asked of what is looked at; its text says why."""
+
+
+class Subject:
+    """What is looked at.
+
+    source: the run, or the checkpoint. corpus: open, None where it is not there; missing: why. models: by the names of
+    their parameters, "last" and "average"; averaged: whether these differ. windows, epochs: how long it has learnt,
+    epochs 0 where they are not known.
+    """
+
+    def __init__(self, source: Path, be: Backend, checkpoint: Checkpoint, corpus: Corpus | None, missing: str) -> None:
+        self.source, self.be, self.checkpoint = source, be, checkpoint
+        self.corpus, self.missing = corpus, missing
+        self.config: TrainConfig = load_config(checkpoint)
+        self.meaning: Meaning = load_meaning(checkpoint)
+        average = load_model(be, checkpoint)
+        self.models = {"average": average, "last": average}
+        self.averaged = any(name.startswith("average.") for name in checkpoint.tensors)
+        if self.averaged:
+            last = Model(be, self.config.model)
+            last.params.load(be, checkpoint.tensors, str(checkpoint.path))
+            self.models["last"] = last
+        progress = checkpoint.header.get("progress")
+        windows = progress.get("windows") if isinstance(progress, dict) else 0
+        self.windows = windows if isinstance(windows, int) else 0
+        self.epochs = self.windows / self._windows_per_epoch()
+
+    def _windows_per_epoch(self) -> float:
+        if self.corpus is None or self.corpus.kind not in TASKS:
+            return float("inf")
+        try:
+            return max(1, TASKS[self.corpus.kind](self.corpus, self.config).windows_per_epoch)
+        except GpurnnError:
+            return float("inf")
+
+    @property
+    def own_corpus(self) -> bool:
+        """Whether the corpus is the one that it was trained on."""
+        trained_on = self.checkpoint.header.get("corpus")
+        fingerprint = trained_on.get("fingerprint") if isinstance(trained_on, dict) else None
+        return self.corpus is not None and self.corpus.fingerprint == fingerprint
+
+    def described(self) -> Panel:
+        """What was looked at, in words and numbers."""
+        config, model = self.config, self.config.model
+        kind = kind_of(self.meaning)
+        numbers = {
+            "windows": self.windows,
+            "epochs": self.epochs,
+            "kind": kind,
+            "cell": model.cell,
+            "hidden": model.hidden,
+            "layers": model.layers,
+            "parameters": self.models["last"].params.size,
+            "lanes": config.lanes,
+            "bptt": config.bptt,
+        }
+        sentence = (
+            f"{model.cell}, {model.layers} layer{'s' * (model.layers != 1)} of {model.hidden}, after {self.windows:,} "
+            f"windows of {config.bptt} steps of {config.lanes} lanes ({self.epochs:.3g} epochs) of {kind}, on "
+            f"{self.be.device}"
+        )
+        if self.missing:
+            return Panel("note", f"{sentence}; {self.missing}", numbers)
+        if self.corpus is not None and not self.own_corpus:
+            return Panel("note", f"{sentence}; {self.corpus.path} is not the corpus that it was trained on", numbers)
+        return Panel("info", sentence, numbers)
+
+    def places(self, split: str, *, series: bool = False) -> Places:
+        """A split that is read at any place. series: whether the question is one of series, too.
+
+        Raises NotMeasured where that cannot be done.
+        """
+        if self.corpus is None:
+            raise NotMeasured(f"not measured: {self.missing}")
+        if isinstance(self.meaning, Language):
+            return Places(self.corpus.split(split))
+        if isinstance(self.meaning, Columns) and series:
+            forecast = Forecast(self.meaning, self.config.target, self.config.ahead)
+            return Places(self.corpus.split(split), forecast, self.config.burn_in)
+        raise NotMeasured(f"not measured: it is not asked of {kind_of(self.meaning)}")
+
+    def text_at(self, places: Places, start: int) -> str:
+        """What stands at a place, for a person."""
+        assert isinstance(self.meaning, Language)
+        window = places.window(np.array([start]), min(16, places.count - start))
+        return ascii(self.meaning.vocabulary.decode(window.tokens[:, 0].tolist()))
+
+    def log(self) -> History | None:
+        """What the log says up to the checkpoint; None where there is none."""
+        if not self.source.is_dir():
+            return None
+        try:
+            lines = list(read_log(RunDirectory.open(self.source).log, lambda text: None))
+        except RunError:
+            return None
+        kind = kind_of(self.meaning)
+        task = TASKS["chars" if kind == "text" else kind]
+        return history((line for line in lines if _window_of(line) <= self.windows), self.config, task)
+
+
+def _window_of(line: Mapping[str, Any]) -> int:
+    """After which window a line of a log was written."""
+    return int(line["window"])

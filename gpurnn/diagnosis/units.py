@@ -1,0 +1,76 @@
+"""What units and gates do: which are always open or closed, which never move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpurnn.data.stream.places import Places
+from gpurnn.diagnosis.lanes import WARM_UP, Lanes, draw, lanes_for, warm_up
+from gpurnn.exceptions import DataError
+from gpurnn.network import Model, activations
+
+OPEN, CLOSED, ALWAYS, EXTREME, STILL = 0.9, 0.1, 0.95, 0.99, 0.02
+_STEPS, _LANES = 200, 64
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate whose values lie between 0 and 1. open, closed: which share of them is above `OPEN`, below `CLOSED`.
+
+    always_open: how many of its `units` are open in more than `ALWAYS` of all steps.
+    """
+
+    open: float
+    closed: float
+    always_open: int
+    units: int
+
+
+@dataclass(frozen=True)
+class Units:
+    """Over `values` steps of lanes. gates: by their names, such as "layers.0.f".
+
+    By the name of a hidden state, such as "layers.0.h": extreme, which share of its values is beyond +-`EXTREME`; dead,
+    how many of its units have a standard deviation below `STILL`; units, how many there are.
+    """
+
+    gates: dict[str, Gate]
+    extreme: dict[str, float]
+    dead: dict[str, int]
+    units: dict[str, int]
+    values: int
+
+
+def units(model: Model, places: Places, *, seed: int = 4) -> Units:
+    """Look at random places of a split, lanes that are stuck left out. Raises DataError where it is too short."""
+    warm = min(WARM_UP, places.count - _STEPS)
+    if warm < 1:
+        raise DataError(f"{places.path}: split {places.name} has {places.count:,} targets; this needs {_STEPS + 1:,}")
+    count = lanes_for(model, _STEPS, _LANES)
+    lanes = Lanes(model, places, count, max(_STEPS, warm), train=False)
+    found = warm_up(lanes, draw(np.random.default_rng(seed), places, count, warm + _STEPS), warm)
+    lanes.load(places.window(found.starts, _STEPS))
+    model.forward(lanes.ws, found.state)
+    sound = ~found.stuck
+    at = {name: model.be.to_host(array)[:, sound] for name, array in activations(lanes.ws).items()}
+    hidden = {name: array for name, array in at.items() if name.endswith(".h")}
+    between = {n: a for n, a in at.items() if _is_gate(n) and a.size and a.min() >= 0 and a.max() <= 1}
+    return Units(
+        {name: _gate(array) for name, array in between.items()},
+        {name: float((np.abs(array) > EXTREME).mean()) for name, array in hidden.items()},
+        {name: int((array.std(axis=(0, 1)) < STILL).sum()) for name, array in hidden.items()},
+        {name: array.shape[2] for name, array in hidden.items()},
+        _STEPS * int(sound.sum()),
+    )
+
+
+def _is_gate(name: str) -> bool:
+    return name.split(".")[-1] not in ("h", "c")
+
+
+def _gate(array: np.ndarray) -> Gate:
+    opened = array > OPEN
+    always = int((opened.mean(axis=(0, 1)) > ALWAYS).sum())
+    return Gate(float(opened.mean()), float((array < CLOSED).mean()), always, array.shape[2])

@@ -1,0 +1,161 @@
+"""`gpurnn doctor`: what it says and writes, of which runs, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from trained import make_corpus, make_run
+
+from gpurnn import backend
+from gpurnn.cli.main import main
+from gpurnn.diagnosis.doctor import PANELS
+from gpurnn.diagnosis.findings import LEVELS
+
+TEXT = "One fish, two fish, red fish, blue fish.\nThis one has a little star.\n" * 40
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a corpus and a run of a few windows."""
+    folder = tmp_path_factory.mktemp("doctor")
+    corpus = make_corpus(folder / "made.h5", [TEXT], split=(0.5, 0.5, 0))
+    make_run(backend.get("cpu"), corpus, folder / "run", cell="lstm")
+    return folder
+
+
+@pytest.fixture
+def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(made / "run", tmp_path / "run")
+    shutil.copy(made / "made.h5", tmp_path / "made.h5")
+    return tmp_path
+
+
+def doctor(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["doctor", *arguments])
+
+
+def files(folder: Path) -> dict[Path, tuple[bytes, int]]:
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_panel_is_told_alike_and_the_run_untouched(here: Path):
+    before = files(here / "run")
+    result = doctor("run", "--json", "found.json")
+    assert result.exit_code == 0, result.output
+    found = json.loads((here / "found.json").read_text())
+    assert files(here / "run") == before
+    assert found["format"] == 1 and list(found["panels"]) == list(PANELS)
+    lines = result.stdout.splitlines()
+    assert len(lines) == len(PANELS) <= 12
+    for line, (name, panel) in zip(lines, found["panels"].items(), strict=True):
+        assert set(panel) == {"level", "sentence", "numbers", "seconds", "samples", "parameters"}
+        assert panel["level"] in LEVELS[1:], name
+        assert line.startswith(panel["level"]) and line.endswith(panel["sentence"])
+        assert panel["sentence"] and panel["numbers"]
+    assert len((here / "found.json").read_bytes()) < 200_000
+    numbers = {name: panel["numbers"] for name, panel in found["panels"].items()}
+    assert numbers["looked_at"]["windows"] == 12 and numbers["looked_at"]["cell"] == "lstm"
+    assert numbers["window"]["widths"] == [2, 4, 8, 16, 32, 64]
+    assert len(numbers["reach"]["falls"]["layers.0.dc"]["median"]) == 256
+    assert sum(numbers["reach"]["shares"]["layers.0.W"]) == pytest.approx(1, abs=1e-6)
+    assert set(numbers["units"]["gates"]) == {f"layers.0.{gate}" for gate in "ifo"}
+    assert "look again after an epoch" in found["panels"]["window"]["sentence"]
+    doctor("run", "--json", "again.json")
+    again = json.loads((here / "again.json").read_text())
+    for each in (found, again):
+        for panel in each["panels"].values():
+            del panel["seconds"]
+    assert again == found
+
+
+def test_no_time_at_all(here: Path):
+    result = doctor("run", "--seconds", "0")
+    assert result.exit_code == 0
+    assert result.stdout.count("the time was over; give more --seconds") == 6
+    assert "after 10 windows training loss" in result.stdout  # the last line of the log
+
+
+def test_a_run_without_its_corpus(here: Path):
+    """What the checkpoint names is gone: what needs none is told, and why the others are not."""
+    corpus = make_corpus(here / "gone.h5", [TEXT], split=(0.5, 0.5, 0))
+    make_run(backend.get("cpu"), corpus, here / "alone")
+    corpus.unlink()
+    result = doctor("alone")
+    assert result.exit_code == 0
+    assert result.stdout.count("is no longer there; name where it is now") == 7
+    assert "after 10 windows training loss" in result.stdout
+    assert doctor("alone", "made.h5", "--seconds", "0").stdout.count("no longer there") == 0
+    named = doctor("alone", "none.h5")
+    assert named.exit_code == 1 and "none.h5" in named.stderr and len(named.stderr.splitlines()) == 1
+
+
+def test_a_corpus_of_another_vocabulary(here: Path):
+    make_corpus(here / "other.h5", ["something else entirely, xyz" * 30], split=(0.5, 0.5, 0))
+    result = doctor("run", "other.h5")
+    assert result.exit_code == 1
+    assert "its vocabulary" in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+def test_another_text_of_the_same_vocabulary(here: Path):
+    make_corpus(here / "short.h5", [TEXT[:400]], split=(0.5, 0.5, 0), vocab_from=here / "made.h5")
+    result = doctor("run", "short.h5")
+    assert result.exit_code == 0, result.output
+    assert "is not the corpus that it was trained on" in result.stdout
+    assert "targets; this needs" in result.stdout
+    assert result.stdout.splitlines()[4].startswith("none")
+
+
+def test_against_another_run_and_failing_on_notes(here: Path):
+    result = doctor("run", "--against", "run", "--parameters", "average", "--fail-on", "note", "--seconds", "2")
+    *_, last = result.stdout.splitlines()
+    assert last.startswith("against run: ") and "starts that never recovered 0 (0)" in last
+    notes = any(line.startswith(("note", "warning")) for line in result.stdout.splitlines())
+    assert result.exit_code == int(notes)
+    assert doctor("run", "--seconds", "0", "--fail-on", "warning").exit_code == 0
+
+
+def test_what_is_refused(here: Path):
+    (here / "there.json").write_text("mine")
+    for arguments, said in (
+        (["run", "--json", "there.json"], "it exists; give another name or --force"),
+        (["run", "--checkpoint", "there.json"], "there.json"),
+        (["nowhere"], "no run directory at nowhere"),
+        (["run", "--against", "nowhere"], "no run directory at nowhere"),
+    ):
+        result = doctor(*arguments)
+        assert result.exit_code == 1, arguments
+        assert said in result.stderr and len(result.stderr.splitlines()) == 1
+    assert (here / "there.json").read_text() == "mine"
+    assert doctor("run", "--seconds", "0", "--json", "there.json", "--force").exit_code == 0
+    assert json.loads((here / "there.json").read_text())["format"] == 1
+    assert doctor("run", "--seconds", "-1").exit_code == 2
+
+
+def test_a_run_that_has_no_checkpoint_yet(here: Path):
+    for path in (here / "run").rglob("*.safetensors"):
+        path.unlink()
+    result = doctor("run")
+    assert result.exit_code == 1 and "no checkpoint in run yet" in result.stderr
+
+
+def test_a_damaged_last_checkpoint_is_passed_over(here: Path):
+    last = sorted((here / "run" / "checkpoints").iterdir())[-1]
+    last.write_bytes(last.read_bytes()[:-100])
+    result = doctor("run", "--seconds", "0")
+    assert result.exit_code == 0
+    assert "using" in result.stderr
+
+
+def test_ctrl_c_leaves_no_half_written_file(here: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupt(*arguments: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gpurnn.diagnosis.doctor.from_zero", interrupt)
+    result = doctor("run", "--json", "found.json")
+    assert result.exit_code == 130
+    assert not (here / "found.json").exists() and not list(here.glob("*found*"))
