@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +12,7 @@ from gpurnn import backend
 from gpurnn.api.arguments import AnyPath, known_keywords, path_of
 from gpurnn.api.labels import labels_of
 from gpurnn.api.table import table_of_parts
+from gpurnn.api.transcribe import transcripts_of
 from gpurnn.api.translate import translations_of
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.labelling import Labelling
@@ -113,6 +114,39 @@ class TrainedModel:
         max_length: Symbols at which a text is cut, its end among them; unless given 10 more than twice its source.
         """
         return translations_of(self._trained, sources, beam, n_best, max_length)
+
+    @known_keywords
+    def transcribe(
+        self,
+        inputs: Iterable[Any],
+        beam: int | None = None,
+        n_best: int = 1,
+        *,
+        lm: AnyPath | None = None,
+        lm_weight: float | None = None,
+        words: AnyPath | Sequence[str] | None = None,
+        times: bool = False,
+    ) -> list[Any]:
+        """Of a model of frames the text that is heard in each input.
+
+        With several of each it is a list of them instead, the likeliest first, each with its score: [("47", -0.1),
+        ("41", -2.3)], log P(text | frames) and, weighted, what the language model says. With times, where the symbols
+        of a text begin comes behind it: ("47", [0.12, 0.31]), in seconds of sound, else in frames from 0.
+        Raises DataError for other models, and for what cannot be read, used as a language model, or heard; UsageError.
+
+        inputs: Paths of files as the model was trained on; or arrays (n, F), a row for each frame as such files have
+            them.
+        beam: How many texts of an input are followed at a time; with 1 always the likeliest label is taken. Unless
+            given 1, but 8 with a language model or words.
+        n_best: How many texts of each input; at most the beam.
+        lm: A run of a model of text, which says what texts are likely; it was trained on a text a line.
+        lm_weight: How much that counts beside the frames; 0.5 unless given.
+        words: Texts have no other words than these, a list, or those in this file, with white space between them.
+        times: Whether it is said where symbols begin.
+        """
+        return transcripts_of(
+            self._trained, inputs, beam=beam, n_best=n_best, lm=lm, lm_weight=lm_weight, words=words, times=times
+        )
 
     @known_keywords
     def generate(

@@ -48,17 +48,20 @@ class TranscriptModel:
 
     def read(self, path: Path) -> NDArray[np.float32]:
         """The frames of a file, (n, F). Raises DataError for one that the model cannot read."""
-        frames, most = read_frames(path, self.transcription.form), self._transcriber.longest
+        return self.fitting(read_frames(path, self.transcription.form), str(path))
+
+    def fitting(self, frames: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+        """The frames themselves. name: what messages call them. Raises DataError for more than the model reads."""
+        most = self._transcriber.longest
         if most is not None and len(frames) > most:
-            raise DataError(
-                f"{path}: it has {len(frames):,} frames, the model reads at most {most:,}; cut it into parts"
-            )
+            told = f"{len(frames):,} frames, the model reads at most {most:,}"
+            raise DataError(f"{name}: it has {told}; cut it into parts")
         return frames
 
     def transcripts(self, sequences: Iterable[NDArray[np.float32]]) -> Iterator[list[Transcript]]:
         """The texts of each sequence, the likeliest first, in their order.
 
-        sequences: (n, F), as `read` gives them. Raises GpurnnError for what is not finite.
+        sequences: (n, F), not scaled yet, as `read` gives them. Raises GpurnnError for what is not finite.
         """
         logs = self._transcriber.log_probabilities(map(self._scaled, sequences))
         for found, own in self._hearing.beside((each, each) for each in logs):
