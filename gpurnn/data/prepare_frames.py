@@ -73,7 +73,7 @@ def prepare_frames(
     with named_if_nameless(path), ExitStack() as held:
         with reported_as(DataError, f"cannot write {path}"):
             frames = held.enter_context(closing(FrameSpool(place.parent)))
-            strings = Strings(place.parent, given.tokens, given.policy)
+            strings = Strings(place.parent, given.tokens, given.policy, given.skip)
             held.enter_context(closing(strings.store))
         opener = Opener(given.policy, stdin, lambda count: None)
         job = _Job(options, given, frames, strings, opener, progress or (lambda phase, done, whole: None))

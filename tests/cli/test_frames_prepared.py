@@ -44,15 +44,7 @@ def test_frames_are_prepared_and_described(here: Path) -> None:
     assert (done.exit_code, done.output) == (0, REPORT)
     facts = json.loads(run("info", "made.h5", "--json", "--verify").stdout)
     assert (facts["kind"], facts["inputs"], facts["tokens"], facts["policy"]["lower"]) == ("frames", 6, "chars", True)
-    assert facts["form"] == {
-        "kind": "arrays",
-        "width": 2,
-        "rate": 0,
-        "window": 0.0,
-        "step": 0.0,
-        "splice": 1,
-        "skip": 2,
-    }
+    assert facts["form"] == {"kind": "arrays", "width": 2, "splice": 1, "skip": 2}
     assert facts["labels"] == [{"name": "e", "count": 1}, {"name": "n", "count": 1}, {"name": "o", "count": 2}]
     assert facts["splits"]["train"] == {"steps": 10, "documents": 2, "labels": 4}
     assert "columns" not in facts and "keys" not in facts

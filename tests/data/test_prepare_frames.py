@@ -177,6 +177,8 @@ def test_words_and_a_policy(tmp_path: Path) -> None:
 
 def test_frames_are_spliced_skipped_and_scaled_by_train(tmp_path: Path) -> None:
     report = made(tmp_path, jsonl(lines(tmp_path)), splice=1, skip=2, **ALL)
+    with pytest.raises(DataError, match="2 labels need 2 frames, it has 1; give a smaller `skip`, or leave it out"):
+        made(tmp_path, jsonl(lines(tmp_path, ["ab"])), skip=9, **ALL)
     held = Held(report)
     assert (report.form.inputs, held.columns.inputs, held.columns.names[-1]) == (9, 9, "9")
     for name, frames, _ in held.sequences["train"]:
@@ -257,7 +259,7 @@ WRONG = {
     ),
     "too long a text": (
         jsonl([("1.npy", "a"), ("0.npy", "abcabcabcd")]),
-        "list.jsonl, line 2: 10 labels need 10 frames, it has 9; leave it out, or keep more frames",
+        "list.jsonl, line 2: 10 labels need 10 frames, it has 9; leave it out",
     ),
     "a repeat too many": (
         jsonl([("0.npy", "aabcdefgh")]),

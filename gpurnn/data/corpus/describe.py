@@ -25,13 +25,15 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
     splits with steps, documents and the times of the first and the last row, begin and end (None without rows).
     Of other kinds: columns, or symbols; labels (of each its name and its count in the train split, of documents or
     steps), vectors and the symbols of the source, where there are any. Of frames instead of columns: inputs (numbers of
-    a frame), form (how a file becomes frames), tokens (what labels are) and policy; and the labels of each split.
+    a frame), form (how a file becomes frames, but for what is 0), tokens (what labels are) and policy; and the labels
+    of each split.
     """
     if corpus.manifest.version == 1:
         return _text(corpus)
     facts: dict[str, Any] = {"path": str(corpus.path), "kind": corpus.kind}
     if corpus.manifest.shape.labels == "strings":
-        facts |= {"inputs": corpus.columns.inputs, "form": dict(corpus.columns.form)}
+        form = {name: value for name, value in corpus.columns.form.items() if value}
+        facts |= {"inputs": corpus.columns.inputs, "form": form}
         facts |= {"tokens": corpus.strings.kind, "policy": corpus.policy.to_json()}
     elif corpus.manifest.columns is not None:
         facts |= _columns(corpus.columns)

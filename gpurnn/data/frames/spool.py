@@ -57,12 +57,13 @@ class FrameSpool:
 
 
 class Strings:
-    """Texts as provisional labels. folder: where these are."""
+    """Texts as provisional labels. folder: where these are. skip: of the frames; see `FrameForm`."""
 
-    def __init__(self, folder: Path, kind: Kind, policy: TextPolicy) -> None:
+    def __init__(self, folder: Path, kind: Kind, policy: TextPolicy, skip: int) -> None:
         self.tokens: Characters | Parted = Parted() if kind == "words" else Characters()
         self.store = Store(folder, tagged=False)
         self._policy = policy
+        self._remedy = "leave it out" if skip == 1 else "give a smaller `skip`, or leave it out"
 
     def add(self, text: str, frames: int, place: Place) -> None:
         """Adds the text of a sequence of so many frames. Raises DataError where it has none, or too long a one."""
@@ -77,6 +78,6 @@ class Strings:
             repeats = f", {'one' if repeated == 1 else f'{repeated:,}'} repeated," if repeated else ""
             raise DataError(
                 f"{place}: {counted(len(labels), 'label')}{repeats} need{'s' if len(labels) == 1 else ''} "
-                f"{counted(len(labels) + repeated, 'frame')}, it has {frames:,}; leave it out, or keep more frames"
+                f"{counted(len(labels) + repeated, 'frame')}, it has {frames:,}; {self._remedy}"
             )
         self.store.append(labels, starts)
