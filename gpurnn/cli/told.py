@@ -20,7 +20,8 @@ def told_of_symbols(encoder: Encoder, losses: Losses) -> Iterator[str]:
     """Of symbols and bytes that became others."""
     if encoder.lacking and encoder.stand_in:
         symbols = counted(encoder.lacking, "symbol")
-        yield f"{symbols} that the model has not met, such as {encoder.first:.60}, became {encoder.stand_in}"
+        read = f"were read as {encoder.stand_in}: its vocabulary has no unknown symbol"
+        yield f"{symbols} that the model has not met, such as {encoder.first:.60}, {read}"
     if losses.wrong_bytes:
         fate = f"became {losses.replacements:,} U+FFFD" if losses.replacements else "were dropped"
         yield f"{counted(losses.wrong_bytes, 'byte')} not in the encoding {fate}"

@@ -116,6 +116,8 @@ def _config(given: Settings, corpus: Corpus, begun: Checkpoint | None) -> TrainC
     given = _settled(given)
     kind = kind_of(corpus)
     defaults = kind.defaults(corpus, given)
+    if given.get("validate_every") == 0 or not corpus.targets("valid"):
+        defaults["patience"] = 0  # there is nothing to wait for
     lanes, bptt = kind.geometry(corpus, given, defaults)
     model = _begun_model(given, begun) if begun else ModelConfig(**_those_of(ModelConfig, defaults | given))
     given = defaults | given

@@ -93,7 +93,7 @@ def test_what_is_said_at_the_end(folder: Path) -> None:
     assert [len(line.split("\t")[1]) <= 1 for line in done.stdout.splitlines()] == [True] * 3
     assert "of 1 source without a symbol nothing was made; the first: standard input, line 2" in done.stderr
     assert "that came to no end; the first: standard input, line 1" in done.stderr
-    assert "3 symbols that the model has not met, such as 'x', became 'g'" in done.stderr
+    assert "3 symbols that the model has not met, such as 'x', were read as 'g': its vocab" in done.stderr
 
 
 def test_an_alignment_says_where_each_symbol_comes_from(folder: Path) -> None:

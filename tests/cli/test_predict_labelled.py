@@ -160,7 +160,8 @@ def test_what_a_person_is_told_at_the_end(folder: Path) -> None:
     assert done.stderr.splitlines() == [
         "gpurnn: left out 1 row; the first: standard input, line 3: expected an object in braces, found '[]'",
         "gpurnn: 1 text without a symbol got no label; the first: standard input, line 2",
-        "gpurnn: 2 symbols that the model has not met, such as 'Q', became ' '",
+        "gpurnn: 2 symbols that the model has not met, such as 'Q', were read as a space: its vocabulary has "
+        "no unknown symbol",
     ]
 
 

@@ -55,7 +55,8 @@ class Held:
             self.pairs = {name: [self._read(*pair) for pair in pairs_of(corpus.split(name))] for name in corpus.splits}
             self.counts = dict(zip(self.target.symbols, corpus.counts.tolist(), strict=True))
             if self.source is not None:
-                self.source_counts = dict(zip(self.source.symbols, corpus.source_counts.tolist(), strict=True))
+                counts = corpus._counts("source_vocabulary", "")
+                self.source_counts = dict(zip(self.source.symbols, counts.tolist(), strict=True))
 
     def _read(self, source: np.ndarray, target: np.ndarray) -> tuple[list, list]:
         first = source.tolist() if self.source is None else [self.source.symbols[i] for i in source.tolist()]

@@ -17,7 +17,6 @@ from labelled_corpora import BIO, SPELT, Sentence, model_of, tagged, write
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.labelling import Labelling
-from gpurnn.data.labelled.spans import spans_of
 from gpurnn.data.text.tokens import Vocabulary
 from gpurnn.evaluation.label_baselines import Baseline
 from gpurnn.evaluation.labels import LabelsEvaluation, evaluate_labels
@@ -26,6 +25,7 @@ from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.spans import spans_of
 from tests.training.test_labeller import alone
 
 

@@ -1,7 +1,9 @@
 """`prepare` over a corpus of texts, series, labels, pairs or frames: the old file or the new one, nothing else."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,126 +24,74 @@ from gpurnn.exceptions import DataError
 OLD, NEW = "old text. " * 40, "the new text is another one.\n" * 9000
 
 
-def _prepare(folder: Path) -> None:
-    for name, text in (("old", OLD), ("new", NEW)):
-        (folder / f"{name}.txt.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
-    prepare([folder / "old.txt.gz"], folder / "corpus.h5")
+def _scenario(
+    write: Callable[[Path, str], Path], make: Callable[..., Any], *options: Any, old: int, new: int
+) -> Scenario:
+    """write: the file that the old corpus is made of, or the new one. make: makes it, with options behind its place.
+
+    old, new: how many steps there are in each.
+    """
+
+    def begin(folder: Path) -> None:
+        write(folder, "new")
+        make([write(folder, "old")], folder / "corpus.h5", *options)
+
+    def replace(folder: Path) -> None:
+        make([next(folder.glob("new.*"))], folder / "corpus.h5", *options, force=True)
+
+    def work(folder: Path, context: Context) -> None:
+        rows.RUN_BYTES = 4096
+        try:
+            replace(folder)
+        except OSError as error:  # the command turns it into a line in the same way
+            raise DataError(f"{error.filename}: {error.strerror}") from None
+        context.mark("new")
+
+    def check(folder: Path, outcome: Outcome) -> None:
+        _expect(folder, outcome, new, old)
+        replace(folder)
+        _expect_swept(folder)
+
+    return Scenario(begin, work, check)
 
 
-def _work(folder: Path, context: Context) -> None:
-    try:
-        prepare([folder / "new.txt.gz"], folder / "corpus.h5", force=True)
-    except OSError as error:  # the command turns it into a line in the same way
-        raise DataError(f"{error.filename}: {error.strerror}") from None
-    context.mark("new")
+def _text(folder: Path, name: str) -> Path:
+    file = folder / f"{name}.txt.gz"
+    file.write_bytes(gzip.compress((OLD if name == "old" else NEW).encode(), mtime=0))
+    return file
 
 
-def _table(hours: int, turned: bool) -> str:
-    """A table of two series; turned: in an order that has to be sorted on the disk."""
-    days = [
-        f"2013-01-{1 + hour // 24:02}T{hour % 24:02}:00,{key},{hour * 0.5}" for key in "ba" for hour in range(hours)
-    ]
-    return "\n".join(["time,key,a", *(reversed(days) if turned else days), ""])
+def _table(folder: Path, name: str) -> Path:
+    """A table of two series; the new one in an order that has to be sorted on the disk."""
+    hours = range(30 if name == "old" else 600)
+    days = [f"2013-01-{1 + hour // 24:02}T{hour % 24:02}:00,{key},{hour * 0.5}" for key in "ba" for hour in hours]
+    file = folder / f"{name}.csv"
+    file.write_text("\n".join(["time,key,a", *(days if name == "old" else reversed(days)), ""]))
+    return file
 
 
-def _prepare_series(folder: Path) -> None:
-    for name, hours in (("old", 30), ("new", 600)):
-        (folder / f"{name}.csv").write_text(_table(hours, name == "new"))
-    prepare_series([folder / "old.csv"], folder / "corpus.h5", _SERIES)
+def _posts(folder: Path, name: str) -> Path:
+    """Texts, each with one of two labels and ten characters."""
+    file = folder / f"{name}.tsv"
+    file.write_text("".join(f"{'ab'[i % 2]}\ttext {i:05}\n" for i in range(40 if name == "old" else 20_000)))
+    return file
 
 
-def _work_series(folder: Path, context: Context) -> None:
-    rows.RUN_BYTES = 4096
-    try:
-        prepare_series([folder / "new.csv"], folder / "corpus.h5", _SERIES, force=True)
-    except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror}") from None
-    context.mark("new")
+def _pairs(folder: Path, name: str) -> Path:
+    """Pairs, each with ten characters and two words."""
+    file = folder / f"{name}.tsv"
+    file.write_text("".join(f"text {i:05}\ttarget {i % 7}\n" for i in range(40 if name == "old" else 6_000)))
+    return file
 
 
-def _check_series(folder: Path, outcome: Outcome) -> None:
-    _expect(folder, outcome, 1200, 60)
-    prepare_series([folder / "new.csv"], folder / "corpus.h5", _SERIES, force=True)
-    _expect_swept(folder)
-
-
-def _posts(folder: Path, name: str, count: int) -> None:
-    """So many texts, each with one of two labels and ten characters."""
-    (folder / f"{name}.tsv").write_text("".join(f"{'ab'[i % 2]}\ttext {i:05}\n" for i in range(count)))
-
-
-def _prepare_labelled(folder: Path) -> None:
-    _posts(folder, "old", 40)
-    _posts(folder, "new", 20_000)
-    prepare_labelled([folder / "old.tsv"], folder / "corpus.h5", _LABELLED)
-
-
-def _work_labelled(folder: Path, context: Context) -> None:
-    try:
-        prepare_labelled([folder / "new.tsv"], folder / "corpus.h5", _LABELLED, force=True)
-    except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror}") from None
-    context.mark("new")
-
-
-def _check_labelled(folder: Path, outcome: Outcome) -> None:
-    _expect(folder, outcome, 200_000, 400)
-    prepare_labelled([folder / "new.tsv"], folder / "corpus.h5", _LABELLED, force=True)
-    _expect_swept(folder)
-
-
-def _pairs(folder: Path, name: str, count: int) -> None:
-    """So many pairs, each with ten characters and two words."""
-    (folder / f"{name}.tsv").write_text("".join(f"text {i:05}\ttarget {i % 7}\n" for i in range(count)))
-
-
-def _prepare_paired(folder: Path) -> None:
-    _pairs(folder, "old", 40)
-    _pairs(folder, "new", 6_000)
-    prepare_pairs([folder / "old.tsv"], folder / "corpus.h5", _PAIRED)
-
-
-def _work_paired(folder: Path, context: Context) -> None:
-    try:
-        prepare_pairs([folder / "new.tsv"], folder / "corpus.h5", _PAIRED, force=True)
-    except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror}") from None
-    context.mark("new")
-
-
-def _check_paired(folder: Path, outcome: Outcome) -> None:
-    _expect(folder, outcome, 12_000, 80)
-    prepare_pairs([folder / "new.tsv"], folder / "corpus.h5", _PAIRED, force=True)
-    _expect_swept(folder)
-
-
-def _prepare_framed(folder: Path) -> None:
-    """Lists of two and of forty arrays of 500 frames."""
-    for number in range(40):
+def _frames(folder: Path, name: str) -> Path:
+    """Lists of arrays of 500 frames."""
+    numbers = range(2 if name == "old" else 40)
+    for number in numbers:
         np.save(folder / f"{number}.npy", np.full((500, 8), number, "<f4"))
-    for name, count in (("old", 2), ("new", 40)):
-        (folder / f"{name}.tsv").write_text("".join(f"{number}.npy\ttext {number}\n" for number in range(count)))
-    prepare_frames([folder / "old.tsv"], folder / "corpus.h5", _FRAMED)
-
-
-def _work_framed(folder: Path, context: Context) -> None:
-    try:
-        prepare_frames([folder / "new.tsv"], folder / "corpus.h5", _FRAMED, force=True)
-    except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror}") from None
-    context.mark("new")
-
-
-def _check_framed(folder: Path, outcome: Outcome) -> None:
-    _expect(folder, outcome, 20_000, 1_000)
-    prepare_frames([folder / "new.tsv"], folder / "corpus.h5", _FRAMED, force=True)
-    _expect_swept(folder)
-
-
-def _check(folder: Path, outcome: Outcome) -> None:
-    _expect(folder, outcome, len(NEW), len(OLD))
-    prepare([folder / "new.txt.gz"], folder / "corpus.h5", force=True)
-    _expect_swept(folder)
+    file = folder / f"{name}.tsv"
+    file.write_text("".join(f"{number}.npy\ttext {number}\n" for number in numbers))
+    return file
 
 
 def _expect(folder: Path, outcome: Outcome, new: int, old: int) -> None:
@@ -160,12 +110,8 @@ def _expect_swept(folder: Path) -> None:
     assert not left, f"left by one that was killed, and not swept: {left}"
 
 
-_SERIES = series_options(time="time", key="key", clock=True)
-_LABELLED = labelled_options("labels", target="first")
-_PAIRED = pair_options("pairs", target_tokens="words")
-_FRAMED = frame_options()
-OVER = Scenario(_prepare, _work, _check)
-SERIES = Scenario(_prepare_series, _work_series, _check_series)
-LABELLED = Scenario(_prepare_labelled, _work_labelled, _check_labelled)
-PAIRED = Scenario(_prepare_paired, _work_paired, _check_paired)
-FRAMED = Scenario(_prepare_framed, _work_framed, _check_framed)
+OVER = _scenario(_text, prepare, old=len(OLD), new=len(NEW))
+SERIES = _scenario(_table, prepare_series, series_options(time="time", key="key", clock=True), old=2 * 30, new=2 * 600)
+LABELLED = _scenario(_posts, prepare_labelled, labelled_options("labels", target="first"), old=400, new=200_000)
+PAIRED = _scenario(_pairs, prepare_pairs, pair_options("pairs", target_tokens="words"), old=80, new=12_000)
+FRAMED = _scenario(_frames, prepare_frames, frame_options(), old=1_000, new=20_000)

@@ -187,6 +187,15 @@ def test_the_corpus_says_what_is_not_given(tmp_path: Path) -> None:
     assert (config.lanes, config.bptt) == (1, 8)
 
 
+def test_without_validations_there_is_no_patience_that_nobody_asked_for(tmp_path: Path) -> None:
+    """So nobody is warned of it; of one that was given somebody is."""
+    corpus = learnable(tmp_path / "a.h5", "pairs")
+    assert begin(corpus, tmp_path / "r").patience == 10
+    assert begin(corpus, tmp_path / "s", validate_every=0).patience == 0
+    with pytest.raises(AssertionError, match="`patience=3` never ends training"):
+        begin(corpus, tmp_path / "t", validate_every=0, patience=3)
+
+
 @pytest.mark.parametrize(
     ("kind", "given", "told"),
     [

@@ -93,11 +93,6 @@ class Corpus:
         return self._counts("vocabulary", "vocabulary")
 
     @property
-    def source_counts(self) -> NDArray[np.uint64]:
-        """The same of the symbols of the other side of pairs."""
-        return self._counts("source_vocabulary", "other side")
-
-    @property
     def label_counts(self) -> NDArray[np.uint64]:
         """The same of the labels."""
         return self._counts("labels", "labels")

@@ -22,7 +22,7 @@ class Encoder:
     A symbol that the vocabulary lacks is read as its unknown one. Where it has none, one that says little stands in: a
     space among characters, otherwise the last one, which is the rarest of words.
     spelt: whether a space parts the words of sentences where symbols are characters.
-    kind: what a symbol is. stand_in: what that one is, as a text; "" where there is an unknown one. lacking: how many
+    kind: what a symbol is. stand_in: what that one is, in words; "" where there is an unknown one. lacking: how many
     symbols the vocabulary lacked so far. first: the first of them, as a text.
     """
 
@@ -32,7 +32,10 @@ class Encoder:
         space = vocabulary.id_of(_SPACES[self.kind]) if self.kind in _SPACES else None
         last = len(vocabulary) - 1 if space is None else space
         self._unknown = last if vocabulary.unknown is None else vocabulary.unknown
-        self.stand_in = repr(vocabulary.symbols[last]) if vocabulary.unknown is None else ""
+        self.stand_in = ""
+        if vocabulary.unknown is None:
+            self.stand_in = repr(vocabulary.symbols[last]) if space is None else "a space"
+            self.stand_in += ", the rarest word" if self.kind == "words" else ""
         symbols = enumerate(vocabulary.symbols)
         known: list[tuple[int, Any]] = [(number, each) for number, each in symbols if number != vocabulary.unknown]
         if self.kind == "words":

@@ -61,7 +61,10 @@ class Labelling:
     @property
     def inputs(self) -> int:
         """How many symbols a step tells apart, or how many numbers it has."""
-        return self.columns.inputs if self.vocabulary is None else len(self.vocabulary)  # type: ignore[union-attr]
+        if self.vocabulary is not None:
+            return len(self.vocabulary)
+        assert self.columns is not None
+        return self.columns.inputs
 
     def differs(self, other: Labelling) -> str:
         """What is not the same in both, in words: "labels", "vocabulary", "columns"; "" where they mean the same."""

@@ -100,18 +100,6 @@ class SpanFinder:
         return Found(kinds[1:][begins[good]], begins[good], ends[good])
 
 
-def spans_of(tags: Sequence[str], scheme: str) -> list[Span]:
-    """The spans of one sentence. scheme: of its tags."""
-    labels = tuple(dict.fromkeys(tags))
-    numbers = {label: number for number, label in enumerate(labels)}
-    finder = SpanFinder(labels, scheme)
-    found = finder.find([np.array([numbers[tag] for tag in tags], np.int64)])
-    return [
-        Span(finder.types[kind], start, end)
-        for kind, start, end in zip(*(each.tolist() for each in found), strict=True)
-    ]
-
-
 def _table(grammar: _Grammar) -> NDArray[np.uint8]:
     """What a word begins, goes on with or ends: by its mark and the one before, and by whether types are the same."""
     table = np.zeros((len(_MARKS), len(_MARKS), 2), np.uint8)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gpurnn.data.labelled.spans import SpanFinder, spans_of
+from gpurnn.data.labelled.spans import SpanFinder
+from tests.spans import spans_of
 
 VALUES = json.loads((Path(__file__).resolve().parents[2] / "goldens" / "seqeval.json").read_text())
 
