@@ -20,6 +20,7 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.diagnosis.doctor import PANELS, PARAMETERS, diagnose
 from gpurnn.diagnosis.findings import LEVELS
 from gpurnn.diagnosis.report import Report
+from gpurnn.diagnosis.reportpage import page_of
 from gpurnn.files.durable import write_durably
 from gpurnn.files.output import find_output
 
@@ -30,6 +31,9 @@ _CALLED = {"looked_at": "run", "run": "training"}
 @click.command(cls=Command)
 @run_argument
 @click.argument("corpus", required=False, type=PATH)
+@click.option(
+    "-o", "--output", type=OUTPUT_FILE, metavar="FILE", help="Write a page with pictures there, for any browser."
+)
 @click.option(
     "--json", "as_json", type=OUTPUT_FILE, metavar="FILE", help="Write all numbers there, as one JSON object."
 )
@@ -44,10 +48,11 @@ _CALLED = {"looked_at": "run", "run": "training"}
 @click.option("--against", type=PATH, metavar="RUN", help="Look at another run, too, with half of the time each.")
 @click.option("--seed", type=click.IntRange(0), default=1, help="Of the places that are looked at.")
 @device_option
-@click.option("--force", is_flag=True, help="Replace FILE where it exists.")
+@click.option("--force", is_flag=True, help="Replace a FILE that exists.")
 def doctor(
     run: Path,
     corpus: Path | None,
+    output: Path | None,
     as_json: Path | None,
     seconds: float,
     checkpoint: str,
@@ -63,14 +68,16 @@ def doctor(
     How far errors reach back, what windows cut of the gradient, what the carried
     state is worth, whether states recover, what units and gates do, what the text
     costs where, how training goes. CORPUS: where it is now. Nothing is written
-    but FILE; a run may be in training meanwhile.
+    but those FILEs; a run may be in training meanwhile.
 
     \b
       gpurnn doctor runs/book
+      gpurnn doctor runs/book -o book.html
       gpurnn doctor runs/book --json book.json --fail-on warning
     """
-    if as_json is not None:
-        find_output(as_json, replace=force)
+    for path in (output, as_json):
+        if path is not None:
+            find_output(path, replace=force)
     be = backend.get(device)
     runs = [run] if against is None else [run, against]
     reports = []
@@ -100,7 +107,9 @@ def doctor(
     if as_json is not None:
         found = first.to_json() | ({"against": others[0].to_json()} if others else {})
         text = json.dumps(found, allow_nan=False)
-        write_durably(find_output(as_json, replace=force), [text.encode("ascii"), b"\n"])
+        write_durably(as_json, [text.encode("ascii"), b"\n"], replace=force)
+    if output is not None:
+        write_durably(output, [page_of(first)], replace=force)
     if fail_on is not None and LEVELS.index(first.level) >= LEVELS.index(fail_on):
         raise Exit(1)
 

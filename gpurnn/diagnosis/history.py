@@ -18,6 +18,17 @@ from gpurnn.training.control import Control
 from gpurnn.training.learner import Learner
 from gpurnn.training.tasks import Task
 
+_MOST = 256
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Losses by window, thinned to at most `_MOST` lines; None where a line has none."""
+
+    windows: tuple[int, ...]
+    loss: tuple[float | None, ...]
+    valid: tuple[float | None, ...]
+
 
 @dataclass(frozen=True)
 class History:
@@ -27,8 +38,8 @@ class History:
     and after which window; last: the last one; worse: how many in a row, up to the last, were no better, and
     loss_at_best: the training loss then. Where there was none they are None, and 0. skipped: windows whose gradient
     was not finite. divergences: how often the loss ran away. norm, clipped: the largest norm of a gradient that a line
-    has, and in which share of the lines it was above `clip`, nan without lines. Of text a validation is judged by the
-    median over its lanes, which those that are stuck do not move.
+    has, and in which share of the lines it was above `clip`, nan without lines. curve: of the losses. Of text
+    a validation is judged by the median over its lanes, which those that are stuck do not move.
     """
 
     windows: int
@@ -44,6 +55,7 @@ class History:
     norm: float
     clipped: float
     clip: float
+    curve: Curve
 
     @property
     def overfitting(self) -> bool:
@@ -62,6 +74,7 @@ def history(lines: Iterable[Mapping[str, Any]], config: TrainConfig, task: type[
     at_best: float | None = None
     lowest: float | None = None
     norms: list[float] = []
+    points: list[tuple[int, float | None, float | None]] = []
     for line in lines:
         windows, epochs = int(line["window"]), _number(line.get("epoch")) or 0.0
         loss = _number(line.get(task.loss_key))
@@ -72,6 +85,7 @@ def history(lines: Iterable[Mapping[str, Any]], config: TrainConfig, task: type[
         valid = _number(line.get(task.valid_key))
         judged = _number(line.get("median_nats_per_token", valid))
         last = last if valid is None else valid
+        points.append((windows, loss, valid))
         if judged is not None:
             worse += 1
             if lowest is None or judged < lowest:
@@ -81,9 +95,14 @@ def history(lines: Iterable[Mapping[str, Any]], config: TrainConfig, task: type[
     clip = config.optimizer.clip
     clipped = float(np.mean(np.array(norms) > clip)) if norms and clip else 0.0 if norms else float("nan")
     norm = max(norms, default=float("nan"))
-    return History(
-        windows, epochs, loss, best, best_window, last, worse, at_best, skipped, divergences, norm, clipped, clip
-    )
+    told = (windows, epochs, loss, best, best_window, last, worse, at_best, skipped, divergences, norm, clipped, clip)
+    return History(*told, Curve(*zip(*_thinned(points), strict=True)))
+
+
+def _thinned(points: list[tuple[int, float | None, float | None]]) -> list[tuple[int, float | None, float | None]]:
+    """At most about `_MOST` of the lines: those with a validation first, since there are fewer."""
+    every = -(-len(points) // _MOST)
+    return [point for number, point in enumerate(points) if number % every == 0 or (every < 8 and point[2] is not None)]
 
 
 def _number(value: Any) -> float | None:

@@ -134,6 +134,9 @@ def test_what_is_refused(here: Path):
     assert doctor("run", "--seconds", "0", "--json", "there.json", "--force").exit_code == 0
     assert json.loads((here / "there.json").read_text())["format"] == 1
     assert doctor("run", "--seconds", "-1").exit_code == 2
+    assert doctor("run", "--seconds", "0", "-o", "there.json").exit_code == 1
+    assert doctor("run", "--seconds", "0", "-o", "page.html").exit_code == 0
+    assert (here / "page.html").read_bytes().startswith(b"<!doctype html>")
 
 
 def test_a_run_that_has_no_checkpoint_yet(here: Path):
