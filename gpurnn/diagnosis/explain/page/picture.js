@@ -6,21 +6,16 @@ function svg(tag, settings, text) {
   return made;
 }
 
-// Where the columns stand, by their cells in the first row of the table.
-function places(row, origin) {
-  return [...row.children].slice(1).map((cell) => { const box = cell.getBoundingClientRect(); return [box.left - origin + box.width / 2, box.left - origin, box.right - origin]; });
+// Where the columns stand: the middle, the left and the right end of each.
+function placesOf(widths) {
+  let left = 0;
+  return widths.map((width) => [left + width / 2, left, (left += width)]);
 }
 
 function picture() {
-  const cell = make("td", { colspan: columnCount(), id: "picture" });
-  return make("tr", {}, label("the network, unfolded"), cell);
-}
-
-// Drawn when the table stands, so that it meets the columns.
-function drawPicture() {
-  const cell = document.getElementById("picture"), row = document.querySelector("#unfolded tr");
-  const origin = cell.getBoundingClientRect().left, at = places(row, origin), width = at.at(-1)[2];
-  const drawing = svg("svg", { width, height: 172, role: "img", "aria-label": "Each step reads x, and h of the step before, and gives h and o. The state crosses the seam, the error does not." });
+  const at = placesOf(columns(() => WIDTH.step, () => WIDTH.seam, () => WIDTH.after)), width = at.at(-1)[2];
+  const told = "Each step reads x, and h of the step before, and gives h and o. The state crosses the seam, the error does not.";
+  const drawing = svg("svg", { width, height: 172, role: "img", "aria-label": told });
   const defs = svg("defs", {});
   for (const kind of ["go", "come"]) {
     const marker = svg("marker", { id: kind, markerWidth: 7, markerHeight: 7, refX: 6, refY: 3, orient: "auto" });
@@ -60,5 +55,5 @@ function drawPicture() {
       before = x;
     }
   }
-  cell.replaceChildren(drawing);
+  return drawing;
 }

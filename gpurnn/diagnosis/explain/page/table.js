@@ -1,4 +1,7 @@
 // The network unfolded: one column a step, with a seam between windows.
+const parameters = 40 + 54 * (data.units.length + data.symbols.length + 1); // as wide as U, W and b are beside each other
+const WIDTH = { label: matchMedia("(max-width: 700px)").matches ? 104 : 152, seam: 118, after: 92 };
+WIDTH.step = Math.max(108, 10 + 54 * data.units.length, Math.min(230, Math.ceil(parameters / data.bptt)));
 function make(tag, settings = {}, ...inner) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(settings)) {
@@ -38,8 +41,9 @@ const seamCell = (...inner) => make("td", { class: "seam" }, ...inner);
 const afterCell = (...inner) => make("td", { class: "after" }, ...inner);
 const columnCount = () => view().begins.at(-1) + windowCount() - 1 + 1;
 
-function label(text, lines = [""]) {
+function label(text, lines = [""], across = [""]) {
   const inner = make("span", {}, make("span", {}, text));
+  if (across.some((each) => each)) inner.firstChild.append(make("small", {}, `from h${across.join(", h")}`));
   if (lines.some((line) => line)) inner.append(make("span", { class: "lines" }, ...lines.map((line) => make("span", {}, line))));
   return make("th", { class: "label", scope: "row" }, inner);
 }
@@ -78,9 +82,16 @@ function afterRow(row) {
   return afterCell();
 }
 
+// Why there are zeros: where no state came in, and where no error comes back.
+function why(row, t) {
+  const begins = t === 0 || !view().carry[t], stops = view().begins.includes(t + 1) || !view().carry[t + 1];
+  const text = row.key === "grad_W" && begins ? `h(t−1) is 0 here` : row.key === "dh_next" && stops ? "0: it stops here" : "";
+  return text ? [make("div", { class: "why" }, text)] : [];
+}
+
 function rowFor(row) {
-  const cells = columns((t) => make("td", {}, ...numbersOf(row, t)), (w) => atSeam(row, w), () => afterRow(row));
-  return make("tr", { class: row.kind }, label(row.label, row.lines), ...cells);
+  const cells = columns((t) => make("td", {}, ...numbersOf(row, t), ...why(row, t)), (w) => atSeam(row, w), () => afterRow(row));
+  return make("tr", { class: row.kind }, label(row.label, row.lines, row.across), ...cells);
 }
 
 // Parameters, or what has their shape, as two tables: what makes a(t), and what makes o(t).
@@ -95,14 +106,12 @@ function box(prefix, w) {
     });
     return make("table", {}, make("caption", {}, caption), make("tr", {}, make("th"), ...columnsOf.flatMap(head)), ...body);
   };
-  const gru = "theta_b_h" in view().values, H = units.length;
-  const inner = named(`${sign}W from h | ${sign}U from x | ${sign}b${gru ? ` | ${sign}b_h` : ""}, to a:`,
-    [units.map((unit) => `h${unit}`), symbols, ["b"], ...(gru ? [["b_h"]] : [])], outs,
-    (n) => [units.map((_, i) => of("W", i, n)), symbols.map((_, k) => of("U", k, n)), [of("b", n)],
-      ...(gru && n >= outs.length - H ? [[of("b_h", n - outs.length + H)]] : [])]);
+  const inner = named(`${sign}W from h | ${sign}U from x | ${sign}b, to a:`, [units.map((unit) => `h${unit}`), symbols, ["b"]], outs,
+    (n) => [units.map((_, i) => of("W", i, n)), symbols.map((_, k) => of("U", k, n)), [of("b", n)]]);
   const outer = named(`${sign}V from h | ${sign}c, to o:`, [units.map((unit) => `h${unit}`), ["c"]], symbols,
     (k) => [units.map((_, j) => of("V", j, k)), [of("c", k)]]);
-  return make("div", { class: "box" }, inner, outer);
+  const ofReset = "theta_b_h" in view().values ? [named(`${sign}b_h, to q:`, [["b_h"]], units, (j) => [[of("b_h", j)]])] : [];
+  return make("div", { class: "box" }, inner, ...ofReset, outer);
 }
 
 function draw() {
@@ -120,8 +129,11 @@ function draw() {
   const sums = (w) => make("td", {}, box("sum", w));
   const losses = make("tr", {}, label("J of the window"), ...windows((w) => make("td", {}, line("J = ", number(`loss.${w}`, "state"))), () => seamCell(), () => afterCell()));
   const table = document.getElementById("unfolded");
+  const widths = [WIDTH.label, ...columns(() => WIDTH.step, () => WIDTH.seam, () => WIDTH.after)];
+  table.style.width = `${widths.reduce((sum, width) => sum + width, 0)}px`;
   table.replaceChildren(
-    head, picture(),
+    make("colgroup", {}, ...widths.map((width) => make("col", { width }))),
+    head, make("tr", {}, label("the network, unfolded"), make("td", { colspan: columnCount(), id: "picture" }, picture())),
     make("tr", {}, label("θ: drawn once, since all steps share it"), ...windows(theta, (w) => seamCell(renewed ? make("b", {}, "W, U, b, V, c are renewed here") : ""), () => afterCell())),
     band(`1. Forward, left to right: ${many ? "each window begins with the state that the one before has left" : "one window"}`), inputs, ...states, losses,
     band("2. Errors, right to left: of each step its own; at a window's last step nothing comes from step t+1"), ...rows("error"),

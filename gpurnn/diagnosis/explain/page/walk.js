@@ -136,7 +136,6 @@ function afterDrawing() {
   order = inOrder();
   rank = Object.fromEntries(order.map((name, place) => [name, place]));
   shown = order.length;
-  drawPicture();
   redraw();
   tellPlace();
   const first = data.rows.find((row) => row.key.startsWith("da")).key;
@@ -166,7 +165,7 @@ function begin() {
   by("ask").addEventListener("click", askOne);
   by("answer").addEventListener("submit", check);
   by("give-up").addEventListener("click", () => answer(""));
-  by("controls").addEventListener("submit", (event) => event.preventDefault());
+  for (const form of ["controls", "walk"]) by(form).addEventListener("submit", (event) => event.preventDefault());
   by("unfolded").addEventListener("click", (event) => {
     const button = event.target.closest(".n");
     if (!button || button.dataset.name === asked) return;
