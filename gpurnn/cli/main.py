@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": "Look at a run: its windows, errors, state, units, and what to do.",
     "sample": "Generate text with a trained run.",
     "predict": "Forecast with a trained run, row by row.",
+    "export": "Write a run's log for TensorBoard.",
     "explain": "Write a page that shows how truncated back-propagation through time learns.",
 }
 """Name and one-line help of each subcommand; command NAME is the function NAME in the module gpurnn.cli.NAME."""

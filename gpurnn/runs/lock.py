@@ -29,13 +29,33 @@ def writer_lock(folder: Path) -> Iterator[None]:
     try:
         with reported_as(RunError, f"cannot lock {folder}"):
             _take(descriptor, folder)
-        yield
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.ftruncate(descriptor, 0)  # nobody writes any more; of a process that is killed its number stays
     except BaseException:
         with suppress(OSError):
             os.close(descriptor)
         raise
     with reported_as(RunError, f"cannot unlock {folder}"):
         os.close(descriptor)
+
+
+def writer_of(folder: Path) -> str | None:
+    """Which process writes a folder, in words, as far as that can be told without its lock; None: none does.
+
+    One on another machine is taken to be still there. Raises RunError where the file `lock` cannot be read.
+    """
+    with reported_as(RunError, f"cannot read {folder / 'lock'}"):
+        try:
+            descriptor = open_regular(folder / "lock", os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            return _named(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _take(descriptor: int, folder: Path) -> None:
@@ -53,11 +73,19 @@ def _take(descriptor: int, folder: Path) -> None:
 def _holder(descriptor: int) -> str:
     """Who holds the lock, by the file's text; waits a moment for a holder that has not yet written it."""
     for _ in range(20):
-        match = _HOLDER.fullmatch(os.pread(descriptor, 300, 0).decode("ascii", "replace"))
-        if match and (match[2] != os.uname().nodename or _alive(int(match[1]))):
-            return f"process {match[1]} on {match[2]}"
+        named = _named(descriptor)
+        if named is not None:
+            return named
         time.sleep(0.01)
     return "another process"
+
+
+def _named(descriptor: int) -> str | None:
+    """Whom the file's text names, unless that process is gone."""
+    match = _HOLDER.fullmatch(os.pread(descriptor, 300, 0).decode("ascii", "replace"))
+    if match and (match[2] != os.uname().nodename or _alive(int(match[1]))):
+        return f"process {match[1]} on {match[2]}"
+    return None
 
 
 def _alive(pid: int) -> bool:

@@ -94,7 +94,7 @@ class RunLog:
         unreadable = 0
         with reported_as(RunError, f"cannot cut log {self.path} back to window {window}"):
             for line in _lines(self.path, self._size):
-                entry = _parse(line)
+                entry = parse_line(line)
                 if entry is None:
                     unreadable += 1
                 elif entry["window"] <= window:
@@ -149,7 +149,7 @@ def read_log(path: Path, on_warning: Callable[[str], None] = _logger.warning) ->
     damaged = 0
     with reported_as(RunError, f"cannot read log {path}"):
         for line in _lines(path, None):
-            entry = _parse(line)
+            entry = parse_line(line)
             if entry is not None:
                 yield entry
             elif line.endswith(b"\n"):
@@ -170,7 +170,7 @@ def _lines(path: Path, size: int | None) -> Iterator[bytes]:
             yield line
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
+def parse_line(line: bytes) -> dict[str, Any] | None:
     """The entry in a line, or None where it is no entry."""
     if not line.endswith(b"\n"):
         return None
