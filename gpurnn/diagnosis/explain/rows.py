@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpurnn.diagnosis.explain.cells import OF_CELLS, At
 from gpurnn.diagnosis.explain.story import Story
@@ -14,7 +14,7 @@ STATE, ERROR, GRADIENT = "state", "error", "gradient"
 class Row:
     """key: of the numbers. kind: what they are. lines: a label for each line of numbers; across: for each in a line.
 
-    label, equation: how it is written. note: what it is, in a sentence.
+    label, equation: how it is written. note: what it is, in a sentence. name: what one of its numbers is called.
     """
 
     key: str
@@ -24,11 +24,13 @@ class Row:
     note: str
     lines: list[str]
     across: list[str]
+    name: str = ""
 
 
 def rows_of(story: Story) -> list[Row]:
     """Forward, then errors, then gradients of each step."""
-    return [*_states(story), *_errors(story), *_gradients(story)]
+    rows = [*_states(story), *_errors(story), *_gradients(story)]
+    return [replace(row, name=_NAMES.get(row.key, row.label)) for row in rows]
 
 
 def units_of(story: Story) -> list[str]:
@@ -41,6 +43,14 @@ def columns_of(story: Story) -> list[str]:
     return [f"{gate.lstrip('_')}{unit}" for gate in OF_CELLS[story.cell].gates for unit in units_of(story)]
 
 
+_NAMES = {
+    "dh_out": "∂J/∂h(t), from above",
+    "dh_next": "∂J/∂h(t), from step t+1",
+    "dh": "∂J/∂h(t)",
+    "dc_next": "∂J/∂c(t), from step t+1",
+    "dc": "∂J/∂c(t)",
+}
+"""Where a label only makes sense below the one above it."""
 _NOTES = {
     "a": "What the step adds up: a row of U for its symbol, W times the state of the step before, and b.",
     "h": "The hidden state: what the step hands on, to its output and to the step after.",

@@ -78,7 +78,8 @@ function told(name) {
   if (key in rowOf) {
     const row = rowOf[key], where = element(row, indices.slice(1));
     const kind = { state: "a state", error: `an error: it belongs to step ${indices[0]} alone`, gradient: `step ${indices[0]}'s part of a gradient` }[row.kind];
-    return [`${row.label.replaceAll("(t)", `(${indices[0]})`)}${where}: ${kind}`, row.equation, row.note];
+    const title = row.name.replaceAll("(t)", `(${indices[0]})`).replace("t+1", indices[0] + 1);
+    return [`${title}${where}: ${kind}`, row.equation, row.note];
   }
   const rest = key.slice(prefix.length + 1), place = inParameter(rest, indices.slice(1)), w = indices[0];
   if (prefix === "sum") return [`∂J/∂${rest}${place} of window ${w + 1}: a gradient, the sum of its steps' parts`,

@@ -1,7 +1,7 @@
 // The network unfolded: one column a step, with a seam between windows.
 const parameters = 40 + 54 * (data.units.length + data.symbols.length + 1); // as wide as U, W and b are beside each other
 const WIDTH = { label: matchMedia("(max-width: 700px)").matches ? 104 : 152, seam: 118, after: 92 };
-WIDTH.step = Math.max(108, 10 + 54 * data.units.length, Math.min(230, Math.ceil(parameters / data.bptt)));
+WIDTH.step = Math.max(108, 10 + 54 * data.units.length, Math.ceil(parameters / data.bptt));
 function make(tag, settings = {}, ...inner) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(settings)) {
@@ -85,7 +85,7 @@ function afterRow(row) {
 // Why there are zeros: where no state came in, and where no error comes back.
 function why(row, t) {
   const begins = t === 0 || !view().carry[t], stops = view().begins.includes(t + 1) || !view().carry[t + 1];
-  const text = row.key === "grad_W" && begins ? `h(t−1) is 0 here` : row.key === "dh_next" && stops ? "0: it stops here" : "";
+  const text = row.key === "grad_W" && begins ? `h(t−1) is 0 here` : row.key.endsWith("_next") && stops ? "0: it stops here" : "";
   return text ? [make("div", { class: "why" }, text)] : [];
 }
 
