@@ -63,6 +63,27 @@ def test_a_page_is_one_file_that_allows_only_itself(cell: str):
     assert embedded(page) == json.loads(json.dumps(numbers_of(cell)))
 
 
+def luminance(colour: str) -> float:
+    """Of #rrggbb, as WCAG 2 defines it."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_every_text_stands_out_from_what_is_behind_it(scheme: int):
+    """By 4.5 to 1, what WCAG 2 asks for, in both colour schemes."""
+    style = re.findall(r"<style>(.*?)</style>", page_of("simple").decode(), re.DOTALL)[0]
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", style.split(":root {")[1 + scheme]))
+    kinds = ("state", "error", "gradient")
+    pairs = [(kind, back) for kind in kinds for back in (f"{kind}-back", "paper", "mark")]
+    pairs += [(text, back) for text in ("ink", "faint") for back in ("paper", "box")]
+    pairs += [("faint", f"{kind}-back") for kind in kinds]
+    for text, back in pairs:
+        light, dark = sorted((luminance(colours[text]), luminance(colours[back])), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) > 4.5, (text, back)
+
+
 def test_the_largest_page_is_below_a_megabyte():
     assert len(explain(Story("abcdefghijklm", "lstm", 3, 6))) < 1 << 20
 

@@ -43,7 +43,7 @@ def printed(value: float, places: int = PLACES) -> str:
 
 
 def evaluated(formula: str, number: Callable[[str], str]) -> float:
-    """What a formula comes to. number: the text that stands for a name."""
+    """What a formula of this room comes to; no text of anybody else gets here. number: what a name stands for."""
     filled = _NAME.sub(lambda name: f"({number(name[1])})", formula)
     return float(eval(filled.translate(_SIGNS), _FUNCTIONS))
 
