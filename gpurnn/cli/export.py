@@ -18,7 +18,7 @@ from gpurnn.export.tensorboard import TensorBoard
 @click.option("--format", "kind", type=click.Choice(("tensorboard",)), required=True, help="What to write.")
 @click.option("-o", "--output", type=PATH, metavar="FOLDER", required=True, help="Where; it may exist.")
 @click.option("--follow", is_flag=True, help="Go on for as long as a process writes RUN; Ctrl-C ends it before.")
-@click.option("--force", is_flag=True, help="Replace what an export of RUN has left in FOLDER.")
+@click.option("--force", is_flag=True, help="Replace what an export has left in FOLDER.")
 def export(run: Path, kind: str, output: Path, follow: bool, force: bool) -> None:
     """Write the numbers of RUN's log for TensorBoard.
 

@@ -16,6 +16,8 @@ from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.followed import Entry, FollowedLog, News
 from gpurnn.runs.lock import writer_of
 
+NAME = "events.out.tfevents.0.gpurnn"
+"""Of the file: one in a folder, since TensorBoard takes all that a folder has for one run."""
 EVERY = 1.0
 """Seconds between two looks at a log that is followed."""
 _NO_SCALARS = ("window", "seconds")  # they become the step and the time
@@ -25,20 +27,20 @@ class TensorBoard:
     """The event file of a run in a folder, which is made where it is not there.
 
     Each line of the log becomes an event: its step is the window, its tags are the keys of the numbers in it, and its
-    time is that at which the run was made plus the seconds of training, so that the same run gives the same bytes.
+    time is that of config.json plus the seconds of training.
 
     path: of the file. windows: of the last line that is in it. Raises UsageError, RunError.
     """
 
     def __init__(self, run: Path, folder: Path, *, force: bool = False) -> None:
-        """force: whether a file of this run that is there may be replaced."""
+        """force: whether what an export has left there may be replaced."""
         self._run = RunDirectory.open(run)
         self._log = FollowedLog(self._run.log)
         with reported_as(RunError, f"cannot read {run}"):
             self._began = (run / "config.json").stat().st_mtime
         if folder.resolve().is_relative_to(run.resolve()):
             raise UsageError(f"{folder}: expected a folder outside of the run {run}; give another name")
-        self.path = folder / f"events.out.tfevents.{int(self._began)}.gpurnn"
+        self.path = folder / NAME
         self.windows = 0
         self._wall = self._began
         self._folder, self._force = folder, force
