@@ -315,6 +315,14 @@ def test_wrong_arguments_are_one_line(tmp_path: Path) -> None:
         prepare_frames([], tmp_path / "a.h5", frame_options())
 
 
+def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff")
+    folder.mkdir()
+    report = made(folder, jsonl(lines(folder)[:1]), output=tmp_path / "made.h5", **ALL)
+    with Corpus.open(report) as corpus:
+        assert corpus.key_names == (str(tmp_path / "\\udcff" / "0.npy"),)
+
+
 MEASURED = """
 import resource, sys
 from pathlib import Path

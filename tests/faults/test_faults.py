@@ -105,7 +105,7 @@ def test_fuzzed_files_of_pairs_give_only_typed_errors_and_are_read_alike_in_ever
 def test_fuzzed_files_of_frames_give_only_typed_errors_and_are_read_alike_in_every_way(scratch: str) -> None:
     report = call("faults.fuzzframes:fuzz_frames", preload=False, count=500, seed=1, scratch=scratch)
     assert report["violations"] == []
-    assert report["accepted"] > 100 and report["corpora"] > 3
+    assert report["accepted"] > 80 and report["corpora"] > 2
     assert report["peak_growth"] < 64 << 20
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from faults.hostile import forge
+from faults.hostilefields import merged
 
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.frames.form import FrameForm
 from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.text.tokens import TextPolicy, Vocabulary
-from gpurnn.exceptions import DataError
+from gpurnn.exceptions import CorpusError, DataError
 from tests.corpora import EVERY, columns
 from tests.frames import framed, write_lines
 
@@ -122,3 +124,51 @@ def test_a_corpus_holds_frames_and_strings(tmp_path: Path) -> None:
     rows = np.empty((4, 2), np.float32)
     split.read_rows(0, rows)
     assert np.array_equal(rows, lines[0][0])
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"policy": None}, "its manifest has no text policy, which is not so of frames with strings of labels"),
+        (
+            {"labels": {"tokens": "bytes"}},
+            "its manifest says labels that are bytes or unknown, expected chars",
+        ),
+        ({"labels": {"unknown": 0}}, "its manifest says labels that are bytes or unknown"),
+        ({"labels": {"tokens": "letters"}}, "its manifest says tokens of labels letters, expected one of"),
+        ({"labels": {"tokens": ["chars"]}}, "its manifest says tokens of labels"),
+        ({"vocabulary": {"count": 1, "bytes": 1, "tokens": "chars", "unknown": None}}, "its manifest has a vocabulary"),
+        ({"splits": {"train": {"strings": 2**50}}}, "bytes of data, the file has only"),
+        ({"keys": None}, "its manifest has not one SHA-256 for each dataset"),
+    ],
+)
+def test_manifests_that_are_none_are_one_line(said: dict, told: str, tmp_path: Path) -> None:
+    good = tmp_path / "good.h5"
+    fields = json.loads(EVERY["frames"]().write(good).to_json())
+    changed = {name: merged(fields[name], value) for name, value in said.items()}
+    with pytest.raises(CorpusError, match=told):
+        Corpus.open(forge(good, tmp_path / "bad.h5", manifest=changed))
+
+
+def test_labels_of_strings_are_a_vocabulary(tmp_path: Path) -> None:
+    good = tmp_path / "good.h5"
+    fields = json.loads(EVERY["frames"]().write(good).to_json())
+    names = {name: fields["labels"][name] for name in ("count", "bytes")}
+    with pytest.raises(CorpusError, match="its manifest has no vocabulary of labels, which is not so of frames"):
+        Corpus.open(forge(good, tmp_path / "bad.h5", manifest={"labels": names}))
+    tags = json.loads(EVERY["tags of symbols"]().write(good).to_json())
+    labels = tags["labels"] | {"tokens": "words", "unknown": None}
+    with pytest.raises(CorpusError, match="its manifest has a vocabulary of labels, which is not so of sequences with"):
+        Corpus.open(forge(good, tmp_path / "bad.h5", manifest={"labels": labels}))
+
+
+def test_a_corpus_without_a_form_tells_nothing_of_its_frames(tmp_path: Path) -> None:
+    good = tmp_path / "good.h5"
+    columns = json.loads(EVERY["frames"]().write(good).to_json())["columns"]
+    for form, told in (({}, "expected of their form kind, width"), ({"kind": "arrays"}, "expected of their form")):
+        changed = {"columns": columns | {"about": columns["about"] | {"form": form}}}
+        with (
+            Corpus.open(forge(good, tmp_path / "bad.h5", manifest=changed)) as corpus,
+            pytest.raises(DataError, match=rf"bad\.h5: its frames: {told}"),
+        ):
+            Transcription.of(corpus)
