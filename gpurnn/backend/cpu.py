@@ -218,7 +218,7 @@ class CpuBackend(Backend):
         signature = Signature(HOST, op.name, op.arguments, dtype, dims)
         takes = body_takes(op)
         if self._native is not None and self._native.has(op.name, takes, self._set, signature.dtype.itemsize):
-            return self._checked(signature, None, takes, in_turn=op.in_turn)
+            return self._checked(signature, None, takes, shared="B" if op.in_turn else op.apart)
         scratch = tuple(allocate_scratch(self, each, signature.dtype, signature.dims) for each in op.scratch.values())
         body = op.body
 
@@ -228,14 +228,14 @@ class CpuBackend(Backend):
         return self._checked(signature, run)
 
     def _checked(
-        self, signature: Signature, run: Callable[..., None] | None, takes: str = "", *, in_turn: bool = False
+        self, signature: Signature, run: Callable[..., None] | None, takes: str = "", *, shared: str = ""
     ) -> Callable[..., None]:
         """`run`, or the compiled body that takes such arguments, behind a check of its arrays, in C if possible."""
         native, check = self._native, signature.check
         expected = signature.expected
         axes = max(len(want.shape) for want in expected)
         if native is not None and len(expected) <= native.MOST_ARGUMENTS and axes <= native.MOST_AXES:
-            return self._compiled(signature, run, takes, in_turn=in_turn)
+            return self._compiled(signature, run, takes, shared)
         assert run is not None
 
         def checked(*arguments: Array) -> None:
@@ -245,16 +245,17 @@ class CpuBackend(Backend):
         return checked
 
     def _compiled(
-        self, signature: Signature, run: Callable[..., None] | None, takes: str, *, in_turn: bool
+        self, signature: Signature, run: Callable[..., None] | None, takes: str, shared: str
     ) -> Callable[..., None]:
         """Threads share the rows of a compiled body that are called N or P, where all that it writes has such rows.
 
-        in_turn: they share B instead, since the rows follow from one another.
+        shared: they share this dimension instead: B, since the rows follow from one another, or one that is apart.
         """
         assert self._native is not None
         row = next((letter for letter in signature.dims if letter in "NP"), "")
         dims = signature.dims if run is None else {}
-        shared = all(want.leading == row for want in signature.expected if want.written)
+        of_rows = all(want.leading == row for want in signature.expected if want.written)
+        split = shared if shared not in ("", "B") else row
         call: Callable[..., None] = self._native.bind(
             signature.name,
             takes,
@@ -262,12 +263,12 @@ class CpuBackend(Backend):
             signature.dtype.itemsize,
             run,
             signature.check,
-            "" if run is not None else "B" if in_turn else row,
+            "" if run is not None else shared or row,
             signature.rows,
-            self._threads if shared else 1,
+            self._threads if of_rows or split != row else 1,
             "".join(dims),
             tuple(dims.values()),
-            tuple(_in_c(want, row) for want in signature.expected),
+            tuple(_in_c(want, split) for want in signature.expected),
         )
         return call
 
@@ -394,12 +395,12 @@ def _choose(name: str | None, precision: str) -> Instructions:
     raise BackendError(f"instructions {name}: this processor and this installation have {there} for {precision}")
 
 
-def _in_c(want: Expected, row: str) -> tuple[Any, ...]:
-    """What is expected of an argument, for the compiled module."""
+def _in_c(want: Expected, split: str) -> tuple[Any, ...]:
+    """What is expected of an argument, for the compiled module. split: the axis that threads share where it leads."""
     formats = "ilq" if want.dtype.kind == "i" else want.dtype.char
     shape = (-want.shape[0], *want.shape[1:]) if want.by_row else want.shape
     hazards = sum(1 << position for position in want.hazards)
-    return formats, want.dtype.itemsize, want.written, want.leading == row, want.below, hazards, shape
+    return formats, want.dtype.itemsize, want.written, want.leading == split, want.below, hazards, shape
 
 
 def _one_hot_gradient(be: CpuBackend, signature: Signature) -> RowGradient:

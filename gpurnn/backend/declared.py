@@ -58,6 +58,7 @@ class FusedOp:
     NumPy-style body runs on CuPy.
     constants: whole numbers that bodies in C and CUDA C know by name, such as places in an array.
     in_turn: whether rows N follow from one another; then threads of the CPU share B, the second axis of each argument.
+    apart: a dimension, of which each is dealt with apart from the others in all that is written; threads share it then.
     Raises ValueError for arguments of which nothing can be made.
     """
 
@@ -68,6 +69,7 @@ class FusedOp:
     source: Path | None = None
     constants: Mapping[str, int] = field(default_factory=dict)
     in_turn: bool = False
+    apart: str = ""
 
     def __post_init__(self) -> None:
         if not self.arguments:

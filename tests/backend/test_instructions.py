@@ -124,7 +124,7 @@ ELEMENTWISE += [SOFTMAX_XENT.name, XENT.name, *(op.name for op in optimizer.OPTI
 ELEMENTWISE += ["absolute_with_error", "huber_with_error", "squared_with_error"]
 WIDTHS = [*range(1, 36), 47, 48, 49, 63, 64, 65, 70]
 """Every rest of the widest vectors, of 16 elements, behind none, one and two of them; some behind three and four."""
-IN_TURN = [op.name for op in fused.OPERATIONS.values() if op.in_turn]
+IN_TURN = [op.name for op in fused.OPERATIONS.values() if op.in_turn or op.apart]
 
 
 def along(op: FusedOp, size: int, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
@@ -165,7 +165,7 @@ def test_where_an_element_stands_changes_no_bit(operation: str, dtype: str) -> N
 @pytest.mark.parametrize("operation", [name for name in ELEMENTWISE if "ward" not in name] + IN_TURN)
 def test_how_many_threads_share_an_operation_changes_no_bit(operation: str, dtype: str) -> None:
     op = fused.OPERATIONS[operation]
-    dims = fused.dims_of(op, {"B": 5, "H": 61, "K": 301, "N": 300, "P": 90_001})
+    dims = fused.dims_of(op, {"B": 5, "C": 41, "H": 61, "K": 301, "N": 300, "P": 90_001, "Q": 30})
     host = fused.arguments_of(op, dims, dtype, np.random.default_rng(5))
     for each in SETS:
         alone = fused.outcome(cpu(each.name), op, dims, dtype, host)

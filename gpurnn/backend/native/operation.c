@@ -12,7 +12,7 @@ typedef struct {
     PyObject *run, *refuse;
     int arguments, threads;
     char rows; /* the letter of what threads share: N or P, the first array's rows; B, its second axis, where rows follow from
-                  one another; 0: they share nothing */
+                  one another; another one that is dealt with apart; 0: they share nothing */
     int64_t most_rows; /* a call may have fewer, but at least one; 0: it has what the extents say */
     Expected expected[MOST_ARGUMENTS];
     Dims dims;
@@ -22,7 +22,7 @@ typedef struct {
     const Bound *bound;
     char *pointer[MOST_ARGUMENTS];
     int64_t bytes[MOST_ARGUMENTS]; /* of one of what is shared; 0 for what all have */
-    int64_t rows, steps; /* how many are shared; the rows of an array of which B is shared */
+    int64_t rows, steps; /* how many are shared; the rows of the first array where something else is shared */
 } Call;
 
 /* Where a dimension stands; NULL for a letter that no compiled body has. */
@@ -46,7 +46,7 @@ static void part_of_call(void *given, int part, int parts) {
     void *pointer[MOST_ARGUMENTS];
     if (call->bound->rows != 0)
         *dim_of(&dims, call->bound->rows) = call->rows * (part + 1) / parts - first;
-    if (call->bound->rows == 'B')
+    if (call->steps > 0)
         dims.N = call->steps;
     dims.lanes = call->rows;
     dims.first = first;
@@ -57,14 +57,18 @@ static void part_of_call(void *given, int part, int parts) {
 
 static void run_body(Call *call, const Py_buffer *view) {
     const Bound *bound = call->bound;
+    Dims dims = bound->dims;
     int axis = bound->rows == 'B';
     for (int i = 0; i < bound->arguments; i++) {
         call->pointer[i] = view[i].buf;
         call->bytes[i] = bound->expected[i].by_row ? view[i].strides[axis] : 0;
     }
-    if (bound->rows != 0)
+    int apart = bound->rows != 0 && bound->rows != 'B' && bound->rows != 'N' && bound->rows != 'P';
+    if (apart)
+        call->rows = *dim_of(&dims, bound->rows);
+    else if (bound->rows != 0)
         call->rows = view[0].shape[axis];
-    call->steps = axis ? view[0].shape[0] : 0;
+    call->steps = axis || (apart && bound->most_rows > 0) ? view[0].shape[0] : 0;
     double work = 100.0 * (double)(view[0].len / view[0].itemsize); /* as long as so much of a product takes */
     int threads = bound->rows == 0 ? 1 : threads_for(work, call->rows, bound->threads);
     if (threads > 1) {

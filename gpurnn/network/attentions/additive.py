@@ -133,6 +133,7 @@ ADDITIVE_ATTENTION_ERROR = FusedOp(
     additive_attention_error,
     {"hidden": _of("Q", "H"), "more": _of("Q", "K"), "of_v": Argument(("H",))},
     SOURCE,
+    apart="C",
 )
 
 

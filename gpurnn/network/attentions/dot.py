@@ -93,6 +93,7 @@ DOT_ATTENTION_ERROR = FusedOp(
     dot_attention_error,
     {"more": Argument(("Q", "K"))},
     SOURCE,
+    apart="C",
 )
 
 
