@@ -1,4 +1,4 @@
-"""`gpurnn prepare`: turns text files, pairs of texts or tables of measured series into a corpus."""
+"""`gpurnn prepare`: turns texts, pairs of texts, tables of series or recordings and pictures into a corpus."""
 
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ _frames = options_of(prepare_texts, "Frames with texts")
 @_frames("--splice", metavar="N", type=click.IntRange(0))
 @_frames("--skip", metavar="N", type=click.IntRange(1))
 def prepare(texts: tuple[str, ...], output: Path, **options: Any) -> None:
-    """Turn text files, pairs of texts or tables of series into a corpus.
+    """Turn texts, pairs, tables of series, recordings or pictures into a corpus.
 
     TEXT is a file, a folder (all files under it, in path order, except those
     whose name begins with a dot), or - for standard input. Each file is a
