@@ -45,6 +45,16 @@ static void NAME(call_carry_out)(void *const *arrays, const Dims *dims) {
     carry_out(dims->B, dims->H, arrays[0], arrays[1], arrays[2], arrays[3]);
 }
 
+static void NAME(call_ctc)(void *const *arrays, const Dims *dims) {
+    ctc(dims->B, dims->lanes, dims->K, dims->L, dims->N, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4],
+        arrays[5], arrays[6]);
+}
+
+static void NAME(call_ctc_loss)(void *const *arrays, const Dims *dims) {
+    ctc_loss(dims->B, dims->lanes, dims->K, dims->L, dims->N, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4],
+        arrays[5]);
+}
+
 static void NAME(call_dot_attention)(void *const *arrays, const Dims *dims) {
     dot_attention(dims->B, dims->C, dims->K, dims->N, dims->Q, arrays[0], arrays[1], arrays[2], arrays[3], arrays[4],
         arrays[5], arrays[6]);
@@ -206,6 +216,8 @@ const Operation NAME(operations)[] = {
     {"additive_attention_error", "*(N,H) *(N,Q) *(BQ,K) *(BQ,H) *(C,H) (N,K) (N,Q) (N,H) (BQ,H) (H) (BQ,K) (C)index<BQ (C)index<BQ (C)index<N (C)index<N (C)", NAME(call_additive_attention_error)},
     {"bias_tanh", "*(N,K) (K)", NAME(call_bias_tanh)},
     {"carry_out", "(10)double (B) (B,H) *(B,H)", NAME(call_carry_out)},
+    {"ctc", "*(N,B,K) (N,B)index<K (N,B,1) (N,B) (1) *(N,B) *(N,B,2L)double", NAME(call_ctc)},
+    {"ctc_loss", "(N,B,K) (N,B)index<K (N,B,1) (N,B) *(N,B) *(N,B,2L)double", NAME(call_ctc_loss)},
     {"dot_attention", "*(N,K) *(N,Q) (N,K) (BQ,K) (N)index<C (C)index<BQ (C)index<BQ", NAME(call_dot_attention)},
     {"dot_attention_error", "*(N,K) *(N,Q) *(BQ,K) (N,K) (N,Q) (N,K) (BQ,K) (C)index<BQ (C)index<BQ (C)index<N (C)index<N (C)", NAME(call_dot_attention_error)},
     {"gru_backward", "(B,H) (B,H) *(B,H) (B,H) *(B,3H) *(B,3H)", NAME(call_gru_backward)},

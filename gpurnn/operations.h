@@ -25,6 +25,8 @@ enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 
 #define additive_attention_error NAME(additive_attention_error)
 #define bias_tanh NAME(bias_tanh)
 #define carry_out NAME(carry_out)
+#define ctc NAME(ctc)
+#define ctc_loss NAME(ctc_loss)
 #define dot_attention NAME(dot_attention)
 #define dot_attention_error NAME(dot_attention_error)
 #define gru_backward NAME(gru_backward)
@@ -92,6 +94,14 @@ void bias_tanh(int64_t K, int64_t N, REAL *restrict y, const REAL *restrict b);
 
 void carry_out(int64_t B, int64_t H, const double *restrict ctl, const REAL *restrict bad, const REAL *restrict last,
     REAL *restrict carried);
+
+void ctc(int64_t B, int64_t lanes, int64_t K, int64_t L, int64_t N, REAL *restrict o, const intptr_t *restrict target,
+    const REAL *restrict carry, const REAL *restrict weight, const REAL *restrict scale, REAL *restrict losses,
+    double *restrict alphas);
+
+void ctc_loss(int64_t B, int64_t lanes, int64_t K, int64_t L, int64_t N, const REAL *restrict o,
+    const intptr_t *restrict target, const REAL *restrict carry, const REAL *restrict weight, REAL *restrict losses,
+    double *restrict alphas);
 
 void dot_attention(int64_t B, int64_t C, int64_t K, int64_t N, int64_t Q, REAL *restrict c, REAL *restrict a,
     const REAL *restrict q, const REAL *restrict e, const intptr_t *restrict pair, const intptr_t *restrict first,

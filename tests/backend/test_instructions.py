@@ -165,7 +165,7 @@ def test_where_an_element_stands_changes_no_bit(operation: str, dtype: str) -> N
 @pytest.mark.parametrize("operation", [name for name in ELEMENTWISE if "ward" not in name] + IN_TURN)
 def test_how_many_threads_share_an_operation_changes_no_bit(operation: str, dtype: str) -> None:
     op = fused.OPERATIONS[operation]
-    dims = fused.dims_of(op, {"B": 5, "C": 41, "H": 61, "K": 301, "N": 300, "P": 90_001, "Q": 30})
+    dims = fused.dims_of(op, {"B": 5, "C": 41, "H": 61, "K": 301, "L": 40, "N": 300, "P": 90_001, "Q": 30})
     host = fused.arguments_of(op, dims, dtype, np.random.default_rng(5))
     for each in SETS:
         alone = fused.outcome(cpu(each.name), op, dims, dtype, host)

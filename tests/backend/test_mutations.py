@@ -146,6 +146,12 @@ MUTANTS = {
     "attention: the slope of another curve": Mutant(
         "output.cu", "(1 - y[i] * y[i])", "(1 - y[i])", parity("tanh_error")
     ),
+    "ctc: equal labels without a blank between": Mutant(
+        "ctc.cu", "i == 0 || label != target[row_of(s.first + i - 1)]", "true", parity("ctc")
+    ),
+    "ctc: no barrier before the neighbours' states are overwritten": Mutant(
+        "ctc.cu", "__syncthreads();  // every thread has read what its neighbours overwrite", "", parity("ctc")
+    ),
     "encoder: a column of the other end": Mutant(
         "encoder.cu", "k < K / 2 ? last[sequence]", "k <= K / 2 ? last[sequence]", parity("take_ends")
     ),

@@ -1,4 +1,4 @@
-"""Training on real numbers with each head of real targets: the bits, the numbers and the launches of a window.
+"""Training on real numbers with each head but those of symbols: the bits, the numbers and the launches of a window.
 
 Two layers that begin with what was learnt, sequences that begin inside a window, targets without weight and missing.
 """
@@ -23,12 +23,14 @@ from gpurnn.network.heads import HEADS
 from gpurnn.training.feed import Feed
 from gpurnn.training.optimizer import Optimizer, OptimizerConfig
 from gpurnn.training.step import TrainingStep
+from tests.strings import put_strings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from network.windows import draw
 
 STEPS, LANES, WINDOWS, WARM = 6, 3, 7, 3
 REAL = sorted(set(HEADS) - {"softmax", "smoothed_softmax"})
+"""Heads of real targets, and that of strings."""
 CONFIG = ModelConfig(0, "gru", 8, 2, dropout=0.2, inputs=4, outputs=4, input="real", start="learned")
 
 
@@ -36,9 +38,11 @@ def config_of(head: str, dtype: str) -> ModelConfig:
     return replace(CONFIG, head=head, dtype=dtype, quantiles=(0.2, 0.9) if head == "quantile" else ())
 
 
-def windows(fields: tuple[Field, ...]) -> list[Window]:
+def windows(fields: tuple[Field, ...], head: str) -> list[Window]:
     drawn = [draw(fields, STEPS, LANES, index, boundary=index != 1, seed=index) for index in range(WINDOWS)]
     for window in drawn:
+        if head == "ctc":
+            put_strings(window.targets, window.carry, window.weight, CONFIG.outputs - 1, window.index)
         if (targets := window.fields["targets"]).dtype.kind == "f":
             assert 0 < np.isnan(targets).sum() < targets.size
     drawn[4].weight[:, 1] = 0
@@ -60,7 +64,7 @@ class Training:
     def train(self, device: ModuleType | None = None) -> dict[str, np.ndarray]:
         """device: its counters are reset after `WARM` windows. Losses of each window, and what there is at the end."""
         losses, seen = [], []
-        for number, window in enumerate(windows(self.model.fields)):
+        for number, window in enumerate(windows(self.model.fields, self.model.head.kind)):
             if device and number == WARM:
                 self.be.synchronize()
                 device.reset_counters()

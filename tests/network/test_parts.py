@@ -34,6 +34,7 @@ from gpurnn.training.feed import Feed
 from gpurnn.training.optimizer import Optimizer, OptimizerConfig
 from gpurnn.training.snapshot import Progress, Unchanging, load_config, pack, unpack
 from gpurnn.training.step import TrainingStep
+from tests.strings import put_strings
 
 from .helpers import check_by_differences, check_gradient, host, random_model, random_state
 from .outside.gain_layer import GainLayer
@@ -75,7 +76,7 @@ def config_of(**settings: Any) -> ModelConfig:
 
 INPUT_NAMES = ("one_hot", "embedding", "real", "scaled")
 START_NAMES = ("zero", "learned", "side")
-HEAD_NAMES = ("softmax", "squared", "half-squared", "smoothed_softmax")
+HEAD_NAMES = ("softmax", "squared", "half-squared", "smoothed_softmax", "ctc")
 COMBINATIONS = [
     *(
         {"input": each, "start": start, "head": HEAD_NAMES[(i + s) % len(HEAD_NAMES)]}
@@ -128,6 +129,9 @@ class Problem:
         self.ws: Workspace = self.model.workspace(LANES, STEPS + spare, seed=5)
         self.state: State = random_state(be, self.model, LANES)
         self.window = draw(self.model.fields, STEPS, LANES, boundary=boundary)
+        if config.head == "ctc":
+            put_strings(self.window.targets, self.window.carry, self.window.weight, config.output_width - 1, seed=2)
+            self.window = replace(self.window, weight_sum=float(self.window.weight.sum()))
         self._feed = Feed(be, self.ws.batch)
         self._feed.load(self.window)
         if self.model.head.target.missing:

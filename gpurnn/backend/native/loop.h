@@ -9,7 +9,7 @@
 /* Dimensions by their letters. What threads share, N, P or B: those of this call; first: the number of the first; lanes: how
    many B are in all. */
 typedef struct {
-    int64_t B, C, H, K, N, P, Q, first, lanes;
+    int64_t B, C, H, K, L, N, P, Q, first, lanes;
 } Dims;
 
 /* Calls a compiled body with its arguments, the arrays of the operation in their order; see operations.c. */

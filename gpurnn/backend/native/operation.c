@@ -32,6 +32,7 @@ static int64_t *dim_of(Dims *dims, char letter) {
         case 'C': return &dims->C;
         case 'H': return &dims->H;
         case 'K': return &dims->K;
+        case 'L': return &dims->L;
         case 'N': return &dims->N;
         case 'P': return &dims->P;
         case 'Q': return &dims->Q;

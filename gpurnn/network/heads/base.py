@@ -30,9 +30,11 @@ class Head(Part):
     - target: as the field has it; weight (N,), scale (1,): read only. losses (N,): overwritten.
 
     besides: numbers that both read after these, such as the levels of quantiles. dims: the sizes that they name, but N.
+    reads: how many arguments both have; another head has a pass of its own.
     """
 
     name = "output"
+    reads: ClassVar[tuple[int, int]] = (5, 3)
     unit: ClassVar[str]
     error_op: ClassVar[FusedOp]
     loss_op: ClassVar[FusedOp]
@@ -42,7 +44,7 @@ class Head(Part):
         """Raises UsageError where `unit`, `error_op` or `loss_op` is none."""
         if not isinstance(getattr(self, "unit", None), str):
             raise UsageError(f"head {self.kind}: expected a unit, in words")
-        for name, count in (("error_op", 5), ("loss_op", 3)):
+        for name, count in zip(("error_op", "loss_op"), self.reads, strict=True):
             op = getattr(self, name, None)
             count += len(self.besides)
             if not isinstance(op, FusedOp) or len(op.arguments) != count:
@@ -96,7 +98,7 @@ class HeadPass(Pass):
     def __init__(self, part: Head, to: Binding, x: Signal) -> None:
         self.o = to.empty(to.rows, part.outputs)
         super().__init__(part, to.dense(self.o, None))
-        be, dims = to.be, {"N": to.rows, **part.dims}
+        be, dims = to.be, self.dims(to)
         self.losses = be.zeros((to.rows,), to.real)
         self.loss = be.zeros((1,), np.float64)
         self._lanes, self._target = to.lanes, to.batch.arrays[part.target.name]
@@ -107,6 +109,10 @@ class HeadPass(Pass):
         if to.train:
             self._error_op = be.bind(part.error_op, to.real, **dims)
             self._weighted_loss = be.bind(WEIGHTED_LOSS, to.real, N=to.rows)
+
+    def dims(self, to: Binding) -> dict[str, int]:
+        """The sizes that the operations of the head name."""
+        return {"N": to.rows, **self.part.dims}
 
     def forward(self, batch: Batch) -> None:
         self._linear.forward(self.o[: batch.steps * self._lanes])
@@ -119,10 +125,15 @@ class HeadPass(Pass):
     def backward(self, batch: Batch) -> None:
         """`losses` and `loss` too; o becomes its error."""
         n = batch.steps * self._lanes
-        o, weight, losses = self.o[:n], batch.weight[:n], self.losses[:n]
-        self._error_op(o, self._target[:n], weight, batch.scale, losses, *self._besides)
-        self._weighted_loss(losses, weight, batch.scale, self.loss)
-        self._linear.backward(o)
+        self._find_errors(batch)
+        self._weighted_loss(self.losses[:n], batch.weight[:n], batch.scale, self.loss)
+        self._linear.backward(self.o[:n])
+
+    def _find_errors(self, batch: Batch) -> None:
+        """`losses`; o becomes its error."""
+        n = batch.steps * self._lanes
+        o, target, weight = self.o[:n], self._target[:n], batch.weight[:n]
+        self._error_op(o, target, weight, batch.scale, self.losses[:n], *self._besides)
 
     def errors_at(self, t: int, dy: Array | None) -> tuple[dict[str, Array], Array | None]:
         do = self._do(t)
