@@ -16,6 +16,7 @@ from gpurnn.generation.inorder import batches, chunks
 from gpurnn.generation.paired_texts import BREAKS, SCORE
 from gpurnn.generation.texts import Row, Texts
 from gpurnn.training.alignments import first_frames
+from gpurnn.training.collapse import collapsed
 from gpurnn.training.hearing import Hearing
 from gpurnn.training.load import Trained
 from gpurnn.training.prefixes import Heard
@@ -77,10 +78,12 @@ class TranscriptModel:
         return scaled
 
     def _times_of(self, logs: NDArray[Any], labels: NDArray[np.int32]) -> list[float]:
-        form, begins = self.transcription.form, first_frames(logs, labels).tolist()
+        form, (likeliest, begins) = self.transcription.form, collapsed(logs)
+        if not np.array_equal(likeliest, labels):  # of which it would be the best alignment
+            begins = first_frames(logs, labels)
         if form.unit is None:
-            return [begin * form.skip for begin in begins]
-        return [round(begin * form.unit, _TIME_DIGITS) for begin in begins]
+            return [begin * form.skip for begin in begins.tolist()]
+        return [round(begin * form.unit, _TIME_DIGITS) for begin in begins.tolist()]
 
 
 class FilePredictions:

@@ -17,6 +17,7 @@ from gpurnn.exceptions import DataError
 from gpurnn.generation.filelists import open_list
 from gpurnn.generation.leftout import LeftOut
 from gpurnn.generation.transcripts import FilePredictions, TranscriptModel
+from gpurnn.training.alignments import first_frames
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.hearing import Hearing
 from gpurnn.training.load import Trained
@@ -50,6 +51,18 @@ def test_where_symbols_begin(be: Backend, form: FrameForm, unit: float) -> None:
         assert transcript.times == pytest.approx([time for _, time in heard])
         longest = max(longest, len(heard))
     assert longest > 3
+
+
+def test_symbols_of_a_text_that_is_not_the_likeliest_begin_in_its_best_alignment() -> None:
+    trained, sequences = trained_on(backend.get("cpu")), frames_of(12)
+    scaled = [np.empty_like(frames) for frames in sequences]
+    for frames, out in zip(sequences, scaled, strict=True):
+        trained.transcription.columns.scaled(frames, out)
+    logs = Transcriber(trained.model, trained.config).log_probabilities(scaled)
+    model = TranscriptModel(trained, Hearing(len(LETTERS), beam=6, n_best=3), times=True)
+    for each, found in zip(logs, model.transcripts(sequences), strict=True):
+        for transcript in found:
+            assert transcript.times == first_frames(each, LETTERS.encode(transcript.text)).tolist()
 
 
 def test_a_list_without_end_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,17 @@ def test_the_score_of_a_text_has_what_the_model_says_of_its_line(lines: Trained)
     assert found.score - alone.score == pytest.approx(0.5 * said[range(5), symbols].sum(), rel=1e-5)
 
 
+def test_what_comes_with_others_does_not_matter(lines: Trained) -> None:
+    rng = np.random.default_rng(4)
+    outputs = [rng.normal(size=(int(frames), len(LABELS) + 1)) * 2 for frames in rng.integers(1, 15, 60)]
+    many = [each - np.log(np.exp(each).sum(axis=1, keepdims=True)) for each in outputs]
+    beam = PrefixBeam(len(LABELS), 5, language=TextLabels.of(lines, LABELS), weight=0.7)
+    for logs, found in zip(many, list(beam.found(many, 3)), strict=True):
+        (alone,) = beam.found([logs], 3)
+        assert [each.labels.tolist() for each in found] == [each.labels.tolist() for each in alone]
+        np.testing.assert_allclose([each.score for each in found], [each.score for each in alone], rtol=1e-9)
+
+
 def test_a_model_without_newlines_begins_as_its_documents_do(be: Backend, tmp_path: Path) -> None:
     model = trained(be, tmp_path, [text.strip() for text in documents(60)])
     language, vocabulary = TextLabels.of(model, LABELS), model.language.vocabulary
