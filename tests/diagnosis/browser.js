@@ -6,10 +6,14 @@ const wanted = JSON.parse(require("fs").readFileSync(0, "utf-8"));
   const browser = await chromium.launch({ executablePath: wanted.browser, args: ["--no-sandbox"] });
   const settings = { viewport: { width: wanted.width, height: 900 }, colorScheme: wanted.dark ? "dark" : "light" };
   const page = await browser.newPage(settings);
-  const said = [], asked = [];
+  const said = [],
+    asked = [];
   page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => said.push(error.message));
-  page.on("dialog", (dialog) => { said.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  page.on("dialog", (dialog) => {
+    said.push(`dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
   page.on("request", (request) => asked.push(request.url()));
   await page.goto(wanted.page);
   const answer = await page.evaluate(wanted.script);

@@ -50,9 +50,8 @@ Formulas = Callable[[At, int], dict[str, str]]
 @dataclass(frozen=True)
 class CellFormulas:
     """gates: what the keys a and da of each block of columns of W end with. recurrent: the keys of the errors of those
-    columns of W h(t-1). forward, backward: formulas by key, of one unit: from a to the states, from their whole errors
-    to those of a. dc: whether there is a state c, whose whole error has a formula there.
-    past: which part of the error of h(t) goes back beside W. labels, equations: by key.
+    columns of W h(t-1). forward, backward: formulas by key, of one unit: from a to the states, and from the whole error
+    of h(t) to the other errors. past: which part of the error of h(t) goes back beside W. labels, equations: by key.
     """
 
     gates: tuple[str, ...]

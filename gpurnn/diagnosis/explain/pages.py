@@ -16,7 +16,7 @@ from gpurnn.diagnosis.explain.sheet import Sheet
 from gpurnn.diagnosis.explain.story import RATE, Story
 from gpurnn.diagnosis.selfcontained import self_contained
 
-_SCRIPTS = ("numbers.js", "table.js", "picture.js", "walk.js", "cut.js")
+_SCRIPTS = ("numbers.js", "theta.js", "table.js", "picture.js", "walk.js", "cut.js")
 """In their order."""
 
 
@@ -37,7 +37,6 @@ def data_of(story: Story) -> dict[str, Any]:
     return {
         "text": [story.shown[token] for token in story.tokens],
         "symbols": story.shown,
-        "tokens": story.tokens,
         "units": units_of(story),
         "columns": columns_of(story),
         "cell": story.cell,
