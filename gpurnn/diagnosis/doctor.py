@@ -27,6 +27,7 @@ from gpurnn.diagnosis.report import Panel, Report
 from gpurnn.diagnosis.subject import NotMeasured, Subject
 from gpurnn.diagnosis.text import text_cost
 from gpurnn.diagnosis.units import units
+from gpurnn.diagnosis.whole import whole_reach
 from gpurnn.diagnosis.window import window_cut
 from gpurnn.diagnosis.worth import worth
 from gpurnn.exceptions import GpurnnError
@@ -35,6 +36,7 @@ from gpurnn.training.model_file import is_model_file
 from gpurnn.training.origin import load_checkpoint, refuse_other_model
 from gpurnn.training.session import corpus_of
 from gpurnn.training.snapshot import load_config, versions
+from gpurnn.training.tasks import task_of
 
 PANELS = ("looked_at", "reach", "window", "state", "recovery", "units", "text", "run")
 PARAMETERS = ("last", "average")
@@ -184,11 +186,25 @@ class _Measures:
         return _Found(findings.of_run(log, updates, why_not), numbers, samples)
 
     def _error_reach(self, model: Model, going_on: GoingOn) -> _Found:
+        if self._subject.whole:
+            return self._whole_reach(model, going_on)
         places = self._subject.places("train", series=True)
         steps = min(_STEPS, places.count // 2)
         self._reach = found = reach(without_dropout(model), places, steps=steps, seed=self._seed, going_on=going_on)
         finding = findings.of_reach(found, self._clipped, self._subject.epochs)
         return _Found(finding, vars(found) | {"half": findings.slowest(found)[1].half}, found.targets)
+
+    def _whole_reach(self, model: Model, going_on: GoingOn) -> _Found:
+        subject = self._subject
+        assert subject.corpus is not None
+        task = task_of(subject.corpus, subject.config)
+        found, words = whole_reach(
+            without_dropout(model), task, subject.input_vocabulary, seed=self._seed, going_on=going_on
+        )
+        finding = findings.of_reach(found, self._clipped, subject.epochs)
+        finding = findings.with_words(finding, words)
+        half = findings.slowest(found)[1].half
+        return _Found(finding, vars(found) | {"half": half, "words": words}, found.targets)
 
     def _window(self, model: Model, going_on: GoingOn) -> _Found:
         config, places = self._subject.config, self._subject.places("train", series=True)

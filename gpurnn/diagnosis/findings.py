@@ -8,6 +8,7 @@ missing in quality. Sentences name settings as messages do, see `gpurnn.exceptio
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from gpurnn.diagnosis.reach import Fall, Reach
 from gpurnn.diagnosis.recovery import FromZero
 from gpurnn.diagnosis.text import TextCost
 from gpurnn.diagnosis.units import Units
+from gpurnn.diagnosis.whole import Word
 from gpurnn.diagnosis.window import ALL, WindowCut
 from gpurnn.diagnosis.worth import LITTLE, Worth
 
@@ -118,6 +120,14 @@ def of_reach(found: Reach, clipped: float | None, epochs: float) -> Finding:
     )
     aside = f" ({found.stuck} stuck lanes set aside)" if found.stuck else ""
     return Finding("info", sentence + aside + _young(epochs))
+
+
+def with_words(finding: Finding, words: Sequence[Word]) -> Finding:
+    """The same with the words that decide targets."""
+    if not words:
+        return finding
+    told = ", ".join(f"{each.word!a} {each.share:.0%}" for each in words[:5])
+    return Finding(finding.level, f"{finding.sentence}; the error falls most on the words {told}")
 
 
 def _lag(lag: int | None, lags: int) -> str:

@@ -112,7 +112,7 @@ def reach(
     if not total:
         raise DataError(f"{places.path}: split {places.name}: every lane that was looked at is stuck")
     return Reach(
-        {name: fall(np.concatenate(each, axis=1)) for name, each in norms.items() if _of_interest(name)},
+        {name: fall(np.concatenate(each, axis=1)) for name, each in norms.items() if of_interest(name)},
         shares,
         {name: float(np.arange(steps) @ share) for name, share in shares.items()},
         exponent(lanes, [warm for warm, _ in seeds][: 1 + len(seeds) // 4], steps, rng),
@@ -127,7 +127,7 @@ def _backward(lanes: Lanes, window: Window, state: State) -> None:
     lanes.model.backward(lanes.ws)
 
 
-def _of_interest(name: str) -> bool:
+def of_interest(name: str) -> bool:
     """The errors of states and of pre-activations, not their parts."""
     return name.split(".")[-1] in ("dh", "dc", "da")
 

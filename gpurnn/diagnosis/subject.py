@@ -10,10 +10,13 @@ import numpy as np
 
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream.places import Places
 from gpurnn.data.text.language import Language
+from gpurnn.data.text.tokens import Vocabulary
 from gpurnn.diagnosis.history import History, history
 from gpurnn.diagnosis.report import Panel
 from gpurnn.exceptions import GpurnnError, RunError
@@ -70,6 +73,16 @@ class Subject:
         trained_on = self.checkpoint.header.get("corpus")
         fingerprint = trained_on.get("fingerprint") if isinstance(trained_on, dict) else None
         return self.corpus is not None and self.corpus.fingerprint == fingerprint
+
+    @property
+    def whole(self) -> bool:
+        """Whether its windows hold whole sequences of labels, tags or pairs."""
+        return self.corpus is not None and isinstance(self.meaning, Labelling | PairLanguage)
+
+    @property
+    def input_vocabulary(self) -> Vocabulary | None:
+        """Of what its steps read; None where that are no symbols of a vocabulary."""
+        return self.meaning.vocabulary if isinstance(self.meaning, Labelling) else None
 
     def described(self) -> Panel:
         """What was looked at, in words and numbers."""

@@ -20,6 +20,11 @@ const DRAWN = {
       });
     });
     const rows = Object.entries(of.falls).map(([name, fall]) => [name, fall.beta, fall.half, fall.one_percent, fall.one_percent_of_few]);
+    const falling = table(["error", "factor a step", "halves every", "1 % left after", "all but a tenth"], rows);
+    if (of.words) {
+      const words = of.words.map((each) => [each.word, each.share, each.times]);
+      return [make("div", { class: "figures" }, ...pictures), falling, words.length ? table(["word", "share of the error", "times"], words) : ""];
+    }
     const names = Object.keys(of.shares), lags = of.shares[names[0]].map((_, lag) => lag);
     const sums = names.map((name) => { let sum = 0; return of.shares[name].map((share) => sum += share); });
     const matrix = Math.max(0, names.findIndex((name) => name.endsWith(".W")));
@@ -30,7 +35,7 @@ const DRAWN = {
     const at = [0, 1, 4, 16, 32, 64, 128].filter((lag) => lag < lags.length);
     return [
       make("div", { class: "figures" }, ...pictures, share),
-      table(["error", "factor a step", "halves every", "1 % left after", "all but a tenth"], rows),
+      falling,
       make("p", {}, `An error of random direction changes by the factor ${shown(of.exponent === null ? null : Math.exp(of.exponent))} a step in the long run.`),
       folded("Shares of all gradients", table(["at most so many steps back", ...at.map(String), "mean lag"], names.map((name, n) => [name, ...at.map((lag) => sums[n][lag]), of.mean_lag[name]]))),
     ];

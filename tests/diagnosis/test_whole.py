@@ -1,0 +1,94 @@
+"""Errors within whole sequences, of linear networks in closed form, and the words on which they fall."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gpurnn.backend import Backend
+from gpurnn.data.text.tokens import Vocabulary
+from gpurnn.diagnosis.doctor import diagnose
+from gpurnn.diagnosis.reportpage import page_of
+from gpurnn.diagnosis.whole import whole_reach
+from gpurnn.network import Model, ModelConfig
+from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.session import new_run
+from gpurnn.training.tasks import Task, task_of
+from tests.sequences import LABELS, SYMBOLS, told
+
+
+def task_and_model(
+    be: Backend, path: Path, kind: str, lengths: list[int], rho: float, **model: Any
+) -> tuple[Task, Model]:
+    """A linear network whose W are rho times orthogonal ones, and what it would learn."""
+    config = ModelConfig(SYMBOLS, "simple", 4, outputs=len(LABELS), dropout=0.0, dtype="float64", **model)
+    task = task_of(told(path, kind, "symbols", lengths).corpus, TrainConfig(config, lanes=3, bptt=48, layout="whole"))
+    made, rng = Model(be, config), np.random.default_rng(0)
+    values = {name: 1e-7 * rng.standard_normal(array.shape) for name, array in made.params.value.items()}
+    values["output.V"] = rng.standard_normal(values["output.V"].shape)
+    for name in values:
+        if name.endswith(".W"):
+            values[name] = rho * np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    if "embedding.table" in values:
+        values["layers.0.U"] = 1e-7 * np.eye(len(values["layers.0.U"]), 4)
+    made.params.load(be, values, "made")
+    return task, made
+
+
+def test_errors_reach_both_ways_in_both_directions(be: Backend, tmp_path: Path):
+    rho = 0.7
+    task, model = task_and_model(be, tmp_path / "t.h5", "tags", [20] * 12, rho, stack=("both_directions",))
+    found, words = whole_reach(model, task, None, targets=24)
+    assert found.targets >= 24 and found.stuck == 0 and words == () and found.shares == {}
+    for name in ("layers.0.dh", "layers.0.reverse.dh"):
+        fall = found.falls[name]
+        assert 10 < len(fall.median) <= 20, "no lag is longer than a sequence"
+        assert fall.beta == pytest.approx(rho, rel=0.05)  # which targets are known changes with the lag
+        assert fall.half == pytest.approx(np.log(0.5) / np.log(fall.beta))
+
+
+def test_a_label_is_decided_within_its_sequence(be: Backend, tmp_path: Path):
+    rho = 0.8
+    task, model = task_and_model(be, tmp_path / "l.h5", "labels", [15] * 20, rho)
+    fall = whole_reach(model, task, None, targets=20)[0].falls["layers.0.dh"]
+    np.testing.assert_allclose(fall.median / fall.median[0], rho ** np.arange(15), rtol=1e-9)
+
+
+def test_the_words_on_which_errors_fall(be: Backend, tmp_path: Path):
+    """W orthogonal, W = rho Q: the error of the input at lag k has rho^k, of which a word has its symbols' part.
+
+    Words are what spaces part: here every "g" is one.
+    """
+    rho = 0.5
+    task, model = task_and_model(be, tmp_path / "w.h5", "labels", [6] * 30, rho, embedding=4)
+    vocabulary = Vocabulary("chars", list("abcdef "))
+    _, words = whole_reach(model, task, vocabulary, targets=90)
+    assert words and all(each.times >= 3 and " " not in each.word for each in words)
+    assert [each.share for each in words] == sorted((each.share for each in words), reverse=True)
+    weights = rho ** np.arange(6) / (rho ** np.arange(6)).sum()
+    whole = [each for each in words if len(each.word) == 6]
+    assert all(each.share == pytest.approx(1) for each in whole)
+    single, last = min(words, key=lambda each: len(each.word)), weights[0]
+    assert len(single.word) < 6 and 0 < single.share <= sum(weights[: len(single.word)]) + 1e-9 and last > 0.5
+    symbols = Vocabulary("words", list("abcdefg"))
+    by_symbol = {each.word: each for each in whole_reach(model, task, symbols, targets=90)[1]}
+    assert sum(each.share * each.times for each in by_symbol.values()) == pytest.approx(
+        sum(each.times for each in by_symbol.values()) / 6, rel=1e-6
+    )
+
+
+def test_a_run_of_labels_is_told_what_applies(be: Backend, tmp_path: Path):
+    corpus = told(tmp_path / "l.h5", "labels", "symbols", [9, 5, 12] * 10).corpus
+    config = ModelConfig(SYMBOLS, "gru", 4, outputs=len(LABELS), dropout=0.0, embedding=3)
+    settings = TrainConfig(config, lanes=3, bptt=16, layout="whole", validate_every=0, log_every=2)
+    new_run(be, corpus, settings, tmp_path / "run", lambda line: None).run(Limits(windows=4))
+    found = diagnose(tmp_path / "run", be)
+    panels = found.panels
+    assert panels["reach"].level == "info" and "the error falls most on the words" in panels["reach"].sentence
+    assert panels["run"].samples == 16 and "after 4 windows" in panels["run"].sentence
+    for name in ("window", "state", "recovery", "units", "text"):
+        assert (panels[name].level, panels[name].sentence) == ("none", "not measured: it is not asked of labels")
+    assert b"the error falls most" in page_of(found)
