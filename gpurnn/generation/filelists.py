@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gpurnn.data.frames.lists import PATHS
+from gpurnn.data.frames.lists import PATHS, path_of
 from gpurnn.data.labelled.lines import Place, without_end
-from gpurnn.data.labelled.texts import form_by_name, json_text
+from gpurnn.data.labelled.texts import form_by_name
 from gpurnn.generation.forms import looked_at
 from gpurnn.generation.leftout import LeftOut
 from gpurnn.generation.paired_texts import Sources
@@ -50,5 +50,4 @@ class _Objects(Objects):
     """A JSON object a line, with the name of a file under one of several names."""
 
     def _text(self, fields: dict[str, Any], place: Place) -> str:
-        name = next((name for name in self._names if name in fields), self._names[0])
-        return json_text(fields, name, "frames", place)
+        return path_of(fields, place)

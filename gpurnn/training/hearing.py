@@ -22,7 +22,7 @@ from gpurnn.training.alignments import log_probability
 from gpurnn.training.collapse import collapsed
 from gpurnn.training.load import Trained, load_trained
 from gpurnn.training.nextlabels import TextLabels
-from gpurnn.training.prefixbeam import PrefixBeam
+from gpurnn.training.prefixbeam import PrefixBeam, Width
 from gpurnn.training.prefixes import Heard, NextLabels
 from gpurnn.training.wordlist import WordList
 
@@ -55,7 +55,7 @@ class Hearing:
         scores: bool = True,
     ) -> None:
         guided = language is not None or words is not None
-        beam = (BEAM if guided else 1) if beam is None else checked("beam", Count, beam)
+        beam = (BEAM if guided else 1) if beam is None else checked("`beam`", Width, beam)
         self._n_best, self._scores = checked("n_best", Count, n_best), scores
         if n_best > beam:
             raise UsageError(f"`n_best={n_best}`: a beam of {beam} has no more than {beam}; use `beam={n_best}`")

@@ -8,16 +8,17 @@ section 7.5.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.exceptions import GpurnnError, UsageError
-from gpurnn.settings import Count, NotNegative, checked
+from gpurnn.settings import Count, NotNegative, Rule, checked
 from gpurnn.training.prefixes import Heard, NextLabels, Prefixes
 from gpurnn.training.wordlist import WordList
 
+Width = Annotated[Count, Rule("at most 4,096", lambda n: n <= 4096)]  # each prefix is held against each other one
 _SLOTS = 256
 """Prefixes of all sequences together, where there is more than one sequence."""
 _CELLS = 1 << 18
@@ -45,7 +46,7 @@ class PrefixBeam:
         language: NextLabels | None = None,
         weight: float = 1.0,
     ) -> None:
-        self._labels, self._width = checked("labels", Count, labels), checked("width", Count, width)
+        self._labels, self._width = checked("labels", Count, labels), checked("width", Width, width)
         self._words, self._weight = words, checked("weight", NotNegative, weight)
         self._language = language if self._weight else None
         self._most = max(1, min(_SLOTS // self._width, _CELLS // (self._width * (self._labels + 1))))

@@ -86,7 +86,7 @@ def test_what_is_asked_for(folder: Path, settings: dict[str, Any]) -> None:
         ([], {"words": [1]}, UsageError, "words: expected a path, or a list of words, found 1"),
         ([], {"words": 1}, UsageError, "words: expected a path, or a list of words, found 1"),
         ([], {"lm": 1}, UsageError, "lm: expected a path, found int"),
-        ([], {"beam": 1.5}, UsageError, "beam: expected a whole number"),
+        ([], {"beam": 1.5}, UsageError, "`beam`: expected a whole number"),
     ],
 )
 def test_what_is_refused(

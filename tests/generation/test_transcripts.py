@@ -85,12 +85,12 @@ def test_a_list_without_end_is_answered(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_what_came_before_a_line_that_is_wrong_is_answered(tmp_path: Path) -> None:
     np.save(tmp_path / "some.npy", frames_of(20)[-1])
-    lines = iter([(1, '{"frames": "some.npy"}\n'), (2, '{"frames": 3}\n')])
+    lines = iter([(1, '{"frames": "some.npy"}\n'), (2, '{"file": "some.npy"}\n')])
     texts = open_list(lines, "list", LeftOut(skip=False))
     model = TranscriptModel(trained_on(backend.get("cpu")), Hearing(len(LETTERS)))
     predictions = FilePredictions(model, texts, tmp_path).lines()
     assert next(predictions).startswith('{"frames": "some.npy", "text": ')
-    with pytest.raises(DataError, match="list, line 2: "):
+    with pytest.raises(DataError, match="line 2: it names no file as frames, path or audio_filepath; it has file"):
         next(predictions)
 
 

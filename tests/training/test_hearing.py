@@ -85,7 +85,8 @@ def test_words_that_cannot_be_heard_are_told(tmp_path: Path) -> None:
     ("settings", "kind", "error"),
     [
         ({"n_best": 2}, UsageError, "`n_best=2`: a beam of 1 has no more than 1; use `beam=2`"),
-        ({"beam": 0}, UsageError, "beam: expected at least 1"),
+        ({"beam": 0}, UsageError, "`beam`: expected at least 1"),
+        ({"beam": 4097}, UsageError, "`beam`: expected at most 4,096, found 4097"),
         ({"lm_weight": 1.0}, UsageError, "give `lm`, too"),
         ({"words": Path("missing.txt")}, DataError, "missing.txt: cannot read the text: No such file"),
         ({"words": ["ü"]}, DataError, "no labels for any word of 1, such as ü, that is listed"),

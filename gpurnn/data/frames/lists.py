@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gpurnn.data.labelled.lines import Place, without_end
 from gpurnn.data.labelled.texts import cells_told, form_by_name, json_object, json_text
@@ -53,12 +53,16 @@ def _json_lines(lines: Iterable[tuple[int, str]], file: str, text: str) -> Itera
     for number, line in lines:
         place = Place(file, number)
         fields = json_object(line, place)
-        name = next((name for name in PATHS if name in fields), None)
-        if name is None:
-            there = ", ".join(shown(each) for each in list(fields)[:_SHOWN])
-            raise DataError(f"{place}: it names no file as {_paths_told()}; it has {there or 'nothing'}")
-        path = json_text(fields, name, "frames", place)
-        yield Entry(path, json_text(fields, text, "text", place), place)
+        yield Entry(path_of(fields, place), json_text(fields, text, "text", place), place)
+
+
+def path_of(fields: dict[str, Any], place: Place) -> str:
+    """The path of a file that an object of JSON has. Raises DataError."""
+    name = next((name for name in PATHS if name in fields), None)
+    if name is None:
+        there = ", ".join(shown(each) for each in list(fields)[:_SHOWN])
+        raise DataError(f"{place}: it names no file as {_paths_told()}; it has {there or 'nothing'}")
+    return json_text(fields, name, "frames", place)
 
 
 def _table(lines: Iterator[tuple[int, str]], file: str, text: str | None) -> Iterator[Entry]:
