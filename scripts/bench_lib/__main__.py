@@ -30,6 +30,7 @@ from bench_lib.processor import processor
 from bench_lib.products import Products
 from bench_lib.programs import PEERS, PRODUCTS, PROGRAMS, ROUNDED
 from bench_lib.streamed import compare, prepared, told
+from bench_lib.strings import check_strings, compare_strings
 from gpurnn.files.durable import write_durably
 from gpurnn.files.errors import explain
 
@@ -39,7 +40,7 @@ _MEMORY_CASE = Case("lstm", 64, 128, 512, 100)
 _SAMPLING = {"hidden": 512, "symbols": 100, "seconds": 1.0}
 _SAMPLING_ROUNDS = 5
 _WHOLE_SECONDS = 0.3
-_UNWRITTEN = ("check", "memory", "sampling", "series", "whole", "pairs", "quality")
+_UNWRITTEN = ("check", "memory", "sampling", "series", "whole", "pairs", "ctc", "quality")
 """What `--json` does not go with."""
 
 
@@ -54,6 +55,7 @@ def main() -> int:
     what.add_argument("--series", action="store_true", help="targets a second of forecasts, streamed and re-read")
     what.add_argument("--whole", action="store_true", help="what boundaries, both directions and pools cost")
     what.add_argument("--pairs", action="store_true", help="windows of an encoder and a decoder, without attention")
+    what.add_argument("--ctc", action="store_true", help="losses and errors of strings without an alignment")
     what.add_argument("--quality", type=Path, metavar="CORPUS", help="loss of an LSTM after --minutes of training")
     parser.add_argument("--minutes", type=float, default=3.0, help="of --quality; %(default)g unless given")
     parser.add_argument("--json", type=output_file, metavar="FILE", help="write the results of the timing there, too")
@@ -73,6 +75,8 @@ def main() -> int:
             return _whole()
         if arguments.pairs:
             return _pairs()
+        if arguments.ctc:
+            return _ctc()
         if arguments.quality:
             return _quality(arguments.quality.resolve(), arguments.minutes)
         return _timing(cases.quick() if arguments.quick else cases.grid(), arguments)
@@ -171,7 +175,8 @@ def _check() -> int:
         processes = _start_all(stack, _offered())
         if len(processes) == 1:
             raise ProgramError("no peer to compare with")
-        for ok, line in chain(check(processes), check_packed(processes), check_pairs(processes, corpus)):
+        packed = chain(check_packed(processes), check_pairs(processes, corpus), check_strings(processes))
+        for ok, line in chain(check(processes), packed):
             agrees &= ok
             print(f"{line}{'' if ok else ': NOT THE SAME'}", flush=True)
     return 0 if agrees else 1
@@ -256,6 +261,17 @@ def _pairs() -> int:
         if len(processes) == 1:
             raise ProgramError("no peer to compare with")
         for found in compare_pairs(processes, corpus):
+            print(found, flush=True)
+    return 0
+
+
+def _ctc() -> int:
+    """With one thread and with all, rounds in turn."""
+    with ExitStack() as stack:
+        processes = _start_all(stack, ("gpurnn", "pytorch"))
+        if len(processes) == 1:
+            raise ProgramError("no peer to compare with")
+        for found in compare_strings(processes):
             print(found, flush=True)
     return 0
 

@@ -23,6 +23,7 @@ from bench_lib.packed import Packed
 from bench_lib.pairs import PairCase
 from bench_lib.products import square_product
 from bench_lib.programs import Program
+from bench_lib.strings import Strings
 
 _RACE_SECONDS = 0.3
 _MEMORY_WINDOWS = 20
@@ -138,6 +139,18 @@ class Worker:
         module = self._beside("pairs_ours", "torch_pairs")
         for way in module.WAYS:
             yield way, module.Program(PairCase(**case), Path(corpus), way)
+
+    def strings(self, case: dict[str, Any]) -> dict[str, Any]:
+        """Make strings without an alignment ready; seconds: about what their losses and errors take."""
+        return self._fastest([("", self._of_strings(case))])
+
+    def strings_trace(self, case: dict[str, Any]) -> dict[str, Any]:
+        """Errors and losses of the strings."""
+        found = self._of_strings(case).gradients()
+        return {"gradients": {name: value.tolist() for name, value in found.items()}, "losses": []}
+
+    def _of_strings(self, case: dict[str, Any]) -> Any:
+        return self._beside("strings_ours", "torch_strings").Program(Strings(**case))
 
     def whole(self, cell: str, seconds: float, rounds: int) -> dict[str, Any]:
         """Seconds of a window of whole sequences, by variant."""
