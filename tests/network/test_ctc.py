@@ -125,12 +125,12 @@ def test_losses_and_errors_are_those_of_all_alignments(be: Backend, packed: Wind
     check(packed, *packed.run(be, dtype, scale=0.5), 2e-6 if dtype == "float32" else 1e-13, scale=0.5)
 
 
-def test_a_window_may_have_fewer_steps_and_longer_strings_have_room(be: Backend, packed: Window):
-    for longest, spare in ((4, 0), (4, 3), (40, 9)):
+def test_a_window_may_have_fewer_steps_and_room_for_no_longer_strings(be: Backend, packed: Window):
+    for longest, spare in ((4, 0), (4, 3)):
         check(packed, *packed.run(be, longest=longest, spare=spare), 1e-13)
 
 
-@pytest.mark.parametrize("longest", [0, 1, 2, 3])
+@pytest.mark.parametrize("longest", [0, 2])
 def test_longer_strings_are_cut(be: Backend, packed: Window, longest: int):
     cut = Window([[Line(s.outputs, s.string[:longest]) for s, _, b in packed.places if b == n] for n in range(3)], 2)
     cut.weight[...] = packed.weight
