@@ -202,12 +202,13 @@ def test_an_output_that_is_not_finite_stays_visible_in_its_sequence(be: Backend,
     assert np.isfinite(losses[~where]).all() and np.isfinite(errors[~where]).all()
 
 
-def test_long_strings_are_sound(be: Backend):
-    """Longer than any block of states, of outputs that are all alike: the loss counts the alignments.
+@pytest.mark.parametrize("labels", [63, 64, 65, 127, 128, 140])
+def test_long_strings_are_sound(be: Backend, labels: int):
+    """Around the sizes of blocks of states, of outputs that are all alike: the loss counts the alignments.
 
     Of labels that differ from their neighbours, with n frames: binomial(n + m, 2m) of them.
     """
-    frames, labels, symbols = 300, 140, 3
+    frames, symbols = 300, 3
     string = tuple(n % 2 for n in range(labels))
     window = Window([[Line(np.zeros((frames, symbols)), string)]], spare=1, symbols=symbols)
     expected = frames * math.log(symbols) - math.log(math.comb(frames + labels, 2 * labels))
