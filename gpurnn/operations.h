@@ -11,8 +11,9 @@ it gets B of all lanes. */
 
 /* Constants of operations: see the Python files that declare them. */
 enum { RATE = 0, NORM = 1, CLIP_FACTOR = 2, OUTCOME = 3, UPDATES = 4, SKIPPED = 5, SKIPPED_IN_A_ROW = 6, LOSS = 7,
-    WEIGHT = 8, MOST_SKIPPED_IN_A_ROW = 9, NOT_FINITE = 0, LEARNT = 1, UNWEIGHTED = 2, CLIP_NORM = 0, CLIP_VALUE = 1,
-    DECAY = 2, DECOUPLED = 3, BETA1 = 4, BETA2 = 5, EPSILON = 6, MATRICES = 7, REACH = 8, PARTS = 256 };
+    WEIGHT = 8, MOST_SKIPPED_IN_A_ROW = 9, CLIPPED = 10, LARGEST_NORM = 11, CHANGE = 12, SIZE = 13, NOT_FINITE = 0,
+    LEARNT = 1, UNWEIGHTED = 2, CLIP_NORM = 0, CLIP_VALUE = 1, DECAY = 2, DECOUPLED = 3, BETA1 = 4, BETA2 = 5,
+    EPSILON = 6, MATRICES = 7, REACH = 8, PARTS = 256 };
 
 /* For the linker: a name for each instruction set and REAL. */
 #define absolute NAME(absolute)

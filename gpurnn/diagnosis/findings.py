@@ -188,8 +188,8 @@ def of_run(log: History | None, updates: Updates | None, why_not: str) -> Findin
             "lower `lr` or `clip`"
         )
     told.append(_clip(log, updates))
-    if updates is not None:
-        ratio = float(np.median(updates.ratio))
+    ratio = log.ratio if updates is None else float(np.median(updates.ratio))
+    if ratio is not None:
         told.append(f"an update moves the parameters by {ratio:.1g} of their size")
         if ratio > _HIGH:
             level = "warning" if level == "warning" else "note"
@@ -197,7 +197,7 @@ def of_run(log: History | None, updates: Updates | None, why_not: str) -> Findin
         elif 0 < ratio < _LOW:
             level = "warning" if level == "warning" else "note"
             told[-1] += ", which is little: it hardly learns any more; a higher `lr`, or it is done"
-    elif why_not:
+    if why_not:
         told.append(why_not)
     return Finding(level, "; ".join(each for each in told if each))
 
@@ -206,7 +206,7 @@ def _clip(log: History, updates: Updates | None) -> str:
     if not log.clip or math.isnan(log.norm):
         return ""
     if log.clipped:
-        return f"`clip={log.clip:g}` acted in {log.clipped:.0%} of the logged windows (largest norm {log.norm:.2g})"
+        return f"`clip={log.clip:g}` acted in {log.clipped:.0%} of the windows (largest norm {log.norm:.2g})"
     if updates is not None and updates.clipped.any():
         return f"`clip={log.clip:g}` acted in {updates.clipped.mean():.0%} of the next updates"
     return f"`clip={log.clip:g}` never acted (largest norm {log.norm:.2g})"

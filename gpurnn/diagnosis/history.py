@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -36,10 +37,11 @@ class History:
 
     windows, epochs: of the last line. loss: the mean loss of training in it. best, best_window: the lowest validation,
     and after which window; last: the last one; worse: how many in a row, up to the last, were no better, and
-    loss_at_best: the training loss then. Where there was none they are None, and 0. skipped: windows whose gradient
-    was not finite. divergences: how often the loss ran away. norm, clipped: the largest norm of a gradient that a line
-    has, and in which share of the lines it was above `clip`, nan without lines. curve: of the losses. Of text
-    a validation is judged by the median over its lanes, which those that are stuck do not move.
+    loss_at_best: the training loss then. Where there was none they are None, and 0. Of text a validation is judged by
+    the median over its lanes, which those that are stuck do not move. skipped: windows whose gradient was not finite.
+    divergences: how often the loss ran away. norm, clipped: the largest norm of a gradient, and in which share of the
+    windows it was above `clip`, nan without lines; in logs of earlier versions, of the windows of lines. ratio: how far
+    the last update moved the parameters, as a share of them, None where that is not known. curve: of the losses.
     """
 
     windows: int
@@ -55,6 +57,7 @@ class History:
     norm: float
     clipped: float
     clip: float
+    ratio: float | None
     curve: Curve
 
     @property
@@ -73,15 +76,21 @@ def history(lines: Iterable[Mapping[str, Any]], config: TrainConfig, task: type[
     last: float | None = None
     at_best: float | None = None
     lowest: float | None = None
+    ratio: float | None = None
     norms: list[float] = []
+    acted = covered = 0.0
     points: list[tuple[int, float | None, float | None]] = []
     for line in lines:
-        windows, epochs = int(line["window"]), _number(line.get("epoch")) or 0.0
+        before, windows, epochs = windows, int(line["window"]), _number(line.get("epoch")) or 0.0
         loss = _number(line.get(task.loss_key))
         skipped = int(_number(line.get("skipped_windows")) or 0)
         divergences = int(_number(line.get("divergences")) or 0)
-        norm = _number(line.get("gradient_norm"))
+        norm = _number(line.get("gradient_norm_max", line.get("gradient_norm")))
         norms += [] if norm is None else [norm]
+        clipped = _number(line.get("clipped_windows"))
+        if clipped is not None:
+            acted, covered = acted + clipped, covered + windows - before
+        ratio = _number(line.get("update_ratio"))
         valid = _number(line.get(task.valid_key))
         judged = _number(line.get("median_nats_per_token", valid))
         last = last if valid is None else valid
@@ -93,9 +102,24 @@ def history(lines: Iterable[Mapping[str, Any]], config: TrainConfig, task: type[
     if not windows:
         return None
     clip = config.optimizer.clip
-    clipped = float(np.mean(np.array(norms) > clip)) if norms and clip else 0.0 if norms else float("nan")
+    clipped = acted / covered if covered else float(np.mean(np.array(norms) > (clip or np.inf))) if norms else math.nan
     norm = max(norms, default=float("nan"))
-    told = (windows, epochs, loss, best, best_window, last, worse, at_best, skipped, divergences, norm, clipped, clip)
+    told = (
+        windows,
+        epochs,
+        loss,
+        best,
+        best_window,
+        last,
+        worse,
+        at_best,
+        skipped,
+        divergences,
+        norm,
+        clipped,
+        clip,
+        ratio,
+    )
     return History(*told, Curve(*zip(*_thinned(points), strict=True)))
 
 

@@ -28,6 +28,14 @@ class Control:
     """Summed likewise."""
     MOST_SKIPPED_IN_A_ROW = 9
     """The most windows skipped in a row since the last log line."""
+    CLIPPED = 10
+    """Windows whose gradient was clipped by its norm, since then."""
+    LARGEST_NORM = 11
+    """Of a gradient before clipping, since then; windows that were skipped are left out."""
+    CHANGE = 12
+    """|change of the parameters|² in the window of a log line; written by the host."""
+    SIZE = 13
+    """|parameters|² before it; likewise."""
 
 
 class Outcome:
@@ -62,4 +70,6 @@ def _numbers(places: type) -> dict[str, int]:
 
 PLACES = _numbers(Control) | _numbers(Outcome) | _numbers(Setting)
 """All of them by name, for the constants of operations that are handed these arrays."""
+FIRST_ADDED = Control.CLIPPED
+"""Checkpoints keep the places from this one on apart: those of earlier versions have none of them."""
 CONTROL_SIZE, SETTINGS_SIZE = len(_numbers(Control)), len(_numbers(Setting))

@@ -45,6 +45,7 @@ class Learner:
         self.state = self.model.state(config.lanes)
         self.optimizer = Optimizer(be, self.model.params, config.optimizer)
         self.validated = self._validated_model()
+        self._before = be.empty((self.model.params.size,), self.model.params.values.dtype)
         self.progress = Progress()
         lanes, steps, source, sequences, labels = self.task.sizes
         self._workspace = self.model.workspace(
@@ -91,16 +92,28 @@ class Learner:
         """One training window: the one in the batch."""
         progress = self.progress
         rate = learning_rate(self.config.schedule, progress.windows, progress.plateaus)
+        due = self._line_due(progress.windows + 1)
+        if due:
+            self._before[...] = self.model.params.values
         self._step(rate * progress.divergence.rate_factor)
+        if due:
+            self.optimizer.note_change(self._before)
         progress.windows += 1
         progress.cursor = window.cursor
-        progress.line_missing = self.validation_due or progress.windows % self.config.log_every == 0
+        progress.line_missing = due
+
+    def _line_due(self, windows: int) -> bool:
+        """Whether a line of the log is due after so many windows."""
+        return windows % self.config.log_every == 0 or self._validates_after(windows)
+
+    def _validates_after(self, windows: int) -> bool:
+        every = self.config.validate_every
+        return every > 0 and windows % every == 0
 
     @property
     def validation_due(self) -> bool:
         """Whether the last window is one of those after which there is a validation."""
-        every = self.config.validate_every
-        return every > 0 and self.progress.windows % every == 0
+        return self._validates_after(self.progress.windows)
 
     def validate(self, stopping: Callable[[], bool] = lambda: False) -> Validation | None:
         """The loss over the first windows of the valid split; None where they have no target with weight.

@@ -227,6 +227,7 @@ class Loop:
             learner.task.rate_key: round(self._targets / max(now - self._last_line, 1e-9), 1),
             "seconds": round(progress.seconds, 3),
         }
+        line |= _of_updates(ctl)
         if ctl[Control.SKIPPED]:
             line["skipped_windows"] = int(ctl[Control.SKIPPED])
         self._targets, self._last_line = 0, now
@@ -254,3 +255,14 @@ class Loop:
 
     def _note_seconds(self) -> None:
         self._learner.progress.seconds = self._seconds_before + time.monotonic() - self._began
+
+
+def _of_updates(ctl: np.ndarray) -> dict[str, float | int | None]:
+    """What the log says of clipping since its last line, and of how far the last update moved the parameters."""
+    change, size = float(ctl[Control.CHANGE]), float(ctl[Control.SIZE])
+    ratio = math.sqrt(change / size) if size > 0 and math.isfinite(change) and math.isfinite(size) else None
+    return {
+        "clipped_windows": int(ctl[Control.CLIPPED]),
+        "gradient_norm_max": float(ctl[Control.LARGEST_NORM]),
+        "update_ratio": ratio,
+    }

@@ -33,6 +33,10 @@ static __device__ void decide(double norm, const double* loss, double inverse, c
         return;
     }
     ctl[CLIP_FACTOR] = 0 < clip && clip < norm ? clip / norm : 1;
+    if (ctl[CLIP_FACTOR] < 1)
+        ctl[CLIPPED] += 1;
+    if (norm > ctl[LARGEST_NORM])
+        ctl[LARGEST_NORM] = norm;
     ctl[UPDATES] += 1;
     ctl[SKIPPED_IN_A_ROW] = 0;
     ctl[LOSS] += loss[0] / inverse;

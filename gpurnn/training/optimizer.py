@@ -80,6 +80,8 @@ def control(
         return
     clip = float(settings[Setting.CLIP_NORM])
     ctl[Control.CLIP_FACTOR] = clip / norm if 0 < clip < norm else 1.0
+    ctl[Control.CLIPPED] += ctl[Control.CLIP_FACTOR] < 1
+    ctl[Control.LARGEST_NORM] = max(ctl[Control.LARGEST_NORM], norm)
     ctl[Control.UPDATES] += 1
     ctl[Control.SKIPPED_IN_A_ROW] = 0
     ctl[Control.LOSS] += j / inverse
@@ -227,7 +229,7 @@ class Optimizer:
     def __init__(self, be: Backend, params: Params, config: OptimizerConfig) -> None:
         for name, kind, value in (("be", Backend, be), ("params", Params, params), ("config", OptimizerConfig, config)):
             expect_kind(name, kind, value)
-        self.params = params
+        self.params, self._xp = params, be.xp
         update = OPTIMIZERS[config.optimizer]
         dtype = params.values.dtype
         self._moments = {name: be.zeros((params.size,), dtype) for name in ("m", "v") if name in update.arguments}
@@ -258,7 +260,14 @@ class Optimizer:
 
     def restart_sums(self) -> None:
         """Set to 0 what the control array sums between log lines."""
-        self.ctl[Control.LOSS : Control.MOST_SKIPPED_IN_A_ROW + 1].fill(0)
+        self.ctl[Control.LOSS : Control.SIZE + 1].fill(0)
+
+    def note_change(self, before: Array) -> None:
+        """Put into the control array how far the parameters are from what they were `before` (P,), which is used up."""
+        xp, ctl = self._xp, self.ctl
+        ctl[Control.SIZE : Control.SIZE + 1] = xp.dot(before, before)
+        xp.subtract(self.params.values, before, out=before)
+        ctl[Control.CHANGE : Control.CHANGE + 1] = xp.dot(before, before)
 
 
 def _settings(config: OptimizerConfig, params: Params) -> np.ndarray:

@@ -1,8 +1,8 @@
 """A run in arrays and JSON: what a checkpoint holds, and how it comes back.
 
 Tensors: each parameter by its name; `m.` and `v.` before a parameter's name, its moments, and `average.`, its average;
-`optimizer.control`; `state.L.h`, `state.L.c`, what each lane carries; and what is kept of the corpus, see
-`gpurnn.training.meaning`.
+`optimizer.control` and `optimizer.since_line`, the control array; `state.L.h`, `state.L.c`, what each lane carries; and
+what is kept of the corpus, see `gpurnn.training.meaning`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from gpurnn.network.chain import parts_of, specs_of
 from gpurnn.network.state import state_shapes
 from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.control import FIRST_ADDED
 from gpurnn.training.divergence import Divergence
 from gpurnn.training.meaning import Meaning, described
 from gpurnn.training.model_file import is_model_file
 from gpurnn.training.optimizer import Optimizer
 
 _AVERAGE = "average."
+_CONTROL, _ADDED = "optimizer.control", "optimizer.since_line"
 
 
 @dataclass
@@ -112,7 +114,7 @@ def pack(
     device = dict(params.value)
     for name, flat in optimizer.flats.items():
         device |= {f"{name}.{parameter}": view for parameter, view in params.named(flat).items()}
-    device |= {"optimizer.control": optimizer.ctl, **state.named()}
+    device |= {_CONTROL: optimizer.ctl[:FIRST_ADDED], _ADDED: optimizer.ctl[FIRST_ADDED:], **state.named()}
     tensors = {name: be.to_host(array) for name, array in device.items()}
     return tensors | always.tensors, {"progress": progress.to_json(), **always.header}
 
@@ -121,7 +123,11 @@ def unpack(checkpoint: Checkpoint, model: Model, optimizer: Optimizer, state: St
     """Put a checkpoint's arrays back and return where the run stood. Raises CheckpointError where one is missing."""
     be, params, source = model.be, model.params, str(checkpoint.path)
     params.load(be, checkpoint.tensors, source)
-    device = {"optimizer.control": optimizer.ctl, **state.named()}
+    device = {_CONTROL: optimizer.ctl[:FIRST_ADDED], **state.named()}
+    if _ADDED in checkpoint.tensors:
+        device[_ADDED] = optimizer.ctl[FIRST_ADDED:]
+    else:  # of an earlier version
+        optimizer.ctl[FIRST_ADDED:].fill(0)
     for name, flat in optimizer.flats.items():
         device |= {f"{name}.{parameter}": view for parameter, view in params.named(flat).items()}
     for name, array in device.items():

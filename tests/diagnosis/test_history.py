@@ -67,6 +67,7 @@ def test_the_next_updates_are_those_that_come(be: Backend, tmp_path: Path):
     resumed_run(be, run, refuse, log_every=1).run(Limits(windows=11))
     lines = [each for each in read_log(run / "log.jsonl", refuse) if each["window"] == 11]
     assert found.norm[0] == pytest.approx(lines[0]["gradient_norm"], rel=1e-12)
+    assert found.ratio[0] == pytest.approx(lines[0]["update_ratio"], rel=1e-9)
     assert found.rate[0] == lines[0]["learning_rate"]
     after = RunDirectory.open(run, refuse).load("last").tensors
     names = [name for name in values if name.startswith(("layers.", "output."))]

@@ -33,7 +33,8 @@ from .alike import log_without_clock
 
 EARLIER = Path(__file__).resolve().parent.parent / "goldens" / "earlier"
 ADDED_SETTINGS = {"restart": 0.0, "judged_lanes": "all"}
-ADDED_TO_LOG = {"stuck_lanes", "median_nats_per_token"}
+ADDED_TO_LOG = {"stuck_lanes", "median_nats_per_token", "clipped_windows", "gradient_norm_max", "update_ratio"}
+ADDED_TENSORS = {"optimizer.since_line"}
 CLOSE = 1e-9
 """Processors and libraries round differently in the last bits, which 27 windows make larger."""
 
@@ -68,7 +69,7 @@ def test_it_goes_on_as_it_did_then(be: Backend, run: Path):
         resumed_run(be, run, told.append, corpus, allow_inexact=True).run(Limits(windows=48))
     assert all("not the same bits as before" in line for line in told), told  # another machine, perhaps
     then, now = checkpoint(EARLIER / "later", 48), checkpoint(run, 48)
-    assert list(now.tensors) == list(then.tensors)
+    assert [name for name in now.tensors if name not in ADDED_TENSORS] == list(then.tensors)
     for name, tensor in then.tensors.items():
         assert (now.tensors[name].dtype, now.tensors[name].shape) == (tensor.dtype, tensor.shape), name
         np.testing.assert_allclose(now.tensors[name], tensor, CLOSE, CLOSE, err_msg=name)

@@ -21,6 +21,7 @@ from gpurnn.network.cells import CELLS
 from gpurnn.runs.checkpoint import read_checkpoint
 from gpurnn.training.config import Limits
 from gpurnn.training.learner import Learner
+from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import new_run, resumed_run
 from gpurnn.training.snapshot import load_model
@@ -50,6 +51,23 @@ def test_the_log_says_what_happened(be: Backend, corpus: Corpus, tmp_path: Path)
     assert first["bits_per_char"] == pytest.approx(first["nats_per_token"] / math.log(2), rel=1e-12)
     assert first["learning_rate"] == pytest.approx(0.01 * 5 / 20)
     assert first["epoch"] == pytest.approx(5 / trainer.learner.windows_per_epoch, abs=1e-4)
+
+
+def test_the_log_says_what_clipping_and_updates_did(be: Backend, corpus: Corpus, tmp_path: Path):
+    """Of every window since the last line, as a log with a line for each window has them."""
+    clip = OptimizerConfig("adam", clip=0.2)
+    lines = []
+    for every in (1, 5):
+        run = trainer_on(be, corpus, tmp_path / f"every{every}", log_every=every, validate_every=10, optimizer=clip)
+        run.run(Limits(windows=20))
+        lines.append([json.loads(line) for line in (tmp_path / f"every{every}" / "log.jsonl").read_text().splitlines()])
+    single, sums = lines
+    norms = np.array([line["gradient_norm"] for line in single]).reshape(4, 5)
+    assert [line["gradient_norm_max"] for line in sums] == norms.max(axis=1).tolist()
+    assert [line["clipped_windows"] for line in sums] == (norms > 0.2).sum(axis=1).tolist()
+    assert 0 < (norms > 0.2).sum() < 20
+    assert [line["update_ratio"] for line in sums] == [line["update_ratio"] for line in single[4::5]]
+    assert all(0 < line["update_ratio"] < 1 for line in single)
 
 
 def test_logged_loss_is_the_weighted_mean_of_the_windows(be: Backend, corpus: Corpus, tmp_path: Path):
