@@ -65,7 +65,9 @@ def _subject(kind: str, **changes: Any) -> Subject:
 
 PAIRS_BOTH = _subject("pairs", model={"cell": "lstm", "encoder": ("both_directions", "dropout")}).going()
 PAIRS_ATTENTION = _subject(
-    "pairs", model={"cell": "gru", "layers": 2, "encoder": ("recurrent", "dropout"), "attention": "additive"}
+    "pairs",
+    model={"cell": "gru", "layers": 2, "encoder": ("recurrent", "dropout"), "attention": "additive"},
+    scheduled_sampling=0.3,
 ).going()
 CAPTIONS = _subject("captions", model={"cell": "gru"}).going()
 CAPTIONS_THROUGH = _subject("captions", model={"cell": "lstm"}, layout="through", bptt=3).going()

@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Corpus, Split
 from gpurnn.data.corpus.describe import describe_corpus
 from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.labelling import Labelling
+from gpurnn.data.stream.captionlanes import CaptionLanes
 from gpurnn.data.stream.labelled import labelled_stream
 from gpurnn.data.stream.pairs import CaptionStream, PairStream, longest_of, pair_geometry
 from gpurnn.data.stream.sequences import pairs_of, sequences_of, strings_of
@@ -17,6 +20,7 @@ from gpurnn.data.stream.strings import StringStream
 from gpurnn.data.stream.windows import Window
 from gpurnn.exceptions import CorpusError, DataError
 
+Array = NDArray[Any]
 _BLOCK = 1 << 16
 _STEPS = 64
 
@@ -119,6 +123,22 @@ def _read_pairs(corpus: Corpus) -> None:
             found = [pair for window in stream.recycled() for pair in _in_window(window, captions)]
         if sorted(found) != sorted((first.tobytes(), second.tobytes()) for first, second in pairs):
             raise AssertionError("windows have other pairs than there are")
+        if captions:
+            _read_lane(corpus, name, pairs)
+
+
+def _read_lane(corpus: Corpus, name: str, pairs: list[tuple[Array, Array]]) -> None:
+    """Windows of one lane that goes through all captions: each step has its symbol, and the vector of its caption."""
+    steps, end = min(corpus.targets(name), _STEPS), corpus.split(name).symbols
+    with CaptionLanes(corpus, name, lanes=1, steps=steps, epochs=1, prefetch=False) as stream:
+        windows = [window.copy() for window in stream.recycled()]
+    symbols = np.concatenate([window.targets[:, 0] for window in windows])
+    vectors = np.concatenate([window.vectors[window.pair[:, 0]] for window in windows])
+    lengths = [len(target) + 1 for _, target in pairs]
+    if not np.array_equal(symbols, np.concatenate([np.append(target, end) for _, target in pairs])):
+        raise AssertionError("a lane has other symbols than there are")
+    if not np.array_equal(vectors, np.repeat([vector for vector, _ in pairs], lengths, axis=0)):
+        raise AssertionError("a lane has other vectors than there are")
 
 
 def _read_frames(corpus: Corpus) -> None:
