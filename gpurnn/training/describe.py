@@ -115,7 +115,8 @@ def _forecast(config: TrainConfig) -> dict[str, Any]:
 
 def _reading(config: TrainConfig) -> dict[str, Any]:
     """How sequences are read and what their labels cost, where that is not as of text, of pairs or of captions."""
-    usual = {"layout": usual_layout(config.model.start), "cut": False, "context": 0, "class_weights": ()}
+    usual = {"cut": False, "context": 0, "class_weights": (), "scheduled_sampling": 0.0}
+    usual["layout"] = usual_layout(config.model.start)
     found = {name: getattr(config, name) for name, value in usual.items() if getattr(config, name) != value}
     found |= {"class_weights": list(config.class_weights)} if config.class_weights else {}
     return found | ({"label_smoothing": config.model.label_smoothing} if config.model.label_smoothing else {})

@@ -42,6 +42,9 @@ def test_captions_are_learnt_measured_and_made(how: str, tmp_path: Path, monkeyp
         f"train captions.h5 -o run {LAYOUTS[how]} --windows {windows} --hidden 16 --lr 0.02 --dropout 0 "
         "--validate-every 0"
     )
+    told = json.loads(CliRunner().invoke(main, ["info", "run", "--json"]).stdout)["training"]
+    assert told.get("layout") == ("through" if "through" in how else None)
+    assert told.get("scheduled_sampling") == (0.3 if "own" in how else None)
     found = json.loads(run("evaluate run --split test --json"))
     made = run("predict run asked.npy").splitlines()
     share = sum(a == b for a, b in zip(made, right, strict=True)) / len(right)
