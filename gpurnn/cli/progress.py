@@ -15,6 +15,7 @@ _REFRESH = 0.2  # seconds between two renewals
 
 _VALID = {
     "valid_mae": "valid mae",
+    "valid_cer": "valid CER",
     "valid_span_f1": "valid span F1",
     "valid_accuracy": "valid accuracy",
     "valid_loss": "valid",

@@ -65,10 +65,13 @@ def _show_beginning(trainer: Trainer, settings: dict[str, Any]) -> None:
 def _widths(learner: Learner) -> str:
     """What a forecast, a label or a text is made from, and how many there are; nothing of language models."""
     model, config, kind = learner.model, learner.config, learner.corpus.kind
-    if kind in ("labels", "tags"):
+    if kind in ("labels", "tags", "frames"):
         read = "symbols" if model.config.symbols else "columns"
         both = "both directions, " if "both_directions" in model.config.stack else ""
-        return f"{both}{model.config.input_width:,} {read} to {model.config.output_width:,} {kind}, "
+        labels = f"{model.config.output_width:,} {kind}"
+        if kind == "frames":
+            labels = f"strings of {model.config.output_width - 1:,} labels"  # the last one is the blank
+        return f"{both}{model.config.input_width:,} {read} to {labels}, "
     if kind in ("pairs", "captions"):
         network = model.config
         read = f"{network.source:,} symbols" if network.source else f"{network.vectors:,} numbers"
@@ -122,6 +125,7 @@ _USE = {
     "tags": "tag:      gpurnn predict",
     "pairs": "use:      gpurnn predict",
     "captions": "use:      gpurnn predict",
+    "frames": "read:     gpurnn predict",
 }
 """What is done with a model, by the kind of corpus, of all kinds but text."""
 

@@ -74,7 +74,9 @@ def describe_model(path: Path) -> dict[str, Any]:
 
 def _corpus(header: dict[str, Any]) -> dict[str, Any]:
     corpus = _section(header, "corpus")
-    return {name: corpus[name] for name in ("path", "labelled", "tokens", "fingerprint") if name in corpus}
+    found = {name: corpus[name] for name in ("path", "labelled", "tokens", "fingerprint") if name in corpus}
+    form = _section(_section(corpus, "frames"), "form")
+    return found | ({"frames": form["kind"]} if "kind" in form else {})
 
 
 def _section(header: dict[str, Any], name: str) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def _epochs(cursor: Any) -> float | None:
 
 
 def _losses(run: RunDirectory, checkpoint: Checkpoint | None, on_warning: Callable[[str], None]) -> dict[str, Any]:
-    """The last losses that were logged, and the best validation; of labels and tags also how many were found."""
+    """The last losses that were logged, and the best validation; of labels, tags and frames also what was found."""
     losses: dict[str, Any] = {"train": None, "valid": None, "best_valid": None, "best_window": None}
     for line in read_log(run.log, on_warning) if run.log.exists() else ():
         for task in set(TASKS.values()):
@@ -157,11 +159,13 @@ def _losses(run: RunDirectory, checkpoint: Checkpoint | None, on_warning: Callab
     best, found = progress.get("best"), [name for name in _FOUND if name in losses]
     if found:
         del losses["best_valid"]
-        losses[f"best_{found[0].removeprefix('valid_')}"] = None if best is None else 1 - best  # `LabelLosses.judged`
+        judged = best if best is None or found[0] == _ERRORS else 1 - best  # see `judged` of the losses
+        losses[f"best_{found[0].removeprefix('valid_')}"] = judged
     elif best is not None:
         losses["best_valid"] = best
     return losses | ({} if best is None else {"best_window": progress.get("best_window")})
 
 
-_FOUND = ("valid_span_f1", "valid_accuracy", "valid_macro_f1")
-"""What the log says of labels and tags that were found; the first that is there decides which is the best."""
+_ERRORS = "valid_cer"
+_FOUND = ("valid_span_f1", "valid_accuracy", "valid_macro_f1", _ERRORS)
+"""What the log says of labels and tags that were found, and of frames; the first that is there decides what is best."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 
 Symbols = Sequence[Hashable]
@@ -60,6 +61,7 @@ class ErrorRate:
 class TextErrors:
     """Adds up how far texts that were read are from those that are there, white space at their ends left out.
 
+    Words are told apart, and all of them added up, as jiwer does it.
     texts: how many there were. right: how many of them are equal. symbols: edits of characters. words: of words.
     """
 
@@ -74,5 +76,13 @@ class TextErrors:
         self.texts += 1
         self.right += found == reference
         self.symbols.add(found, [reference])
-        self.words.add(found.split(), [reference.split()])
+        self.words.add(_words(found), [_words(reference)])
         return self.symbols.edits - before
+
+
+def _words(text: str) -> list[str]:
+    """What spaces are between, or any white space of several characters."""
+    return [word for word in _WIDE.sub(" ", text).split(" ") if word]
+
+
+_WIDE = re.compile(r"\s\s+")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,12 @@ from gpurnn.training.words import by_word, word_starts
 
 Targets = NDArray[np.int32] | int
 """Tags of the steps of a sequence, (n,), or its label."""
+_T = TypeVar("_T")
 
 
-def said_of(
-    labeller: Labeller, sequences: Iterable[tuple[NDArray[Any], Targets]]
-) -> Iterator[tuple[NDArray[Any], Targets]]:
+def said_of(labeller: Labeller, sequences: Iterable[tuple[NDArray[Any], _T]]) -> Iterator[tuple[NDArray[Any], _T]]:
     """Of each sequence what the labeller says, logarithms of probabilities, (n, K) or (K,), with its targets."""
-    waiting: deque[Targets] = deque()
+    waiting: deque[_T] = deque()
 
     def inputs() -> Iterator[NDArray[Any]]:
         for values, targets in sequences:

@@ -4,6 +4,7 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.exceptions import DataError
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.tasks.base import Task
+from gpurnn.training.tasks.frames import Frames
 from gpurnn.training.tasks.labelled import Labelled
 from gpurnn.training.tasks.pairs import Pairs
 from gpurnn.training.tasks.series import Series
@@ -20,6 +21,7 @@ TASKS: dict[str, type[Task]] = {
     "tags": Labelled,
     "pairs": Pairs,
     "captions": Pairs,
+    "frames": Frames,
 }
 """The task by what a corpus holds."""
 

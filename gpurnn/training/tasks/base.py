@@ -22,7 +22,7 @@ OF_KINDS = {
     **dict.fromkeys(("target", "ahead", "loss", "quantiles"), _SERIES),
     **dict.fromkeys(("pool", "class_weights", "label_smoothing", "cut", "context"), _LABELLED),
     **dict.fromkeys(("attention", "target_bptt"), _PAIRS),
-    BOTH_DIRECTIONS: "labels, tags and pairs",
+    BOTH_DIRECTIONS: "labels, tags, pairs and frames",
     "layout": "labels, tags and captions",
     "scheduled_sampling": "pairs and captions",
 }
