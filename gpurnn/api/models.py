@@ -20,11 +20,7 @@ from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream import Cursor, Window
 from gpurnn.data.text.language import Language
-from gpurnn.evaluation.labels import LabelsEvaluation
-from gpurnn.evaluation.language_model import Evaluation
-from gpurnn.evaluation.pairs import PairEvaluation
-from gpurnn.evaluation.series import SeriesEvaluation
-from gpurnn.evaluation.trained import evaluate_trained
+from gpurnn.evaluation.trained import Found, evaluate_trained
 from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field
 from gpurnn.generation.forecaster import Forecaster
@@ -194,7 +190,7 @@ class TrainedModel:
         lanes: int = 1,
         plot: AnyPath | None = None,
         beam: int = 1,
-    ) -> Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation:
+    ) -> Found:
         """See `gpurnn.evaluate`. corpus: None: the one that it was trained on, where a run says which that is."""
         trained, picture = self._trained, None if plot is None else path_of("plot", plot, file=True)
         opened = open_corpus(trained.checkpoint) if corpus is None else Corpus.open(path_of("corpus", corpus))
@@ -301,7 +297,7 @@ def evaluate(
     beam: int = 1,
     checkpoint: AnyPath = "best",
     device: str = "auto",
-) -> Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation:
+) -> Found:
     """How well a run predicts a split of a corpus: what `gpurnn evaluate --json` says, as attributes.
 
     Of text, every token of the split but its first and those that begin a document is predicted once, from all of the

@@ -17,13 +17,15 @@ from gpurnn.cli.options import OUTPUT_FILE, PATH, Command, options_of
 from gpurnn.cli.pairs_table import table_of as pairs_table
 from gpurnn.cli.progress import Bar
 from gpurnn.cli.series_table import table_of as series_table
+from gpurnn.cli.transcripts_table import table_of as transcripts_table
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.corpus.sizes import SPLITS
 from gpurnn.evaluation.labels import LabelsEvaluation
 from gpurnn.evaluation.language_model import Evaluation
 from gpurnn.evaluation.pairs import PairEvaluation
 from gpurnn.evaluation.series import SeriesEvaluation
-from gpurnn.evaluation.trained import evaluate_trained
+from gpurnn.evaluation.trained import Found, evaluate_trained
+from gpurnn.evaluation.transcripts import TranscriptEvaluation
 from gpurnn.exceptions import shell_word
 from gpurnn.training.load import load_trained
 from gpurnn.training.session import open_corpus
@@ -59,7 +61,8 @@ def evaluate(
     series, every known number that is to be forecast counts; beside the model
     stand simple forecasts of the same numbers. Of labels and tags, each one
     counts; beside the model stand simple guesses, and spans of words count as
-    they are, strictly.
+    they are, strictly. Of frames, what is read in them stands beside their
+    texts, by characters and by words.
 
     \b
       gpurnn evaluate runs/book
@@ -88,13 +91,15 @@ def evaluate(
         out.write("".join(f"{line}\n" for line in _lines(result)))
 
 
-def _lines(result: Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation) -> Iterator[str]:
+def _lines(result: Found) -> Iterator[str]:
     if isinstance(result, SeriesEvaluation):
         yield from series_table(result)
     elif isinstance(result, LabelsEvaluation):
         yield from labels_table(result)
     elif isinstance(result, PairEvaluation):
         yield from pairs_table(result)
+    elif isinstance(result, TranscriptEvaluation):
+        yield from transcripts_table(result)
     else:
         yield from (f"  {name:<11}{value:>15}" for name, value in _shown(result).items())
 

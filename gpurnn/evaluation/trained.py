@@ -1,4 +1,4 @@
-"""Measures a trained model as its kind asks for: of text, of measured series, of labels and tags, or of pairs."""
+"""Measures a trained model as its kind asks for: of text, of measured series, of labels and tags, pairs, or frames."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.text.language import Language
@@ -15,10 +16,13 @@ from gpurnn.evaluation.language_model import Evaluation
 from gpurnn.evaluation.pairs import PairEvaluation, evaluate_pairs
 from gpurnn.evaluation.plot import Plot
 from gpurnn.evaluation.series import SeriesEvaluation, evaluate_series
+from gpurnn.evaluation.transcripts import TranscriptEvaluation, evaluate_transcripts
 from gpurnn.exceptions import UsageError
 from gpurnn.training.decoding import usual_longest
 from gpurnn.training.load import Trained
 from gpurnn.training.meaning import kind_of
+
+Found = Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation | TranscriptEvaluation
 
 
 def evaluate_trained(
@@ -30,8 +34,8 @@ def evaluate_trained(
     plot: Path | None = None,
     beam: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, targets: None,
-) -> Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation:
-    """What `language_model.evaluate`, `evaluate_series`, `evaluate_labels` or `evaluate_pairs` of this folder finds.
+) -> Found:
+    """What `language_model.evaluate`, or one of the others of this folder, finds.
 
     lanes: of text only. plot: of series only; see `Plot`. beam: of pairs and captions only. on_progress: called with
     what is done and the whole. Raises UsageError for any of them of another kind, and as those do.
@@ -56,6 +60,10 @@ def evaluate_trained(
         return evaluate_pairs(
             trained.model, meaning, corpus, split, beam=beam, longest=longest, on_progress=on_progress
         )
+    if isinstance(meaning, Transcription):
+        _refuse(plot is not None, "`plot`: there is nothing to draw of a model of frames")
+        _refuse(lanes != 1, "`lanes`: frames are read side by side as they are")
+        return evaluate_transcripts(trained.model, meaning, trained.config, corpus, split, on_progress=on_progress)
     _refuse(lanes != 1, "`lanes`: series are read side by side as they are")
     return _of_series(trained, corpus, split, plot, on_progress)
 
