@@ -20,6 +20,8 @@ LABELLED = ("LABELS_BOTH", "LABELS_CUT", "LABELS_THROUGH", "TAGS_BOTH", "TAGS_CO
 """Scenarios of `faults.labelledruns`."""
 PAIRS = ("PAIRS_BOTH", "PAIRS_ATTENTION", "CAPTIONS", "CAPTIONS_THROUGH")
 """Scenarios of `faults.pairruns`."""
+FRAMES = ("FRAMES_BOTH", "FRAMES_ONE")
+"""Scenarios of `faults.frameruns`."""
 SHORTEST = 120  # windows of a run that is cut: more than an epoch
 
 
@@ -192,6 +194,11 @@ def pair_kills(tally: Tally) -> None:
     _kill_runs(tally, "random kills of runs on pairs", "faults.pairruns", PAIRS)
 
 
+def frame_kills(tally: Tally) -> None:
+    """kill -9 of training on frames, at random."""
+    _kill_runs(tally, "random kills of runs on frames", "faults.frameruns", FRAMES)
+
+
 def _kill_runs(tally: Tally, what: str, module: str, names: Sequence[str]) -> None:
     for name, count in tally.shares(dict.fromkeys(names, 100)):
         given = {"scenario": f"{module}:{name}", "count": count, "seed": tally.seed, "longest": 0.25}
@@ -325,4 +332,5 @@ POINTS = {
     "23": Point(
         "fuzzed files of frames: untyped, or read in two ways", fuzzing_frames, {"fuzzed files of frames": 100_000}
     ),
+    "24": Point("kills of runs on frames: other bits", frame_kills, {"random kills of runs on frames": 200}),
 }

@@ -11,7 +11,7 @@ import pytest
 
 from faults import fulldisk, shim
 from faults.fuzz import flip_and_cut
-from faults.points import LABELLED, PAIRS, POINTS
+from faults.points import FRAMES, LABELLED, PAIRS, POINTS
 from faults.signals import KINDS
 from faults.soak import _merged, _short
 from faults.test_faults import call
@@ -84,6 +84,13 @@ def test_labelled_runs_survive_random_kills_with_the_same_bits(name: str, scratc
 @pytest.mark.parametrize("name", [PAIRS[0], PAIRS[-1]])
 def test_runs_on_pairs_survive_random_kills_with_the_same_bits(name: str, scratch: str) -> None:
     scenario = f"faults.pairruns:{name}"
+    report = call("faults.cases:kill_randomly", scenario=scenario, count=2, seed=1, scratch=scratch, longest=0.2)
+    assert clean(report) == {"cases": 2}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_runs_on_frames_survive_random_kills_with_the_same_bits(name: str, scratch: str) -> None:
+    scenario = f"faults.frameruns:{name}"
     report = call("faults.cases:kill_randomly", scenario=scenario, count=2, seed=1, scratch=scratch, longest=0.2)
     assert clean(report) == {"cases": 2}
 
@@ -169,7 +176,7 @@ def test_figures_of_several_runs_add_up() -> None:
     assert both["runs"] == [1, 1]
     assert _short("11", both["counts"], both["fixed"], 1) == ["races: 99, expected 100"]
     assert _short("11", {"races": 1}, {}, 0.01) == []
-    assert list(POINTS) == [str(number) for number in range(1, 24)]
+    assert list(POINTS) == [str(number) for number in range(1, 25)]
 
 
 def test_the_soak_exits_with_1_where_something_falls_short(tmp_path: Path) -> None:
