@@ -12,7 +12,7 @@ from gpurnn import backend
 from gpurnn.api.arguments import AnyPath, known_keywords, path_of
 from gpurnn.api.labels import labels_of
 from gpurnn.api.table import table_of_parts
-from gpurnn.api.transcribe import transcripts_of
+from gpurnn.api.transcribe import transcripts_of, words_of
 from gpurnn.api.translate import translations_of
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.labelling import Labelling
@@ -140,8 +140,9 @@ class TrainedModel:
         words: Texts have no other words than these, a list, or those in this file, with white space between them.
         times: Whether it is said where symbols begin.
         """
+        run, listed = None if lm is None else path_of("lm", lm), words_of(words)
         return transcripts_of(
-            self._trained, inputs, beam=beam, n_best=n_best, lm=lm, lm_weight=lm_weight, words=words, times=times
+            self._trained, inputs, times, beam=beam, n_best=n_best, lm=run, lm_weight=lm_weight, words=listed
         )
 
     @known_keywords
@@ -189,13 +190,26 @@ class TrainedModel:
         *,
         lanes: int = 1,
         plot: AnyPath | None = None,
-        beam: int = 1,
+        beam: int | None = None,
+        lm: AnyPath | None = None,
+        lm_weight: float | None = None,
+        words: AnyPath | Sequence[str] | None = None,
     ) -> Found:
         """See `gpurnn.evaluate`. corpus: None: the one that it was trained on, where a run says which that is."""
         trained, picture = self._trained, None if plot is None else path_of("plot", plot, file=True)
         opened = open_corpus(trained.checkpoint) if corpus is None else Corpus.open(path_of("corpus", corpus))
         with opened:
-            return evaluate_trained(trained, opened, split, lanes=lanes, plot=picture, beam=checked("beam", Size, beam))
+            return evaluate_trained(
+                trained,
+                opened,
+                split,
+                lanes=lanes,
+                plot=picture,
+                beam=checked("beam", Size | None, beam),
+                lm=None if lm is None else path_of("lm", lm),
+                lm_weight=lm_weight,
+                words=words_of(words),
+            )
 
     def save(self, path: AnyPath) -> None:
         """Write one file that `gpurnn.load` and the commands read: parameters, configuration, what its symbols mean.
@@ -294,7 +308,10 @@ def evaluate(
     *,
     lanes: int = 1,
     plot: AnyPath | None = None,
-    beam: int = 1,
+    beam: int | None = None,
+    lm: AnyPath | None = None,
+    lm_weight: float | None = None,
+    words: AnyPath | Sequence[str] | None = None,
     checkpoint: AnyPath = "best",
     device: str = "auto",
 ) -> Found:
@@ -311,8 +328,13 @@ def evaluate(
     split: Which part of the corpus: train, valid or test.
     lanes: Stretches of a text read side by side: faster, but each begins with a state of zeros.
     plot: Draw forecast and truth of a series into this file, .svg or .png; needs matplotlib.
-    beam: How many texts of a source of pairs are followed at a time; with 1 always the likeliest next symbol is taken.
+    beam: How many texts of a source of pairs, or of frames, are followed at a time; with 1, as unless given, always the
+        likeliest next symbol is taken. Of frames with a language model or words 8 unless given.
+    lm: A run of a model of text, which says what texts of frames are likely; it was trained on a text a line.
+    lm_weight: How much that counts beside the frames; 0.5 unless given.
+    words: Texts of frames have no other words than those in this file, or list, with white space between them.
     checkpoint: Which one of the run: best, last or a file; best is the last one where there was no validation.
     device: cpu, cuda or cuda:N; auto: a GPU where there is one.
     """
-    return load(path_of("run", run), device, checkpoint).evaluate(corpus, split, lanes=lanes, plot=plot, beam=beam)
+    model = load(path_of("run", run), device, checkpoint)
+    return model.evaluate(corpus, split, lanes=lanes, plot=plot, beam=beam, lm=lm, lm_weight=lm_weight, words=words)

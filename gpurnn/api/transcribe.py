@@ -23,11 +23,11 @@ Said = list[Any]
 """A text for each input, or a pair of it and where its labels begin; or a list of these with their scores."""
 
 
-def transcripts_of(trained: Trained, given: Iterable[Any], *, times: bool, n_best: int, **settings: Any) -> Said:
-    """See `TrainedModel.transcribe`. settings: as of `hearing_of`."""
+def transcripts_of(trained: Trained, given: Iterable[Any], times: bool, *, n_best: int, **settings: Any) -> Said:
+    """See `TrainedModel.transcribe`. settings: others of `Hearing.of`."""
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
         raise UsageError(f"inputs: expected a list, an array or a path for each text, found {given!r:.40}")
-    hearing = hearing_of(trained, n_best=n_best, scores=n_best > 1, **settings)
+    hearing = Hearing.of(trained, n_best=n_best, scores=n_best > 1, on_warning=_logger.warning, **settings)
     model = TranscriptModel(trained, hearing, times=times)
     found = model.transcripts(_frames(model, given))
     if n_best == 1:
@@ -35,20 +35,10 @@ def transcripts_of(trained: Trained, given: Iterable[Any], *, times: bool, n_bes
     return [[_told(each, times) for each in several] for several in found]
 
 
-def hearing_of(trained: Trained, *, lm: Any, words: Any, **settings: Any) -> Hearing:
-    """How texts are found, as it is asked for. lm: a path. words: a path, or a list of words. See `Hearing.of`."""
-    return Hearing.of(
-        trained,
-        lm=None if lm is None else path_of("lm", lm),
-        words=path_of("words", words) if isinstance(words, str | os.PathLike) else _words(words),
-        on_warning=_logger.warning,
-        **settings,
-    )
-
-
-def _words(given: Any) -> list[str] | None:
-    if given is None:
-        return None
+def words_of(given: Any) -> Path | list[str] | None:
+    """A path, or a list of words. Raises UsageError."""
+    if given is None or isinstance(given, str | os.PathLike):
+        return None if given is None else path_of("words", given)
     words = list(given) if isinstance(given, Iterable) else [given]
     for word in words:
         if not isinstance(word, str):

@@ -39,7 +39,10 @@ _option = options_of(evaluate_run)
 @_option("--split", type=click.Choice(SPLITS), default="valid")
 @_option("--lanes", type=click.IntRange(1), default=1)
 @_option("--plot", type=OUTPUT_FILE, metavar="FILE")
-@_option("--beam", type=click.IntRange(1), default=1)
+@_option("--beam", type=click.IntRange(1))
+@_option("--lm", type=PATH, metavar="RUN")
+@_option("--lm-weight", type=click.FloatRange(0))
+@_option("--words", type=PATH, metavar="FILE")
 @checkpoint_option
 @device_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -49,7 +52,10 @@ def evaluate(
     split: str,
     lanes: int,
     plot: Path | None,
-    beam: int,
+    beam: int | None,
+    lm: Path | None,
+    lm_weight: float | None,
+    words: Path | None,
     checkpoint: str,
     device: str,
     as_json: bool,
@@ -70,6 +76,7 @@ def evaluate(
       gpurnn evaluate runs/temp --split test --plot temp.svg
       gpurnn evaluate runs/mood --split test
       gpurnn evaluate runs/sounds --split test --beam 5
+      gpurnn evaluate runs/lines --split test --lm runs/book
     """
     with Output() as out:
         trained = load_trained(run, backend.get(device), checkpoint=checkpoint, on_warning=warn)
@@ -81,6 +88,10 @@ def evaluate(
                 lanes=lanes,
                 plot=plot,
                 beam=beam,
+                lm=lm,
+                lm_weight=lm_weight,
+                words=words,
+                on_warning=warn,
                 on_progress=lambda done, targets: bar("evaluate", done, targets),
             )
         if as_json:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gpurnn.data.corpus import Corpus
@@ -19,9 +20,11 @@ from gpurnn.evaluation.series import SeriesEvaluation, evaluate_series
 from gpurnn.evaluation.transcripts import TranscriptEvaluation, evaluate_transcripts
 from gpurnn.exceptions import UsageError
 from gpurnn.training.decoding import usual_longest
+from gpurnn.training.hearing import Hearing
 from gpurnn.training.load import Trained
 from gpurnn.training.meaning import kind_of
 
+_logger = logging.getLogger(__name__)
 Found = Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation | TranscriptEvaluation
 
 
@@ -32,17 +35,25 @@ def evaluate_trained(
     *,
     lanes: int = 1,
     plot: Path | None = None,
-    beam: int = 1,
+    beam: int | None = None,
+    lm: Path | None = None,
+    lm_weight: float | None = None,
+    words: Path | Sequence[str] | None = None,
+    on_warning: Callable[[str], None] = _logger.warning,
     on_progress: Callable[[int, int], None] = lambda done, targets: None,
 ) -> Found:
     """What `language_model.evaluate`, or one of the others of this folder, finds.
 
-    lanes: of text only. plot: of series only; see `Plot`. beam: of pairs and captions only. on_progress: called with
-    what is done and the whole. Raises UsageError for any of them of another kind, and as those do.
+    lanes: of text only. plot: of series only; see `Plot`. beam: of pairs, captions and frames only. lm, lm_weight,
+    words, on_warning: of frames only; see `Hearing.of`. on_progress: called with what is done and the whole.
+    Raises UsageError for any of them of another kind, and as those do.
     """
     meaning = trained.meaning
-    if not isinstance(meaning, PairLanguage):
-        _refuse(beam != 1, f"`beam`: nothing is made by a model of {kind_of(meaning)}")
+    if not isinstance(meaning, PairLanguage | Transcription):
+        _refuse(beam not in (None, 1), f"`beam`: nothing is made by a model of {kind_of(meaning)}")
+    if not isinstance(meaning, Transcription):
+        for name, value in (("lm", lm), ("lm_weight", lm_weight), ("words", words)):
+            _refuse(value is not None, f"`{name}`: nothing is heard by a model of {kind_of(meaning)}")
     if isinstance(meaning, Language):
         _refuse(plot is not None, "`plot`: there is nothing to draw of a model of text")
         found: Evaluation = language_model.evaluate(
@@ -58,12 +69,17 @@ def evaluate_trained(
         _refuse(lanes != 1, "`lanes`: texts are made side by side as they are")
         longest = usual_longest(trained.config)
         return evaluate_pairs(
-            trained.model, meaning, corpus, split, beam=beam, longest=longest, on_progress=on_progress
+            trained.model, meaning, corpus, split, beam=beam or 1, longest=longest, on_progress=on_progress
         )
     if isinstance(meaning, Transcription):
         _refuse(plot is not None, "`plot`: there is nothing to draw of a model of frames")
         _refuse(lanes != 1, "`lanes`: frames are read side by side as they are")
-        return evaluate_transcripts(trained.model, meaning, trained.config, corpus, split, on_progress=on_progress)
+        hearing = Hearing.of(
+            trained, beam=beam, lm=lm, lm_weight=lm_weight, words=words, scores=False, on_warning=on_warning
+        )
+        return evaluate_transcripts(
+            trained.model, meaning, trained.config, corpus, split, hearing=hearing, on_progress=on_progress
+        )
     _refuse(lanes != 1, "`lanes`: series are read side by side as they are")
     return _of_series(trained, corpus, split, plot, on_progress)
 

@@ -19,9 +19,9 @@ from gpurnn.data.stream.sequences import strings_of
 from gpurnn.exceptions import DataError, GpurnnError
 from gpurnn.network import Model
 from gpurnn.settings import expect_kind
-from gpurnn.training.collapse import collapsed
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.edits import TextErrors
+from gpurnn.training.hearing import Hearing
 from gpurnn.training.judged import said_of
 from gpurnn.training.transcriber import Transcriber
 from gpurnn.training.validation import ForwardPass
@@ -72,12 +72,14 @@ def evaluate_transcripts(
     corpus: Corpus,
     split: str = "valid",
     *,
+    hearing: Hearing | None = None,
     on_progress: Callable[[int, int], None] = lambda done, sequences: None,
 ) -> TranscriptEvaluation:
     """How well a model reads the texts of a split.
 
     transcription: the model's; labels and frames have to be those of the corpus. config: it was trained with.
-    on_progress: called with the sequences that were read and those there are.
+    hearing: how texts are found; None: greedily. on_progress: called with the sequences that were read and those there
+    are.
     Raises DataError: other labels, frames or columns, an empty split, a sequence that no window holds; CorpusError: a
     text that does not fit its frames; UsageError: what is no model, transcription, configuration or corpus;
     GpurnnError: a loss that is not finite.
@@ -93,8 +95,10 @@ def evaluate_transcripts(
     loss, count = _loss(model, transcription, corpus, part), len(part.documents)
     errors, wrong = TextErrors(), list[tuple[int, int, str, str]]()
     sequences = strings_of(part, transcription.columns)
-    for number, (logs, labels) in enumerate(said_of(Transcriber(model, config), sequences)):
-        found, text = transcription.text_of(collapsed(logs)[0]), transcription.text_of(labels)
+    hearing = hearing or Hearing(len(transcription.vocabulary), scores=False)
+    said = said_of(Transcriber(model, config), sequences)
+    for number, (heard, labels) in enumerate(hearing.beside(said)):
+        found, text = transcription.text_of(heard[0].labels), transcription.text_of(labels)
         edits = errors.add(found, text)
         if edits:
             wrong = nsmallest(_WORST, [*wrong, (-edits, number, found, text)])
