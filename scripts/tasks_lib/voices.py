@@ -25,7 +25,7 @@ VOICES = (
 HELD_OUT = {"test": 12, "valid": 6}
 
 
-def fetch_voices(folder: Path = CACHE / "voices") -> list[Path]:
+def fetch_voices(folder: Path = CACHE / "espeak") -> list[Path]:
     """A folder with the digits 0 to 9 for each voice, in `folder`; the program is fetched by apt once.
 
     Raises FetchError.

@@ -8,7 +8,8 @@
 | class of a sequence | class of a text, class of numbers, class of a stream | Labels and tags |
 | names in a sentence | names | Labels and tags |
 | pairs | pairs | Pairs |
-| caption | captions | Pairs |
+| caption | captions | Captions |
+| speech, line of writing | frames, sound | Frames: lines of writing and speech |
 
 Each learns what a few windows teach, and has to say it of what it has not seen.
 """
@@ -84,11 +85,22 @@ KINDS = {
     "captions": Kind(
         kinds.sides, "train.txt --vectors vectors.npy --tokens chars", SHORT, str.split, "predict run asked.npy"
     ),
+    "frames": Kind(
+        kinds.letters, "train.jsonl --frames", "--both-directions --bptt 32 --lanes 4 --windows 120", column(1)
+    ),
+    "sound": Kind(
+        kinds.tones,
+        "train.tsv --frames --tokens words --splice 1 --skip 2",
+        "--both-directions --bptt 64 --lanes 4 --windows 60",
+        column(1),
+    ),
 }
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_what_was_learnt_is_said_of_another_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    if name == "sound":
+        pytest.importorskip("kaldi_native_fbank", reason="what reads sound is not installed")
     kind = KINDS[name]
     monkeypatch.chdir(tmp_path)
     right = kind.write(random.Random(1), tmp_path)

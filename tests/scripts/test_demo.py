@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
+import json
 import subprocess
 from pathlib import Path
+
+import numpy as np
+import pytest
+from demo_lib import lines
+from demo_lib.lines import drawn, placed
 
 import gpurnn
 from gpurnn.data.corpus import Corpus
@@ -33,7 +40,36 @@ def test_the_table_becomes_the_corpus_that_is_forecast_from(tmp_path: Path):
 
 def test_the_demo_says_what_there_is():
     asked = subprocess.run([SCRIPTS / "demo", "-h"], capture_output=True, text=True)
-    assert asked.returncode == 0 and "usage: scripts/demo [text|series|tags]" in asked.stdout
+    assert asked.returncode == 0 and "usage: scripts/demo [text|series|tags|lines]" in asked.stdout
     for wrong in (["pictures"], ["series", "2"]):
         refused = subprocess.run([SCRIPTS / "demo", *wrong], capture_output=True, text=True)
         assert refused.returncode == 2 and "usage: scripts/demo" in refused.stderr
+
+
+def test_a_line_is_drawn_with_what_was_read_below_it():
+    frames = np.array([[1, 1, 0, 0], [1, 0, 0, 0.34], [0, 1, 0.35, 1], [0, 0, 0, 0]], np.float32)
+    assert list(drawn(frames)) == ["█▀▄", "  █"]
+    assert placed("123", [2, 5, 5]) == "  1  23" and placed("", []) == ""
+
+
+def test_lines_are_written_and_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    frames = np.array([[1, 1], [1, 0], [0, 1]], np.float32)
+
+    def write_lines(sources: list[Path], folder: Path) -> dict[str, dict[str, Path]]:
+        assert sources == [Path("scikit-learn==1.7.2/digits.csv.gz")]
+        np.save(folder / "0.npy", frames)
+        for split in ("train", "test"):
+            (folder / f"{split}.jsonl").write_text('{"frames": "0.npy", "text": "12"}\n' * 6)
+        return {"": {split: folder / f"{split}.jsonl" for split in ("train", "test")}}
+
+    monkeypatch.setattr(lines, "data_file", lambda package, member: Path(package) / member)
+    monkeypatch.setattr(lines, "write_lines", write_lines)
+    lines.write(tmp_path / "made")
+    assert capsys.readouterr().out == "train: 6 lines\ntest: 6 lines\nsome: the first 4 of test\n"
+    assert len((tmp_path / "made" / "some.jsonl").read_text().splitlines()) == 4
+    read = [{"frames": "0.npy", "text": "12", "predicted_text": text, "times": [0, 2]} for text in ("12", "17")]
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(row) + "\n" for row in read)))
+    lines.read(tmp_path / "made")
+    assert capsys.readouterr().out == "█▀▄\n1 2\n\n█▀▄\n1 7   right is 12\n\n"
