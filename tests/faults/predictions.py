@@ -1,4 +1,4 @@
-"""Predictions of labels and tags that are killed or stopped: what came out is the beginning of what comes otherwise."""
+"""Predictions that are killed or stopped: what came out is the beginning of what comes otherwise."""
 
 import os
 import random
@@ -8,17 +8,22 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import gpurnn
 from faults.cases import Context, Outcome, Scenario, run_child
 from gpurnn.signals import NOTHING_LOST, end_at_once
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-_LINES = 4000
+_LINES, _FILES = 4000, 40
 _WORDS = ("good", "bad", "so", "film", "Ann", "Rome", "é", "runs")
 
 
 def _write(folder: Path, kind: str, chance: random.Random) -> None:
-    """A table to learn from, and a file to predict."""
+    """A table to learn from, and a file to predict; of frames lists, and the files that they name."""
+    if kind == "frames":
+        _write_frames(folder, chance)
+        return
     texts = [" ".join(chance.choices(_WORDS, k=chance.randint(1, 12))) for _ in range(_LINES)]
     if kind == "labels":
         (folder / "train").write_text("".join(f"{'ab'[len(text) % 2]}\t{text}\n" for text in texts[:200]))
@@ -27,6 +32,14 @@ def _write(folder: Path, kind: str, chance: random.Random) -> None:
     told = "\n".join("".join(f"{word} {'B-X' if word in _WORDS[4:6] else 'O'}\n" for word in t.split()) for t in texts)
     (folder / "train").write_text("\n\n".join(told.split("\n\n")[:200]) + "\n")
     (folder / "file").write_text("\n".join("".join(f"{word}\n" for word in text.split()) for text in texts))
+
+
+def _write_frames(folder: Path, chance: random.Random) -> None:
+    draw = np.random.default_rng(chance.randrange(2**32))
+    for number in range(_FILES):
+        np.save(folder / f"{number}.npy", draw.normal(size=(int(draw.integers(20, 60)), 3)).astype(np.float32))
+    (folder / "train").write_text("".join(f"{n}.npy\t{'ab'[n % 2] * (1 + n % 3)}\n" for n in range(_FILES)))
+    (folder / "file").write_text("".join(f"{chance.randrange(_FILES)}.npy\n" for _ in range(_LINES)))
 
 
 def _predict(folder: Path, context: Context) -> None:
@@ -48,13 +61,13 @@ _WORK = Scenario(lambda folder: None, _predict, lambda folder, outcome: None)
 
 
 def strike(count: int, seed: int, scratch: str) -> dict[str, Any]:
-    """Kill or stop predictions of labels and of tags, `count` in all, each after a random part of what they take.
+    """Kill or stop predictions of labels, tags and frames, `count` in all, each after a random part of what they take.
 
     Returns {"cases", "cut": that had not come to their end, "violations"}.
     """
     chance = random.Random(seed)
     report: dict[str, Any] = {"cases": count, "cut": 0, "violations": []}
-    kinds = ("labels", "tags")
+    kinds = ("labels", "tags", "frames")
     for number, kind in enumerate(kinds):
         folder = Path(scratch) / kind
         folder.mkdir()
