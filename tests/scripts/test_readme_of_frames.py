@@ -66,12 +66,13 @@ def write_lists(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lines_are_read_as_they_are_shown(folder: Path, monkeypatch: pytest.MonkeyPatch):
     write_lists(folder, monkeypatch)
     done = run(False, (folder / "columns.txt").read_text())
-    prepared, trained, evaluated, read, _, live, _, _, days, likely = done
+    prepared, trained, evaluated, read, _, live, _, _, days, likely, _, greedy, guided = done
     assert of_one_form(prepared[0].stdout.splitlines()) == of_one_form(prepared[1])
     first, *_, last = of_one_form(trained[1])
     assert first.partition(", on cpu")[0] in of_one_form(trained[0].stderr.splitlines())[0]
     assert any(last.partition(";")[0] in line for line in of_one_form(trained[0].stderr.splitlines()))
-    assert alike(evaluated[0].stdout, evaluated[1], folder)
+    for evaluation in (evaluated, greedy, guided):
+        assert alike(evaluation[0].stdout, evaluation[1], folder)
     rows = [json.loads(line) for line in read[0].stdout.splitlines()]
     assert [row["predicted_text"] for row in rows] == [row["text"] for row in rows]
     assert live[0].stdout == f"{rows[0]['text']}\n"
