@@ -27,8 +27,10 @@ LEVELS = ("none", "info", "note", "warning")
 GOOD, FAIR = 0.98, 0.9
 """Cosines of a gradient through windows with the whole one, from which on there is nothing to say, and little."""
 _DEAD, _EXTREME = 0.05, 0.5
-_HIGH, _LOW = 2e-2, 2e-5
+_HIGH, _LOW = 1.5e-2, 1e-4
 """Between these ratios of an update to the parameters most trainings lie by far."""
+_OFTEN, _ABOVE = 0.5, 0.2
+"""Clipping that acts in more of the windows, or a loss that is by more of it above its lowest: the rate is too high."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,9 @@ def of_reach(found: Reach, clipped: float | None, epochs: float) -> Finding:
     lags = len(slow.median)
     half, few = (_lag(k, lags) for k in (slow.one_percent, slow.one_percent_of_few))
     where = f" in {name.removesuffix('.dh')}" if len({n.rsplit(".", 1)[0] for n in found.falls}) > 1 else ""
+    every = f"{slow.half:.1f}" if slow.half < lags else f"more than {lags - 1}"
     sentence = (
-        f"the error of a target halves every {slow.half:.1f} steps back{where}; 1 % is left after {half} for half "
+        f"the error of a target halves every {every} steps back{where}; 1 % is left after {half} for half "
         f"of the targets, after {few} for all but a tenth"
     )
     aside = f" ({found.stuck} stuck lanes set aside)" if found.stuck else ""
@@ -159,11 +162,12 @@ def of_window(found: WindowCut, shares: np.ndarray | None, epochs: float) -> Fin
         )
     if cosine >= GOOD:
         return Finding("info", sentence + _young(epochs))
-    twice = kept.share[own + 1]
+    enough = next((n for n in range(own + 1, len(found.widths)) if kept.cosine[n] >= GOOD), len(found.widths) - 1)
+    longer = found.widths[enough]
     return Finding(
         "note",
-        f"{sentence}; {2 * steps} would keep {twice:.0%} at twice the memory; whether that lowers the loss only "
-        f"training shows: `bptt={2 * steps}`{_young(epochs)}",
+        f"{sentence}; {longer} would keep {kept.share[enough]:.0%} at {longer // steps} times the memory; whether that "
+        f"lowers the loss only training shows: `bptt={longer}`{_young(epochs)}",
     )
 
 
@@ -187,7 +191,13 @@ def of_run(log: History | None, updates: Updates | None, why_not: str) -> Findin
             f"the loss ran away {log.divergences} times, {log.skipped} windows were skipped: the rate is too high, "
             "lower `lr` or `clip`"
         )
+    if log.lowest is not None and log.loss is not None and log.loss > log.lowest + _ABOVE * abs(log.lowest):
+        level = "warning"
+        told.append(f"that is far above its lowest, {log.lowest:.3f}: the rate is too high, lower `lr`")
     told.append(_clip(log, updates))
+    if log.clipped > _OFTEN:
+        level = "warning" if level == "warning" else "note"
+        told[-1] += ": a lower `lr` trains more steadily"
     ratio = log.ratio if updates is None else float(np.median(updates.ratio))
     if ratio is not None:
         told.append(f"an update moves the parameters by {ratio:.1g} of their size")

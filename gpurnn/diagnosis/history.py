@@ -35,18 +35,20 @@ class Curve:
 class History:
     """What the lines of a log say.
 
-    windows, epochs: of the last line. loss: the mean loss of training in it. best, best_window: the lowest validation,
-    and after which window; last: the last one; worse: how many in a row, up to the last, were no better, and
-    loss_at_best: the training loss then. Where there was none they are None, and 0. Of text a validation is judged by
-    the median over its lanes, which those that are stuck do not move. skipped: windows whose gradient was not finite.
-    divergences: how often the loss ran away. norm, clipped: the largest norm of a gradient, and in which share of the
-    windows it was above `clip`, nan without lines; in logs of earlier versions, of the windows of lines. ratio: how far
-    the last update moved the parameters, as a share of them, None where that is not known. curve: of the losses.
+    windows, epochs: of the last line. loss: the mean loss of training in it; lowest: that of all lines. best: the
+    lowest validation; best_window: after which window; last: the last one; worse: how many in a row, up to the last,
+    were no better; loss_at_best: the training loss then. Where there was none they are None, and 0. Of text a
+    validation is judged by the median over its lanes, which those that are stuck do not move. skipped: windows whose
+    gradient was not finite. divergences: how often the loss ran away. norm, clipped: the largest norm of a gradient,
+    and in which share of the windows it was above `clip`, nan without lines; in logs of earlier versions, of the
+    windows of lines. ratio: how far the last update moved the parameters, as a share of them, None where that is not
+    known. curve: of the losses.
     """
 
     windows: int
     epochs: float
     loss: float | None
+    lowest: float | None
     best: float | None
     best_window: int
     last: float | None
@@ -101,26 +103,29 @@ def history(lines: Iterable[Mapping[str, Any]], config: TrainConfig, task: type[
                 lowest, best, best_window, worse, at_best = judged, valid, windows, 0, loss
     if not windows:
         return None
-    clip = config.optimizer.clip
-    clipped = acted / covered if covered else float(np.mean(np.array(norms) > (clip or np.inf))) if norms else math.nan
-    norm = max(norms, default=float("nan"))
-    told = (
-        windows,
-        epochs,
-        loss,
-        best,
-        best_window,
-        last,
-        worse,
-        at_best,
-        skipped,
-        divergences,
-        norm,
-        clipped,
-        clip,
-        ratio,
+    clip, share = config.optimizer.clip, math.nan
+    if covered:
+        share = acted / covered
+    elif norms:
+        share = float(np.mean(np.array(norms) > (clip or np.inf)))
+    return History(
+        windows=windows,
+        epochs=epochs,
+        loss=loss,
+        lowest=min((loss for _, loss, _ in points if loss is not None), default=None),
+        best=best,
+        best_window=best_window,
+        last=last,
+        worse=worse,
+        loss_at_best=at_best,
+        skipped=skipped,
+        divergences=divergences,
+        norm=max(norms, default=math.nan),
+        clipped=share,
+        clip=clip,
+        ratio=ratio,
+        curve=Curve(*zip(*_thinned(points), strict=True)),
     )
-    return History(*told, Curve(*zip(*_thinned(points), strict=True)))
 
 
 def _thinned(points: list[tuple[int, float | None, float | None]]) -> list[tuple[int, float | None, float | None]]:

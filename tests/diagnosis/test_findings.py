@@ -1,0 +1,91 @@
+"""What is said: the levels, and the advice for what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gpurnn.diagnosis import findings
+from gpurnn.diagnosis.history import History, history
+from gpurnn.diagnosis.reach import Reach, fall
+from gpurnn.diagnosis.window import Kept, WindowCut
+from gpurnn.network import ModelConfig
+from gpurnn.training.config import TrainConfig
+from gpurnn.training.optimizer import OptimizerConfig
+from gpurnn.training.tasks.text import Text
+
+
+def reach_of(beta: float) -> Reach:
+    return Reach({"layers.0.dh": fall(beta ** np.arange(64.0)[:, None] * np.ones((1, 9)))}, {}, {}, 0.0, 9, 2)
+
+
+@pytest.mark.parametrize(
+    ("beta", "level", "said"),
+    [
+        (0.5, "info", "halves every 1.0 steps back; 1 % is left after 7 for half of the targets, after 7"),
+        (0.999, "info", "halves every more than 63 steps back; 1 % is left after more than 63"),
+        (
+            1.02,
+            "warning",
+            "errors grow by 1.020 a step back: they explode; what keeps training alive is clipping, which ",
+        ),
+    ],
+)
+def test_reach(beta: float, level: str, said: str):
+    found = findings.of_reach(reach_of(beta), 0.25, 2.0)
+    assert found.level == level and said in found.sentence
+    assert ("acted in 25% of updates" in found.sentence) == (beta > 1)
+    assert ("2 stuck lanes set aside" in found.sentence) == (beta < 1)
+    assert ("look again after an epoch" in findings.of_reach(reach_of(beta), None, 0.5).sentence) == (beta < 1)
+
+
+def cut_of(cosine: list[float]) -> WindowCut:
+    zero = np.zeros(len(cosine))
+    kept = Kept(np.array(cosine) ** 2, np.array(cosine), 1 - np.array(cosine), zero, zero, zero)
+    return WindowCut((2, 4, 8, 16, 32, 64), {"layers.0.W": kept, "output.V": replace(kept)}, 448, 5, 0)
+
+
+@pytest.mark.parametrize(
+    ("cosine", "level", "said"),
+    [
+        (
+            [0.5, 0.6, 0.9, 0.99, 0.99, 1.0],
+            "info",
+            "windows of 16 keep 98% of the gradient of layers.0.W (cosine 0.99)",
+        ),
+        ([0.5, 0.6, 0.8, 0.93, 0.985, 1.0], "note", "32 would keep 97% at 2 times the memory"),
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.9], "note", "64 would keep 81% at 4 times the memory"),
+    ],
+)
+def test_windows_are_never_called_wrong(cosine: list[float], level: str, said: str):
+    found = findings.of_window(cut_of(cosine), None, 3.0)
+    assert found.level == level and said in found.sentence
+    assert ("only training shows: `bptt=" in found.sentence) == (level == "note")
+
+
+def log_of(*losses: float, **more: float) -> History:
+    config = TrainConfig(ModelConfig(5), OptimizerConfig(clip=1.0))
+    lines = [
+        {"window": 10 * n, "nats_per_token": loss, "gradient_norm": 0.5, "update_ratio": 0.003, **more}
+        for n, loss in enumerate(losses, 1)
+    ]
+    found = history(lines, config, Text)
+    assert found is not None
+    return found
+
+
+def test_a_rate_that_is_too_high_or_too_low():
+    sound = findings.of_run(log_of(3.0, 2.0, 2.1), None, "")
+    assert sound.level == "info" and "`clip=1` never acted (largest norm 0.5)" in sound.sentence
+    ran_away = findings.of_run(log_of(3.0, 2.0, 4.0), None, "")
+    assert ran_away.level == "warning"
+    assert "far above its lowest, 2.000: the rate is too high, lower `lr`" in ran_away.sentence
+    clipped = findings.of_run(log_of(3.0, 2.0, clipped_windows=9, gradient_norm_max=4.0), None, "")
+    assert clipped.level == "note" and "acted in 90% of the windows (largest norm 4): a lower `lr`" in clipped.sentence
+    assert findings.of_run(log_of(3.0, 2.0, update_ratio=0.03), None, "").level == "note"
+    low = findings.of_run(log_of(3.0, 2.0, update_ratio=1e-5), None, "")
+    assert low.level == "note" and "it hardly learns any more" in low.sentence
+    skipped = findings.of_run(log_of(3.0, 2.0, skipped_windows=3, divergences=2), None, "")
+    assert skipped.level == "warning" and "ran away 2 times, 3 windows were skipped" in skipped.sentence
