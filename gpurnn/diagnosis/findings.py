@@ -156,10 +156,9 @@ def of_window(found: WindowCut, shares: np.ndarray | None, epochs: float) -> Fin
     sentence = f"windows of {steps} keep {share:.0%} of the gradient of {name} (cosine {cosine:.2f})"
     if shares is not None and len(shares) > steps:
         mean = float(np.arange(len(shares)) @ shares)
-        sentence += (
-            f", of which {min(1.0, shares[: steps + 1].sum()):.0%} comes from at most {steps} steps back: targets "
-            f"early in a window see little of it, the rest goes like {mean:.1f}/T"
-        )
+        sentence += f", of which {min(1.0, shares[: steps + 1].sum()):.0%} comes from at most {steps} steps back"
+        if mean > 0:  # few targets may outweigh the others, and point against them
+            sentence += f": targets early in a window see little of it, the rest goes like {mean:.1f}/T"
     if cosine >= GOOD:
         return Finding("info", sentence + _young(epochs))
     enough = next((n for n in range(own + 1, len(found.widths)) if kept.cosine[n] >= GOOD), len(found.widths) - 1)

@@ -19,7 +19,8 @@ from gpurnn.training.feed import Feed
 
 WARM_UP = 256
 """Steps that are read before anything is measured."""
-_BYTES = 64 << 20
+_BYTES = 48 << 20
+"""Of one workspace, about."""
 GoingOn = Callable[[], bool]
 """Asked between samples whether there is time for another one."""
 Numbers = NDArray[np.float64]

@@ -22,7 +22,7 @@ from gpurnn.exceptions import DataError
 from gpurnn.network import Model, State, by_lag
 
 _LANES = 64
-_HIGH, _LOW = 0.1, 1e-4
+_HIGH, _LOW = 0.1, 1e-6
 """Between these shares of the error at lag 0 beta is fitted to the median."""
 
 

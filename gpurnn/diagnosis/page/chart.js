@@ -63,15 +63,15 @@ function draw(figure, plot) {
     drawing.append(svg("text", { x: x.place(tick), y: bottom + 15, "text-anchor": "middle", class: "tick" }, shown(tick)));
   }
   const clip = (value) => Math.min(high, Math.max(low, value));
-  const points = (across, values) => across.map((at, n) => [at, values[n]])
-    .filter(([at, value]) => good(at, plot.logX) && good(value, plot.logY))
+  const points = (across, values, least) => across.map((at, n) => [at, values[n]])
+    .filter(([at, value]) => good(at, plot.logX) && typeof value === "number" && value >= least)
     .map(([at, value]) => `${x.place(at).toFixed(1)} ${y.place(clip(value)).toFixed(1)}`);
   if (plot.band) {
-    const there = points(plot.band.x, plot.band.high), back = points(plot.band.x, plot.band.low).reverse();
+    const there = points(plot.band.x, plot.band.high, 0), back = points(plot.band.x, plot.band.low, 0).reverse();
     if (there.length && back.length) drawing.append(svg("path", { d: `M${there.join("L")}L${back.join("L")}Z`, class: "band" }));
   }
   plot.lines.forEach((line, number) => {
-    const at = points(line.x, line.y);
+    const at = points(line.x, line.y, low);
     if (at.length) drawing.append(svg("path", { d: `M${at.join("L")}`, class: line.style }));
     drawing.append(svg("text", { x: right, y: (plot.low ? bottom - 30 : top + 12) + 15 * number, "text-anchor": "end", class: line.style }, line.name));
   });

@@ -59,12 +59,12 @@ const DRAWN = {
 
   state: (of) => {
     const x = of.positions.map((position) => Math.max(position, 0.5));
-    const band = { x, low: of.lost.map((lost, n) => Math.max(lost - 2 * of.error[n], 1e-4)), high: of.lost.map((lost, n) => Math.max(lost + 2 * of.error[n], 1e-4)) };
+    const band = { x, low: of.lost.map((lost, n) => Math.max(lost - 2 * of.error[n], 0)), high: of.lost.map((lost, n) => Math.max(lost + 2 * of.error[n], 0)) };
     return [
       figure({
         name: "What the state before a position is worth", caption: "How much more a target costs so many steps after the state was taken away; the band is two standard errors to each side.",
         across: "steps since", logX: true, logY: true, least: 1e-3, band, ticksX: [1, 2, 4, 8, 16, 32, 64, 128],
-        lines: [{ name: "worth of the state", x, y: of.lost.map((lost) => Math.max(lost, 1e-3)), style: "first" }],
+        lines: [{ name: "worth of the state", x, y: of.lost, style: "first" }],
       }),
       folded("Numbers", table(["steps since", "worth", "standard error"], of.positions.map((position, n) => [position, of.lost[n], of.error[n]]))),
     ];
