@@ -41,28 +41,22 @@ INLINE float expm1_negative_float(float x) {
 
 INLINE double expm1_negative_double(double x) { return expm1(x); }
 
-/* exp(x) for x <= 0, or hardly more, in the same way; where 2^k is no double any more it is 0. Other than exp it can stand
-   in the vectors of a loop. NaN gives NaN. */
+/* exp(x) for x <= 0, or hardly more, in the same way, but with a series in pairs, so that few steps follow from one
+   another; other than exp it can stand in the vectors of a loop. Where 2^k is no double any more it is 0. NaN gives
+   NaN. */
 INLINE double exp_negative_double(double x) {
     const double shift = 6755399441055744.0; /* 1.5 * 2^52 */
     double z = fma_double(x, 1.4426950408889634, shift);
     double k = z - shift;
     double r = fma_double(-k, 0.69314718036912382, x);
     r = fma_double(-k, 1.9082149292705877e-10, r);
-    double q = 1.0 / 6227020800;
-    q = fma_double(q, r, 1.0 / 479001600);
-    q = fma_double(q, r, 1.0 / 39916800);
-    q = fma_double(q, r, 1.0 / 3628800);
-    q = fma_double(q, r, 1.0 / 362880);
-    q = fma_double(q, r, 1.0 / 40320);
-    q = fma_double(q, r, 1.0 / 5040);
-    q = fma_double(q, r, 1.0 / 720);
-    q = fma_double(q, r, 1.0 / 120);
-    q = fma_double(q, r, 1.0 / 24);
-    q = fma_double(q, r, 1.0 / 6);
-    q = fma_double(q, r, 0.5);
-    q = fma_double(q, r, 1.0);
-    q = fma_double(q, r, 1.0);
+    double r2 = r * r, r4 = r2 * r2;
+    double low = fma_double(fma_double(1.0 / 6, r, 0.5), r2, 1.0 + r);
+    double next = fma_double(fma_double(1.0 / 5040, r, 1.0 / 720), r2, fma_double(1.0 / 120, r, 1.0 / 24));
+    double after = fma_double(1.0 / 362880, r, 1.0 / 40320);
+    double high = fma_double(fma_double(1.0 / 39916800, r, 1.0 / 3628800), r2, after);
+    double top = fma_double(1.0 / 6227020800, r, 1.0 / 479001600);
+    double q = fma_double(fma_double(fma_double(top, r4, high), r4, next), r4, low);
     uint64_t bits;
     memcpy(&bits, &z, sizeof bits);
     bits = (bits << 52) + 0x3ff0000000000000u;
@@ -71,22 +65,15 @@ INLINE double exp_negative_double(double x) {
     return x < -708.0 ? 0.0 : q * power;
 }
 
-/* log(1 + x) for 0 <= x <= 1, to about 1 unit in the last place of 1: twice the series of artanh f, where (1 + f) / (1 - f)
-   is 1 + x or, above the root of 2, half of that. NaN gives NaN. */
+/* log(1 + x) for 0 <= x <= 1, to about 1 unit in the last place of 1: twice the series of artanh f, in pairs too, where
+   (1 + f) / (1 - f) is 1 + x or, above the root of 2, half of that. NaN gives NaN. */
 INLINE double log1p_unit_double(double x) {
     int half = x > 0.41421356237309503;
-    double f = (half ? x - 1.0 : x) / (half ? x + 3.0 : x + 2.0), s = f * f;
-    double q = 1.0 / 21;
-    q = fma_double(q, s, 1.0 / 19);
-    q = fma_double(q, s, 1.0 / 17);
-    q = fma_double(q, s, 1.0 / 15);
-    q = fma_double(q, s, 1.0 / 13);
-    q = fma_double(q, s, 1.0 / 11);
-    q = fma_double(q, s, 1.0 / 9);
-    q = fma_double(q, s, 1.0 / 7);
-    q = fma_double(q, s, 1.0 / 5);
-    q = fma_double(q, s, 1.0 / 3);
-    q = fma_double(q * s, f, f);
+    double f = (half ? x - 1.0 : x) / (half ? x + 3.0 : x + 2.0), s = f * f, s2 = s * s, s4 = s2 * s2;
+    double low = fma_double(fma_double(1.0 / 9, s, 1.0 / 7), s2, fma_double(1.0 / 5, s, 1.0 / 3));
+    double high = fma_double(fma_double(1.0 / 17, s, 1.0 / 15), s2, fma_double(1.0 / 13, s, 1.0 / 11));
+    double top = fma_double(1.0 / 21, s, 1.0 / 19);
+    double q = fma_double(fma_double(fma_double(top, s4, high), s4, low), s * f, f);
     return fma_double(2.0, q, half ? 0.69314718055994531 : 0.0);
 }
 

@@ -4,12 +4,21 @@
 #define NEVER -1e300 /* the log of 0: a number, so that the difference of two is one */
 #define LEAST -1e6   /* the log of any y that is less */
 
-enum { BLOCK = 64 }; /* states of a string that are worked on at a time */
+enum {
+    BLOCK = 64, /* numbers that are worked on at a time */
+    WIDE = 8    /* what is computed of a block runs on to a multiple of it: so nothing is left for a slower loop */
+};
+
+/* Scratch: a block and one number more. Behind what is used stands any number. */
+typedef double Block[BLOCK + WIDE] __attribute__((aligned(64)));
+typedef struct {
+    Block x, a, b, from, own, of_blank, of_mark;
+} Scratch;
 
 /* One lane: where each array has its row of step 0, and how many rows on the next step is.
 
-   alphas: 2L numbers a step, first of the blanks, blank 0 before any label; then of the labels, from 1 on. At 0 of those,
-   where no label is, stands the log of the sum of exp o. */
+   alphas: 2L numbers a step, first of the blanks, blank 0 before any label; then of the labels, from 1 on. At 0 of
+   those, where no label is, stands the log of the sum of exp o. */
 typedef struct {
     int64_t K, L, N, rows;
     REAL *o;
@@ -17,6 +26,7 @@ typedef struct {
     const REAL *carry, *weight;
     REAL *losses;
     double *alphas;
+    Scratch *scratch;
 } Lane;
 
 /* A string: where its sequence begins and how many steps it has, its labels, and the sum of the weights of these. */
@@ -35,23 +45,42 @@ INLINE double log_share(REAL o, double total) {
     return share < LEAST ? LEAST : share;
 }
 
-/* The log of the sum of exp o: K numbers, 8 sums at a time, an order that does not depend on the processor. */
-INLINE double log_total(const REAL *restrict o, int64_t K) {
-    double part[8] = {0}, total = 0, top = (double)o[0];
-    int64_t whole = K - K % 8;
-    for (int64_t k = 0; k < K; k++)
-        top = (double)o[k] > top || o[k] != o[k] ? (double)o[k] : top;
-    for (int64_t k = 0; k < whole; k += 8)
-        for (int j = 0; j < 8; j++)
-            part[j] += exp_negative_double((double)o[k + j] - top);
-    for (int j = 0; j < 8; j++)
-        total += part[j];
-    for (int64_t k = whole; k < K; k++)
-        total += exp_negative_double((double)o[k] - top);
-    return top + log(total);
+INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+INLINE int64_t wide(int64_t count) { return (count + WIDE - 1) / WIDE * WIDE; }
+
+/* to: overwritten with the logs of the sums of exp a and exp b, one by one. */
+INLINE void log_sums(double *restrict to, const double *restrict a, const double *restrict b, int64_t count) {
+    for (int64_t j = 0; j < wide(count); j++)
+        to[j] = log_sum(a[j], b[j]);
 }
 
-INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+INLINE void exps(double *restrict x, int64_t count) {
+    for (int64_t j = 0; j < wide(count); j++)
+        x[j] = exp_negative_double(x[j]);
+}
+
+/* The log of the sum of exp o; of every eighth there is a sum, an order that does not depend on the processor. */
+INLINE double log_total(const REAL *restrict o, int64_t K, double *restrict x) {
+    double sums[WIDE] = {0}, total = 0;
+    REAL most = o[0];
+    for (int64_t k = 1; k < K; k++)
+        most = o[k] > most || o[k] != o[k] ? o[k] : most;
+    double top = (double)most;
+    for (int64_t start = 0; start < K; start += BLOCK) {
+        int64_t count = smaller(BLOCK, K - start);
+        for (int64_t j = 0; j < count; j++)
+            x[j] = (double)o[start + j] - top;
+        for (int64_t j = count; j < wide(count); j++)
+            x[j] = NEVER;
+        for (int64_t j = 0; j < wide(count); j += WIDE)
+            for (int i = 0; i < WIDE; i++)
+                sums[i] += exp_negative_double(x[j + i]);
+    }
+    for (int j = 0; j < WIDE; j++)
+        total += sums[j];
+    return top + log(total);
+}
 
 INLINE int64_t label(const Lane *at, const String *s, int64_t number) {
     return at->target[(s->first + number) * at->rows];
@@ -76,13 +105,17 @@ INLINE int find_string(const Lane *at, int64_t first, String *s) {
 /* alphas of the sequence, overwritten; returns the log of the probability of its string. */
 INLINE double find_alphas(const Lane *at, const String *s) {
     int64_t L = at->L, m = s->labels;
+    Scratch *of = at->scratch;
     double *alphas = at->alphas + s->first * at->rows * 2 * L;
+    for (int64_t t = 0; t < s->steps; t++) {
+        int64_t row = (s->first + t) * at->rows;
+        at->alphas[row * 2 * L + L] = log_total(at->o + row * at->K, at->K, of->x);
+    }
     for (int64_t t = 0; t < s->steps; t++, alphas += at->rows * 2 * L) {
         const REAL *o = at->o + (s->first + t) * at->rows * at->K;
         const double *blanks_before = alphas - at->rows * 2 * L, *marks_before = blanks_before + L;
-        double *blanks = alphas, *marks = alphas + L, total = log_total(o, at->K);
+        double *blanks = alphas, *marks = alphas + L, total = marks[0];
         double blank = log_share(o[at->K - 1], total);
-        marks[0] = total;
         if (t == 0) {
             for (int64_t i = 1; i <= m; i++)
                 blanks[i] = marks[i] = NEVER;
@@ -91,42 +124,53 @@ INLINE double find_alphas(const Lane *at, const String *s) {
                 marks[1] = log_share(o[label(at, s, 0)], total);
             continue;
         }
-        blanks[0] = blanks_before[0];
-        for (int64_t i = 1; i <= m; i++)
-            blanks[i] = log_sum(blanks_before[i], marks_before[i]);
-        for (int64_t start = 0; start < m; start += BLOCK) {
-            double own[BLOCK], from[BLOCK];
-            int64_t count = smaller(BLOCK, m - start);
-            for (int64_t j = 0; j < count; j++) {
-                int64_t i = start + j, k = label(at, s, i);
-                own[j] = log_share(o[k], total);
-                from[j] = i > 0 && k == label(at, s, i - 1) ? blanks_before[i] : blanks[i];
+        for (int64_t start = 0; start <= m; start += BLOCK) {
+            int64_t states = smaller(BLOCK, m + 1 - start), labels = smaller(BLOCK, m - start);
+            int64_t before = start > 0 ? label(at, s, start - 1) : -1;
+            memcpy(of->a, blanks_before + start, (size_t)states * sizeof(double));
+            memcpy(of->b, marks_before + start, (size_t)states * sizeof(double));
+            if (start == 0)
+                of->b[0] = NEVER;
+            log_sums(of->of_blank, of->a, of->b, states);
+            for (int64_t j = 0; j < labels; j++) {
+                int64_t k = label(at, s, start + j);
+                of->own[j] = log_share(o[k], total);
+                of->from[j] = k == before ? of->a[j] : of->of_blank[j];
+                before = k;
             }
-            for (int64_t j = 0; j < count; j++)
-                marks[start + j + 1] = own[j] + log_sum(marks_before[start + j + 1], from[j]);
+            memcpy(of->b, marks_before + start + 1, (size_t)labels * sizeof(double));
+            log_sums(of->of_mark, of->b, of->from, labels);
+            for (int64_t j = 0; j < states; j++)
+                blanks[start + j] = of->of_blank[j] + blank;
+            for (int64_t j = 0; j < labels; j++)
+                marks[start + j + 1] = of->of_mark[j] + of->own[j];
         }
-        for (int64_t i = 0; i <= m; i++)
-            blanks[i] += blank;
     }
     alphas -= at->rows * 2 * L;
     return m > 0 ? log_sum(alphas[m], alphas[L + m]) : alphas[0];
 }
 
 /* o: overwritten with factor y. */
-INLINE void scaled_softmax(REAL *restrict o, int64_t K, double total, double factor) {
-    for (int64_t k = 0; k < K; k++)
-        o[k] = (REAL)(exp_negative_double((double)o[k] - total) * factor);
+INLINE void scaled_softmax(REAL *restrict o, int64_t K, double total, double factor, double *restrict x) {
+    for (int64_t start = 0; start < K; start += BLOCK) {
+        int64_t count = smaller(BLOCK, K - start);
+        for (int64_t j = 0; j < count; j++)
+            x[j] = (double)o[start + j] - total;
+        exps(x, count);
+        for (int64_t j = 0; j < count; j++)
+            o[start + j] = (REAL)(x[j] * factor);
+    }
 }
 
-/* The sum of n numbers, 8 sums at a time. */
+/* The sum of n numbers, likewise. */
 INLINE double sum_of(const double *restrict x, int64_t n) {
-    double part[8] = {0}, total = 0;
-    int64_t whole = n - n % 8;
-    for (int64_t i = 0; i < whole; i += 8)
-        for (int j = 0; j < 8; j++)
-            part[j] += x[i + j];
-    for (int j = 0; j < 8; j++)
-        total += part[j];
+    double sums[WIDE] = {0}, total = 0;
+    int64_t whole = n - n % WIDE;
+    for (int64_t i = 0; i < whole; i += WIDE)
+        for (int j = 0; j < WIDE; j++)
+            sums[j] += x[i + j];
+    for (int j = 0; j < WIDE; j++)
+        total += sums[j];
     for (int64_t i = whole; i < n; i++)
         total += x[i];
     return total;
@@ -138,30 +182,35 @@ INLINE void step_back(
     const Lane *at, const String *s, const REAL *restrict o, double likelihood, double *restrict alphas,
     double *restrict behind) {
     int64_t m = s->labels;
+    Scratch *of = at->scratch;
     double *marks = alphas + at->L, *marks_behind = behind + at->L, total = marks[0];
     double blank = log_share(o[at->K - 1], total);
     for (int64_t start = 0; start <= m; start += BLOCK) {
-        double own[BLOCK], from[BLOCK], of_blank[BLOCK + 1], of_mark[BLOCK];
-        int64_t blanks = smaller(BLOCK, m + 1 - start), labels = smaller(BLOCK, m - start);
-        for (int64_t j = 0; j < smaller(BLOCK + 1, m - start); j++)
-            of_blank[j] = log_sum(behind[start + j], marks_behind[start + j + 1]);
-        if (m - start <= BLOCK)
-            of_blank[m - start] = behind[m];
+        int64_t states = smaller(BLOCK, m + 1 - start), labels = smaller(BLOCK, m - start);
+        int64_t ahead = smaller(BLOCK + 1, m - start), here = label(at, s, start < m ? start : 0);
+        memcpy(of->a, behind + start, (size_t)smaller(BLOCK + 1, m + 1 - start) * sizeof(double));
+        memcpy(of->b, marks_behind + start + 1, (size_t)ahead * sizeof(double));
+        of->b[ahead] = NEVER;
+        log_sums(of->of_blank, of->a, of->b, ahead + 1);
         for (int64_t j = 0; j < labels; j++) {
-            int64_t i = start + j, k = label(at, s, i);
-            own[j] = log_share(o[k], total);
-            from[j] = i + 1 < m && k == label(at, s, i + 1) ? behind[i + 1] : of_blank[j + 1];
+            int64_t next = start + j + 1 < m ? label(at, s, start + j + 1) : -1;
+            of->own[j] = log_share(o[here], total);
+            of->from[j] = here == next ? of->a[j + 1] : of->of_blank[j + 1];
+            here = next;
         }
-        for (int64_t j = 0; j < labels; j++)
-            of_mark[j] = log_sum(marks_behind[start + j + 1], from[j]);
-        for (int64_t j = 0; j < blanks; j++) {
-            behind[start + j] = exp_negative_double(alphas[start + j] + of_blank[j] - likelihood);
-            alphas[start + j] = of_blank[j] + blank;
+        log_sums(of->of_mark, of->b, of->from, labels);
+        for (int64_t j = 0; j < states; j++) {
+            of->a[j] = alphas[start + j] + of->of_blank[j] - likelihood;
+            alphas[start + j] = of->of_blank[j] + blank;
         }
         for (int64_t j = 0; j < labels; j++) {
-            marks_behind[start + j + 1] = exp_negative_double(marks[start + j + 1] + of_mark[j] - likelihood);
-            marks[start + j + 1] = of_mark[j] + own[j];
+            of->b[j] = marks[start + j + 1] + of->of_mark[j] - likelihood;
+            marks[start + j + 1] = of->of_mark[j] + of->own[j];
         }
+        exps(of->a, states);
+        exps(of->b, labels);
+        memcpy(behind + start, of->a, (size_t)states * sizeof(double));
+        memcpy(marks_behind + start + 1, of->b, (size_t)labels * sizeof(double));
     }
 }
 
@@ -181,21 +230,21 @@ INLINE void find_errors(const Lane *at, const String *s, double likelihood, doub
             alphas[m] = log_share(o[K - 1], total);
             if (m > 0)
                 marks[m] = log_share(o[label(at, s, m - 1)], total);
-            scaled_softmax(o, K, total, factor);
+            scaled_softmax(o, K, total, factor, at->scratch->x);
             o[K - 1] -= (REAL)(of_blank * factor);
             if (m > 0)
                 o[label(at, s, m - 1)] -= (REAL)(of_label * factor);
             continue;
         }
         step_back(at, s, o, likelihood, alphas, behind);
-        scaled_softmax(o, K, total, factor);
+        scaled_softmax(o, K, total, factor, at->scratch->x);
         o[K - 1] -= (REAL)(sum_of(behind, m + 1) * factor);
         for (int64_t i = 0; i < m; i++)
             o[label(at, s, i)] -= (REAL)(marks_behind[i + 1] * factor);
     }
 }
 
-/* All sequences of a lane. scale: NULL: no errors are asked for. */
+/* All sequences of a lane. scale: NULL: no errors are asked for, and o stays as it is. */
 INLINE void of_lane(const Lane *at, const REAL *scale) {
     String s;
     for (int64_t first = 0; first < at->N; first += s.steps) {
@@ -213,21 +262,27 @@ INLINE void of_lane(const Lane *at, const REAL *scale) {
     }
 }
 
+/* Those of as many lanes, of which `at` is the first. */
+INLINE void of_lanes(int64_t lanes, Lane at, const REAL *scale) {
+    Scratch scratch = {0};
+    at.scratch = &scratch;
+    for (int64_t b = 0; b < lanes; b++) {
+        of_lane(&at, scale);
+        at.o += at.K;
+        at.target++, at.carry++, at.weight++, at.losses++;
+        at.alphas += 2 * at.L;
+    }
+}
+
 void ctc(
     int64_t B, int64_t lanes, int64_t K, int64_t L, int64_t N, REAL *restrict o, const intptr_t *restrict target,
     const REAL *restrict carry, const REAL *restrict weight, const REAL *restrict scale, REAL *restrict losses,
     double *restrict alphas) {
-    for (int64_t b = 0; b < B; b++) {
-        Lane at = {K, L, N, lanes, o + b * K, target + b, carry + b, weight + b, losses + b, alphas + b * 2 * L};
-        of_lane(&at, scale);
-    }
+    of_lanes(B, (Lane){K, L, N, lanes, o, target, carry, weight, losses, alphas, NULL}, scale);
 }
 
 void ctc_loss(
     int64_t B, int64_t lanes, int64_t K, int64_t L, int64_t N, const REAL *restrict o, const intptr_t *restrict target,
     const REAL *restrict carry, const REAL *restrict weight, REAL *restrict losses, double *restrict alphas) {
-    for (int64_t b = 0; b < B; b++) {
-        Lane at = {K, L, N, lanes, (REAL *)o + b * K, target + b, carry + b, weight + b, losses + b, alphas + b * 2 * L};
-        of_lane(&at, NULL);
-    }
+    of_lanes(B, (Lane){K, L, N, lanes, (REAL *)o, target, carry, weight, losses, alphas, NULL}, NULL);
 }

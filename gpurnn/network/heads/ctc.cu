@@ -1,9 +1,9 @@
 // Connectionist temporal classification: what is computed stands in ctc.py. One block a lane, which goes through its
-// sequences in turn and through their steps; a thread has states of its own. What needs no other step, the softmax of each
-// and its error, is done by a warp a step. Sums are taken in a fixed order.
+// sequences in turn and through their steps; a thread has states of its own. What needs no other step, the softmax of
+// each and its error, is done by a warp a step. Sums are taken in a fixed order.
 //
-// alphas: 2L numbers a step, first of the blanks, blank 0 before any label; then of the labels, from 1 on. At 0 of those,
-// where no label is, stands the log of the sum of exp o.
+// alphas: 2L numbers a step, first of the blanks, blank 0 before any label; then of the labels, from 1 on. At 0 of
+// those, where no label is, stands the log of the sum of exp o.
 
 #define ALL 0xffffffffu
 #define THREADS 128
@@ -63,8 +63,8 @@ static __device__ __forceinline__ double log_total(const REAL* row)
 }
 
 // The sequence that begins at a step, and its string.
-static __device__ __forceinline__ String find_string(const int* target, const REAL* carry, const REAL* weight, int first,
-                                                     int n)
+static __device__ __forceinline__ String find_string(const int* target, const REAL* carry, const REAL* weight,
+                                                     int first, int n)
 {
     __shared__ int end, blank, alike;
     __shared__ double weights[THREADS];
