@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from demo_lib import lines
+from demo_lib import lines, speech
 from demo_lib.lines import drawn, placed
+from tasks_lib.packages import FetchError
+from tasks_lib.sounds import write_sound
 
 import gpurnn
 from gpurnn.data.corpus import Corpus
@@ -40,7 +42,7 @@ def test_the_table_becomes_the_corpus_that_is_forecast_from(tmp_path: Path):
 
 def test_the_demo_says_what_there_is():
     asked = subprocess.run([SCRIPTS / "demo", "-h"], capture_output=True, text=True)
-    assert asked.returncode == 0 and "usage: scripts/demo [text|series|tags|lines]" in asked.stdout
+    assert asked.returncode == 0 and "usage: scripts/demo [text|series|tags|lines|speech]" in asked.stdout
     for wrong in (["pictures"], ["series", "2"]):
         refused = subprocess.run([SCRIPTS / "demo", *wrong], capture_output=True, text=True)
         assert refused.returncode == 2 and "usage: scripts/demo" in refused.stderr
@@ -73,3 +75,25 @@ def test_lines_are_written_and_shown(
     monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(row) + "\n" for row in read)))
     lines.read(tmp_path / "made")
     assert capsys.readouterr().out == "█▀▄\n1 2\n\n█▀▄\n1 7   right is 12\n\n"
+
+
+def test_recordings_are_shown_with_what_was_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    sound = np.concatenate([np.zeros(400), np.full(400, 0.5), np.full(400, -0.25), np.full(400, 0.001)])
+    write_sound(tmp_path / "0.wav", sound, 8_000)
+    read = [{"frames": "0.wav", "text": "six one", "predicted_text": "six on", "times": [0.05, 0.4]}]
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(row) + "\n" for row in read)))
+    speech.hear(tmp_path)
+    assert capsys.readouterr().out == f"{tmp_path}/0.wav\n █▄▁\n six    on   right is six one\n\n"
+
+
+def test_recordings_that_cannot_be_had_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def fetch() -> list[Path]:
+        raise FetchError("apt-get: there is none")
+
+    monkeypatch.setattr(speech, "fetch_sounds", fetch)
+    monkeypatch.setattr("sys.argv", ["demo_lib.speech", "write", str(tmp_path)])
+    assert speech.main() == 1 and capsys.readouterr().err == "scripts/demo: apt-get: there is none\n"
