@@ -101,7 +101,8 @@ def test_a_training_window_allocates_nothing(tmp_path: Path, name: str, compiled
 def test_a_validation_says_what_is_read_of_the_valid_split(be: Backend, tmp_path: Path, name: str) -> None:
     """Against the model run on each sequence alone, and the likelihood of its text."""
     corpus = learnable(tmp_path / "a.h5")
-    config = settings(name, "float64", validate_every=10, validate_windows=1000)
+    dtype, rel = ("float64", 1e-9) if be.device == "cpu" else ("float32", 1e-4)  # kernels for both take their time
+    config = settings(name, dtype, validate_every=10, validate_windows=1000)
     new_run(be, corpus, config, tmp_path / "run", refuse_warnings).run(Limits(windows=10))
     line = log_without_clock(tmp_path / "run")[-1]
     trained = load_trained(tmp_path / "run", be, checkpoint="last")
@@ -111,7 +112,7 @@ def test_a_validation_says_what_is_read_of_the_valid_split(be: Backend, tmp_path
         nats, count = nats - log_probability(logs, string), count + len(string)
         said = [a for a, b in zip(logs.argmax(axis=1), [-1, *logs.argmax(axis=1)], strict=False) if a != b and a != 4]
         errors.add(trained.transcription.text_of(said), trained.transcription.text_of(string))
-    assert (line["window"], line["valid_loss"]) == (10, pytest.approx(nats / count, rel=1e-9))
+    assert (line["window"], line["valid_loss"]) == (10, pytest.approx(nats / count, rel=rel))
     assert line["valid_cer"] == errors.symbols.rate > 0
     assert "loss" in line
     assert "nats_per_token" not in line
@@ -185,7 +186,9 @@ def test_the_corpus_says_what_is_not_given(tmp_path: Path) -> None:
     write_lines(tmp_path / "b.h5", {"train": [(frames, "ab")], "valid": [(frames[:9], "b")]})
     long = begin(tmp_path / "b.h5", tmp_path / "q")
     assert (long.model.stack, long.bptt) == (ONE, 704), "the longest has 700 steps"
-    assert long.lanes * long.bptt <= config.lanes * config.bptt, "as many in all as usually"
+    assert (config.lanes, config.bptt, long.lanes) == (16, 160, 8), (
+        "as many in all as usually, but eight lanes at least"
+    )
 
 
 @pytest.mark.parametrize(
@@ -239,7 +242,7 @@ def test_a_person_is_told_what_is_read_and_how_well(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, words.split())
     assert done.exit_code == 0, done.stderr
     lines = done.stderr.splitlines()
-    assert "both directions, 3 columns to strings of 4 labels, 32 lanes x 160 steps, 1 windows an epoch" in lines[0]
+    assert "both directions, 3 columns to strings of 4 labels, 16 lanes x 160 steps, 1 windows an epoch" in lines[0]
     found = describe_run(tmp_path / "run", refuse_warnings)["loss"]
     assert found["valid_cer"] is not None
     assert any(re.search(r"^window 20 .* nats  valid CER [0-9.]+", line) for line in lines)
