@@ -1,6 +1,7 @@
 """Plain .npy arrays of numbers: the header looked over before anything is read, nothing ever unpickled."""
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -11,7 +12,10 @@ from numpy.typing import NDArray
 from gpurnn.exceptions import DataError
 
 _ADVICE = "save one array with numpy.save"
-_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+_HEADERS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}
+"""Of each version in how many bytes the length of the header is said, and what reads it from there on."""
+_MOST_BYTES = 10_000
+"""A header has at most so many: NumPy reads no longer ones either, but only after it has them in memory."""
 
 
 class Header(NamedTuple):
@@ -31,7 +35,12 @@ def read_header(file: IO[bytes], path: Path) -> Header:
         version = npy.read_magic(file)
         if version not in _HEADERS:
             raise DataError(f"{path}: it has the version {version} of the format, expected 1.0 or 2.0")
-        header = Header(*_HEADERS[version](file))
+        said, read = _HEADERS[version]
+        size = file.read(said)
+        length = int.from_bytes(size, "little")
+        if length > _MOST_BYTES:
+            raise DataError(f"{path}: it has a header of {length:,} bytes, expected up to {_MOST_BYTES:,}; {_ADVICE}")
+        header = Header(*read(BytesIO(size + file.read(length))))
     except DataError:
         raise
     except Exception as error:  # a header that is none is Python text, which fails in many ways

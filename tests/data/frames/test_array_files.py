@@ -84,6 +84,11 @@ WRONG = {
     "code.npy": (b"\x93NUMPY\x01\x00\x0a\x00exit(1)   ", "no .npy file: "),
     "newer.npy": (b"\x93NUMPY\x03\x00" + bytes(99), "it has the version (3, 0) of the format, expected 1.0 or 2.0"),
     "empty.npy": (b"", "no .npy file"),
+    "cut short.npy": (npy_header((4, 3))[:40], "no .npy file: EOF: reading array header"),
+    "a long header.npz": (
+        packed(b"\x93NUMPY\x02\x00" + (5_000_000).to_bytes(4, "little") + bytes(5_000_000)),
+        "it has a header of 5,000,000 bytes, expected up to 10,000; save one array with numpy.save",
+    ),
     "nan.npy": (
         npy_header((4, 3)) + bytes(20) + struct.pack("<f", float("nan")) + bytes(24),
         "row 1 (the first is 0) has a number that is none, nan; correct it",
