@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gpurnn.data.frames.lists import PATHS, path_of
+from gpurnn.data.frames.lists import PATHS, has_objects, path_in
 from gpurnn.data.labelled.lines import Place, without_end
-from gpurnn.data.labelled.texts import form_by_name
 from gpurnn.generation.forms import looked_at
 from gpurnn.generation.leftout import LeftOut
 from gpurnn.generation.paired_texts import Sources
@@ -18,11 +17,11 @@ from gpurnn.generation.texts import Lines, Objects, Row, Texts
 def open_list(lines: Lines, file: str, left_out: LeftOut) -> Texts:
     """The names of the files in a list, from its lines, as `prepare` reads it; its texts need not be there.
 
-    JSON lines where its name or a brace at the beginning says so; a table where its first line is a header that names
-    the column of the files; otherwise the file stands before the first tab of a line. left_out: takes bad rows.
+    JSON lines or a table, see `read_list`; a table has a header where its first line names the column of the files,
+    otherwise the file stands before the first tab of a line. left_out: takes bad rows.
     """
     first, lines = looked_at(lines)
-    if form_by_name(file) == "jsonl" or first.lstrip()[:1] == "{":
+    if has_objects(file, first):
         return _Objects(lines, file, left_out, PATHS)
     header = [cell.strip() for cell in first.split("\t")]
     name = next((name for name in PATHS if name in header), None)
@@ -50,4 +49,4 @@ class _Objects(Objects):
     """A JSON object a line, with the name of a file under one of several names."""
 
     def _text(self, fields: dict[str, Any], place: Place) -> str:
-        return path_of(fields, place)
+        return path_in(fields, place)

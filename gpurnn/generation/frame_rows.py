@@ -122,7 +122,7 @@ class FrameRows:
             with np.errstate(over="ignore"):
                 frame = np.array([float(cell) for cell in cells], np.float32)
         except ValueError as error:
-            raise DataError(f"expected numbers; {error}") from None
+            raise DataError(f"expected numbers; {error!s:.80}") from None
         if not np.isfinite(frame).all():
             place = int(np.isfinite(frame).argmin())
             raise DataError(f"number {place + 1:,} is {cells[place]:.40}, expected a finite one")

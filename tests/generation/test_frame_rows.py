@@ -95,6 +95,7 @@ def test_words_have_spaces_between_them() -> None:
     [
         ("1,2", "expected 3 numbers, found 2"),
         ("1,2,x", "expected numbers; could not convert string to float: 'x'"),
+        ("1,2," + "x" * 99, "expected numbers; could not convert string to float: '" + "x" * 44),
         ("1,nan,3", "number 2 is nan, expected a finite one"),
         ("1,2,1e99", "number 3 is 1e99, expected a finite one"),
     ],

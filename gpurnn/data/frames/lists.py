@@ -35,34 +35,40 @@ def read_list(lines: Iterable[str], file: str, text: str | None) -> Iterator[Ent
     first = next(numbered, None)
     if first is None:
         raise DataError(f"{file}: it is empty; expected a file and its text a line")
-    form = form_by_name(file)
     rest = chain((first,), numbered)
-    if form == "jsonl" or (form is None and first[1].lstrip()[:1] == "{"):
-        found = _json_lines(rest, file, text or TEXT)
-    else:
-        found = _table(rest, file, text)
-    for entry in found:
-        if not entry.path.strip():
-            raise DataError(f"{entry.place}: the path is empty; give it one, or leave the line out")
-        if len(f"{entry.path}.".splitlines()) > 1 or "\0" in entry.path:
-            raise DataError(f"{entry.place}: the path {entry.path!r:.60} has a line end or a zero byte; correct it")
-        yield entry
+    objects = has_objects(file, first[1])
+    yield from _json_lines(rest, file, text or TEXT) if objects else _table(rest, file, text)
+
+
+def has_objects(file: str, first: str) -> bool:
+    """Whether a list has JSON lines. file: its name. first: its first line that is not blank."""
+    form = form_by_name(file)
+    return form == "jsonl" or (form is None and first.lstrip()[:1] == "{")
 
 
 def _json_lines(lines: Iterable[tuple[int, str]], file: str, text: str) -> Iterator[Entry]:
     for number, line in lines:
         place = Place(file, number)
         fields = json_object(line, place)
-        yield Entry(path_of(fields, place), json_text(fields, text, "text", place), place)
+        yield Entry(path_in(fields, place), json_text(fields, text, "text", place), place)
 
 
-def path_of(fields: dict[str, Any], place: Place) -> str:
+def path_in(fields: dict[str, Any], place: Place) -> str:
     """The path of a file that an object of JSON has. Raises DataError."""
     name = next((name for name in PATHS if name in fields), None)
     if name is None:
         there = ", ".join(shown(each) for each in list(fields)[:_SHOWN])
         raise DataError(f"{place}: it names no file as {_paths_told()}; it has {there or 'nothing'}")
-    return json_text(fields, name, "frames", place)
+    return expected_path(json_text(fields, name, "frames", place), place)
+
+
+def expected_path(path: str, place: Place) -> str:
+    """The path of a file as a list has it. Raises DataError for what can be none."""
+    if not path.strip():
+        raise DataError(f"{place}: the path is empty; give it one, or leave the line out")
+    if len(f"{path}.".splitlines()) > 1 or "\0" in path:
+        raise DataError(f"{place}: the path {path!r:.60} has a line end or a zero byte; correct it")
+    return path
 
 
 def _table(lines: Iterator[tuple[int, str]], file: str, text: str | None) -> Iterator[Entry]:
@@ -82,7 +88,7 @@ def _table(lines: Iterator[tuple[int, str]], file: str, text: str | None) -> Ite
         cells, place = without_end(line).split("\t"), Place(file, number)
         if len(cells) != width:
             raise DataError(f"{place}: {cells_told(len(cells))}, expected {width}: {expected}; correct it")
-        yield Entry(cells[path_at], cells[text_at], place)
+        yield Entry(expected_path(cells[path_at], place), cells[text_at], place)
 
 
 def _paths_told() -> str:
