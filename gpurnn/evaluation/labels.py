@@ -17,8 +17,9 @@ from gpurnn.evaluation.series import expect_columns
 from gpurnn.exceptions import DataError, GpurnnError
 from gpurnn.network import Model
 from gpurnn.settings import expect_kind
+from gpurnn.training.beside import beside
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.judged import LabelScores, said_of
+from gpurnn.training.judged import LabelScores
 from gpurnn.training.labeller import Labeller
 from gpurnn.training.scores import ALL, Score
 
@@ -81,11 +82,11 @@ def evaluate_labels(
         others = ", ".join(f"{name} {steps:,}" for name, steps in corpus.splits.items() if steps)
         raise DataError(f"{corpus.path}: split {split} is empty; it has these steps: {others}")
     part, scores = corpus.split(split), LabelScores(labelling)
-    sequences = len(part.documents)
+    count, sequences = len(part.documents), sequences_of(part, labelling.columns)
     labeller = Labeller(model, config, labelling.what == "labels")
-    for done, (found, targets) in enumerate(said_of(labeller, sequences_of(part, labelling.columns)), 1):
+    for done, (found, targets) in enumerate(beside(labeller.log_probabilities, sequences), 1):
         scores.add(found, targets)
-        on_progress(done, sequences)
+        on_progress(done, count)
     if not scores.confusion.count:
         raise DataError(f"{corpus.path}: split {split} has no tag to count, all of it is spaces between words")
     if not math.isfinite(scores.loss):

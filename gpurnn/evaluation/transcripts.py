@@ -14,15 +14,15 @@ import numpy as np
 from gpurnn.data.corpus import Corpus, Split
 from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.stream import StringStream
-from gpurnn.data.stream.pieces import rounded_up, sequence_starts
+from gpurnn.data.stream.pieces import longest_sequence, rounded_up
 from gpurnn.data.stream.sequences import strings_of
 from gpurnn.exceptions import DataError, GpurnnError
 from gpurnn.network import Model
 from gpurnn.settings import expect_kind
+from gpurnn.training.beside import beside
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.edits import TextErrors
 from gpurnn.training.hearing import Hearing
-from gpurnn.training.judged import said_of
 from gpurnn.training.transcriber import Transcriber
 from gpurnn.training.validation import ForwardPass
 
@@ -96,8 +96,8 @@ def evaluate_transcripts(
     errors, wrong = TextErrors(), list[tuple[int, int, str, str]]()
     sequences = strings_of(part, transcription.columns)
     hearing = hearing or Hearing(len(transcription.vocabulary), scores=False)
-    said = said_of(Transcriber(model, config), sequences)
-    for number, (heard, labels) in enumerate(hearing.beside(said)):
+    said = beside(Transcriber(model, config).log_probabilities, sequences)
+    for number, (heard, labels) in enumerate(beside(hearing.texts, said)):
         found, text = transcription.text_of(heard[0].labels), transcription.text_of(labels)
         edits = errors.add(found, text)
         if edits:
@@ -126,7 +126,7 @@ def expect_frames(transcription: Transcription, corpus: Corpus) -> None:
 
 def _loss(model: Model, transcription: Transcription, corpus: Corpus, part: Split) -> float:
     """Mean nats of a label."""
-    steps = rounded_up(int(np.diff(sequence_starts(part)).max()))
+    steps = rounded_up(longest_sequence(part))
     lanes = max(1, _CELLS // steps)
     total = weight = 0.0
     stream = StringStream(

@@ -16,6 +16,7 @@ from gpurnn.generation.inorder import batches, chunks
 from gpurnn.generation.paired_texts import BREAKS, SCORE
 from gpurnn.generation.texts import Row, Texts
 from gpurnn.training.alignments import first_frames
+from gpurnn.training.beside import beside
 from gpurnn.training.collapse import collapsed
 from gpurnn.training.hearing import Hearing
 from gpurnn.training.load import Trained
@@ -25,6 +26,8 @@ from gpurnn.training.transcriber import Transcriber
 TEXT, TIMES = "text", "times"
 _AT_ONCE = 1 << 21
 """About so many numbers are dealt with at once."""
+_OUTPUTS = 1 << 26
+"""So many numbers a model may say of one sequence."""
 _DIGITS, _TIME_DIGITS = 6, 3
 
 
@@ -53,8 +56,9 @@ class TranscriptModel:
 
     def fitting(self, frames: NDArray[np.float32], name: str) -> NDArray[np.float32]:
         """The frames themselves. name: what messages call them. Raises DataError for more than the model reads."""
-        most = self._transcriber.longest
-        if most is not None and len(frames) > most:
+        longest, most = self._transcriber.longest, _OUTPUTS // self.transcription.outputs
+        most = most if longest is None else min(most, longest)
+        if len(frames) > most:
             told = f"{len(frames):,} frames, the model reads at most {most:,}"
             raise DataError(f"{name}: it has {told}; cut it into parts")
         return frames
@@ -65,7 +69,7 @@ class TranscriptModel:
         sequences: (n, F), not scaled yet, as `read` gives them. Raises GpurnnError for what is not finite.
         """
         logs = self._transcriber.log_probabilities(map(self._scaled, sequences))
-        for found, own in self._hearing.beside((each, each) for each in logs):
+        for found, own in beside(self._hearing.texts, ((each, each) for each in logs)):
             yield [self._transcript(each, own) for each in found]
 
     def _transcript(self, heard: Heard, logs: NDArray[Any]) -> Transcript:

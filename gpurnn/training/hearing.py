@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +25,9 @@ from gpurnn.training.prefixbeam import PrefixBeam, Width
 from gpurnn.training.prefixes import Heard, NextLabels
 from gpurnn.training.wordlist import WordList
 
-_T = TypeVar("_T")
 BEAM, WEIGHT = 8, 0.5
 """How many prefixes are followed where a language model or a list of words is given, and the weight of the former."""
-_LONGEST = 1 << 26
+_LONGEST = 1 << 24
 """Characters that a list of words may have."""
 _ADVICE = Advice("convert the list with iconv", "convert the list with iconv from {encoding}", "> FILE", "")
 
@@ -104,18 +102,6 @@ class Hearing:
         finite.
         """
         return self._greedy(sequences) if self._beam is None else self._beam.found(sequences, self._n_best)
-
-    def beside(self, pairs: Iterable[tuple[NDArray[Any], _T]]) -> Iterator[tuple[list[Heard], _T]]:
-        """The same of sequences that have something beside them, which comes back with the texts."""
-        held: deque[_T] = deque()
-
-        def sequences() -> Iterator[NDArray[Any]]:
-            for logs, other in pairs:
-                held.append(other)
-                yield logs
-
-        for found in self.texts(sequences()):
-            yield found, held.popleft()
 
     def _greedy(self, sequences: Iterable[NDArray[Any]]) -> Iterator[list[Heard]]:
         for logs in sequences:

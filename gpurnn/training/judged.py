@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.labelled.labelling import Labelling
-from gpurnn.training.labeller import Labeller
 from gpurnn.training.scores import Confusion, SpanScores
 from gpurnn.training.words import by_word, word_starts
 
 Targets = NDArray[np.int32] | int
 """Tags of the steps of a sequence, (n,), or its label."""
-_T = TypeVar("_T")
-
-
-def said_of(labeller: Labeller, sequences: Iterable[tuple[NDArray[Any], _T]]) -> Iterator[tuple[NDArray[Any], _T]]:
-    """Of each sequence what the labeller says, logarithms of probabilities, (n, K) or (K,), with its targets."""
-    waiting: deque[_T] = deque()
-
-    def inputs() -> Iterator[NDArray[Any]]:
-        for values, targets in sequences:
-            waiting.append(targets)
-            yield values
-
-    for found in labeller.log_probabilities(inputs()):
-        yield found, waiting.popleft()
 
 
 class LabelScores:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.labeller import Labeller
+from gpurnn.training.tasks.base import BOTH_DIRECTIONS
 
 
 class Transcriber(Labeller):
@@ -18,5 +19,5 @@ class Transcriber(Labeller):
     _advice = "cut it into parts, or train with one direction, which reads any number of them"
 
     def __init__(self, model: Model, config: TrainConfig) -> None:
-        both = "both_directions" in config.model.stack
+        both = BOTH_DIRECTIONS in config.model.stack
         super().__init__(model, replace(config, layout="whole" if both else "through"), at_end=False)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream.sequences import sequences_of
-from gpurnn.training.judged import said_of
+from gpurnn.training.beside import beside
 from gpurnn.training.labeller import Labeller
 from gpurnn.training.load import Trained
 
@@ -21,7 +21,7 @@ def right_in_long_runs(trained: Trained, corpus: Path, tag: str, longer: int) ->
     number, right, count = labelling.labels.index(tag), 0, 0
     labeller = Labeller(trained.model, trained.config, at_end=False)
     with Corpus.open(corpus) as opened:
-        for found, targets in said_of(labeller, sequences_of(opened.split("test"))):
+        for found, targets in beside(labeller.log_probabilities, sequences_of(opened.split("test"))):
             inside = in_long_runs(np.asarray(targets) == number, longer)
             right += int(np.count_nonzero(found[inside].argmax(axis=1) == number))
             count += int(np.count_nonzero(inside))

@@ -105,3 +105,29 @@ def test_a_file_that_is_too_long_for_a_model_is_a_bad_row(tmp_path: Path, monkey
     assert [line.split("\t")[0] for line in lines] == ["short.npy"]
     told = f"{tmp_path}/long.npy: it has 101 frames, the model reads at most 100; cut it into parts"
     assert left_out.first == f"list, line 1: {told}"
+
+
+def test_what_a_model_says_of_a_sequence_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpurnn.generation.transcripts._OUTPUTS", 50 * (len(LETTERS) + 1))
+    model = TranscriptModel(trained_on(backend.get("cpu")), Hearing(len(LETTERS)))
+    assert len(model.fitting(np.zeros((50, WIDTH), np.float32), "some.npy")) == 50
+    with pytest.raises(DataError, match=r"some\.npy: it has 51 frames, the model reads at most 50; cut it into parts"):
+        model.fitting(np.zeros((51, WIDTH), np.float32), "some.npy")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"frames": "a\\nb.npy"}\n', "the path 'a\\nb.npy' has a line end or a zero byte; correct it"),
+        ('{"frames": " "}\n', "the path is empty; give it one, or leave the line out"),
+    ],
+)
+def test_a_path_that_can_be_none_is_one_line(line: str, told: str) -> None:
+    left_out = LeftOut(skip=True)
+    assert not list(open_list(iter([(1, line)]), "list.jsonl", left_out).rows())
+    assert left_out.first == f"list.jsonl, line 1: {told}"
+
+
+def test_a_table_whose_name_says_so_has_no_objects() -> None:
+    rows = open_list(iter([(1, "{a}.npy\ttext\n")]), "list.tsv", LeftOut(skip=False)).rows()
+    assert [row.text for row in rows if row] == ["{a}.npy"]

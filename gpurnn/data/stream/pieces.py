@@ -60,6 +60,11 @@ def sequence_starts(split: Split) -> NDArray[np.int64]:
     return side_starts(split, split.documents, len(split))
 
 
+def longest_sequence(split: Split) -> int:
+    """Steps of the longest sequence of a split. Raises as `sequence_starts`."""
+    return int(np.diff(sequence_starts(split)).max())
+
+
 def side_starts(split: Split, documents: Documents, end: int) -> NDArray[np.int64]:
     """The same of one side of the sequences of a split. documents: where they begin. end: where the last ends."""
     if not len(split):

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.backend import Backend
-from gpurnn.data.corpus import Corpus, Split
+from gpurnn.data.corpus import Corpus
 from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.stream import Cursor, StringStream, Window, WindowStream
-from gpurnn.data.stream.pieces import rounded_up, sequence_starts
+from gpurnn.data.stream.pieces import longest_sequence, rounded_up
 from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field, Sizes
 from gpurnn.network import Model
@@ -102,7 +102,7 @@ class Frames(Task):
     def geometry(cls, corpus: Corpus, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
         """See `Task`. Windows are as long as the longest sequence where that is longer, and have fewer lanes then."""
         usual = defaults["lanes"] * defaults["bptt"]
-        steps = given.get("bptt", max(defaults["bptt"], rounded_up(_longest(corpus.split("train")))))
+        steps = given.get("bptt", max(defaults["bptt"], rounded_up(longest_sequence(corpus.split("train")))))
         return given.get("lanes", max(_LEAST_LANES, usual // max(1, steps))), steps
 
     @property
@@ -145,7 +145,7 @@ class Frames(Task):
             return None
         loss, weight, errors = 0.0, 0.0, TextErrors()
         text_of = self.transcription.text_of
-        with closing(self._stream("valid", max(self.config.bptt, _longest(split)), epochs=1)) as stream:
+        with closing(self._stream("valid", max(self.config.bptt, longest_sequence(split)), epochs=1)) as stream:
             if self._forward is None:
                 self._forward = ForwardPass(model, *stream.geometry.sizes)
             for window, o, losses in self._forward.outputs(islice(stream.recycled(), self.config.validate_windows)):
@@ -188,8 +188,3 @@ def strings_in(window: Window, o: NDArray[Any]) -> Iterator[tuple[NDArray[Any], 
             counted = window.weight[begin:end, lane] > 0
             if counted.any():
                 yield o[begin:end, lane], window.targets[begin:end, lane][counted]
-
-
-def _longest(split: Split) -> int:
-    """Steps of the longest sequence."""
-    return int(np.diff(sequence_starts(split)).max())

@@ -17,15 +17,16 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.stream import Cursor, WindowStream, whole_geometry
 from gpurnn.data.stream.labelled import LAYOUTS, labelled_stream
-from gpurnn.data.stream.pieces import sequence_starts
+from gpurnn.data.stream.pieces import longest_sequence
 from gpurnn.data.stream.sequences import sequences_of
 from gpurnn.data.stream.whole import whole_fields
 from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field
 from gpurnn.network import Model
 from gpurnn.settings import BelowOne, OneOf, checked
+from gpurnn.training.beside import beside
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.judged import LabelScores, Targets, said_of
+from gpurnn.training.judged import LabelScores, Targets
 from gpurnn.training.labeller import Labeller
 from gpurnn.training.tasks.base import BOTH_DIRECTIONS, Task, refuse_others
 
@@ -142,7 +143,7 @@ class Labelled(Task):
         lanes, steps = given.get("lanes"), given.get("bptt")
         usual_lanes, usual_steps = defaults["lanes"], defaults["bptt"]
         if steps is None:
-            longest = int(np.diff(sequence_starts(corpus.split("train"))).max())
+            longest = longest_sequence(corpus.split("train"))
             usual, steps = whole_geometry(longest, usual_lanes, usual_steps)
             return usual if lanes is None else lanes, steps
         return max(1, usual_lanes * usual_steps // max(1, steps)) if lanes is None else lanes, steps
@@ -191,7 +192,8 @@ class Labelled(Task):
             self._labeller = Labeller(model, config, self.labelling.what == "labels")
         most, scores = config.validate_windows * config.lanes * config.bptt, LabelScores(self.labelling)
         sequences = _at_least(most, sequences_of(split, self.labelling.columns))
-        for found, targets in said_of(self._labeller, takewhile(lambda each: not stopping(), sequences)):
+        taken = takewhile(lambda each: not stopping(), sequences)
+        for found, targets in beside(self._labeller.log_probabilities, taken):
             scores.add(found, targets)
         return LabelLosses.of(scores) if scores.confusion.count else None
 
