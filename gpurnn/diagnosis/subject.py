@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,14 +135,9 @@ class Subject:
         if not self.source.is_dir():
             return None
         try:
-            lines = list(read_log(RunDirectory.open(self.source).log, lambda text: None))
+            lines: Iterator[Mapping[str, Any]] = read_log(RunDirectory.open(self.source).log, lambda text: None)
+            kind = kind_of(self.meaning)
+            task = TASKS["chars" if kind == "text" else kind]
+            return history((line for line in lines if int(line["window"]) <= self.windows), self.config, task)
         except RunError:
             return None
-        kind = kind_of(self.meaning)
-        task = TASKS["chars" if kind == "text" else kind]
-        return history((line for line in lines if _window_of(line) <= self.windows), self.config, task)
-
-
-def _window_of(line: Mapping[str, Any]) -> int:
-    """After which window a line of a log was written."""
-    return int(line["window"])
