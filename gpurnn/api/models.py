@@ -15,6 +15,7 @@ from gpurnn.api.table import table_of_parts
 from gpurnn.api.transcribe import transcripts_of, words_of
 from gpurnn.api.translate import translations_of
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.series.forecast import Forecast
@@ -254,6 +255,8 @@ class TrainedModel:
             source = meaning.source
             of = f"{meaning.vectors:,} numbers" if source is None else f"{len(source):,} {source.kind}"
             of = f"{of} that makes {len(meaning.vocabulary):,} {meaning.vocabulary.kind}"
+        elif isinstance(meaning, Transcription):
+            of = f"{meaning.inputs:,} columns that reads {len(meaning.vocabulary):,} {meaning.vocabulary.kind}"
         else:
             of = f"{meaning.inputs:,} columns that forecasts {', '.join(self.forecast.names)}"
         head = f"{config.cell} of {of}, {config.dtype}, on {be.device}"

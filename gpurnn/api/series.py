@@ -17,7 +17,7 @@ from gpurnn.data.series.columns import Columns
 from gpurnn.data.series.options import series_options
 from gpurnn.data.series.report import SeriesReport
 from gpurnn.exceptions import DataError, UsageError
-from gpurnn.training.meaning import load_meaning
+from gpurnn.training.meaning import kind_of, load_meaning
 from gpurnn.training.origin import load_checkpoint
 
 SERIES = {
@@ -85,7 +85,9 @@ def _known_of(path: Path) -> tuple[Columns, dict[str, tuple[str, ...]]]:
         meaning = load_meaning(loaded)
         columns = meaning.columns if isinstance(meaning, Labelling) else meaning
         if not isinstance(columns, Columns):
-            raise DataError(f"{loaded.path}: a model of text has no columns; give a run on measured series")
+            raise DataError(f"{loaded.path}: a model of {kind_of(meaning)}; give a run on measured series")
         return columns, {meaning.what: meaning.labels} if isinstance(meaning, Labelling) else {}
     with Corpus.open(path) as corpus:
+        if corpus.kind == "frames":
+            raise DataError(f"{path}: it holds {corpus.manifest.shape.called}; name a corpus of measured series")
         return corpus.columns, {corpus.kind: corpus.labels} if corpus.kind in ("labels", "tags") else {}

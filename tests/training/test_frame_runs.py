@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import gpurnn
 from gpurnn.backend import Backend
 from gpurnn.backend.cpu import CpuBackend
 from gpurnn.cli.main import main
@@ -249,3 +250,17 @@ def test_a_person_is_told_what_is_read_and_how_well(tmp_path: Path) -> None:
     (now,) = (line for line in lines if line.startswith("validation now: "))
     assert re.fullmatch(r"validation now: CER \d\.\d{4}, loss \d+\.\d{4}; best: CER \d\.\d{4} after window 20", now)
     assert lines[-1] == f"read:     gpurnn predict {tmp_path}/run FILE"
+
+
+def test_a_run_on_frames_says_what_it_is_and_has_no_columns_for_series(tmp_path: Path) -> None:
+    begin(learnable(tmp_path / "a.h5").path, tmp_path / "run", windows=1, hidden=8)
+    assert repr(gpurnn.load(tmp_path / "run", "cpu")).startswith("gru of 3 columns that reads 4 chars, float32, on cpu")
+    (tmp_path / "rows.csv").write_text("time,1\n2020-01-01,2\n")
+    for source, told in (
+        ("run", "a model of frames; give a run on"),
+        ("a.h5", "it holds frames with strings of labels"),
+    ):
+        with pytest.raises(DataError, match=told):
+            gpurnn.prepare(
+                tmp_path / "rows.csv", tmp_path / "b.h5", series=True, time="time", columns_from=tmp_path / source
+            )
