@@ -29,6 +29,8 @@ GOOD, FAIR = 0.98, 0.9
 _DEAD, _EXTREME = 0.05, 0.5
 _HIGH, _LOW = 1.5e-2, 1e-4
 """Between these ratios of an update to the parameters most trainings lie by far."""
+_FEW = 16
+"""Errors that grow over fewer lags do not explode: they may fall behind these."""
 _OFTEN, _ABOVE = 0.5, 0.2
 """Clipping that acts in more of the windows, or a loss that is by more of it above its lowest: the rate is too high."""
 
@@ -106,6 +108,9 @@ def of_reach(found: Reach, clipped: float | None, epochs: float) -> Finding:
     name, slow = slowest(found)
     if math.isnan(slow.beta):
         return Finding("info", "the error of a target does not go back at all: every target sees its own step only")
+    lags = len(slow.median)
+    if slow.beta >= 1 and lags < _FEW:
+        return Finding("info", f"the error of a target does not fall within the {lags} steps that a sequence has")
     if slow.beta >= 1:
         acted = "" if clipped is None else f", which acted in {clipped:.0%} of updates"
         return Finding(
@@ -113,7 +118,6 @@ def of_reach(found: Reach, clipped: float | None, epochs: float) -> Finding:
             f"errors grow by {slow.beta:.3f} a step back: they explode; what keeps training alive is "
             f"clipping{acted}; lower `lr` or `clip`, or begin with smaller weights",
         )
-    lags = len(slow.median)
     half, few = (_lag(k, lags) for k in (slow.one_percent, slow.one_percent_of_few))
     where = f" in {name.removesuffix('.dh')}" if len({n.rsplit(".", 1)[0] for n in found.falls}) > 1 else ""
     every = f"{slow.half:.1f}" if slow.half < lags else f"more than {lags - 1}"
@@ -173,7 +177,7 @@ def of_window(found: WindowCut, shares: np.ndarray | None, epochs: float) -> Fin
 def of_run(log: History | None, updates: Updates | None, why_not: str) -> Finding:
     """why_not: why there are no updates, where there are none."""
     if log is None:
-        return Finding("none", "not measured: the log has no line yet")
+        return Finding("none", "not measured: there is no line of a log")
     level, told = "info", []
     loss = "" if log.loss is None else f"training loss {log.loss:.3f}"
     valid = "" if log.last is None else f"validation {log.last:.3f}"

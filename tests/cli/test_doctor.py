@@ -14,6 +14,8 @@ from gpurnn import backend
 from gpurnn.cli.main import main
 from gpurnn.diagnosis.doctor import PANELS
 from gpurnn.diagnosis.findings import LEVELS
+from gpurnn.training.load import load_trained
+from gpurnn.training.model_file import write_model
 
 TEXT = "One fish, two fish, red fish, blue fish.\nThis one has a little star.\n" * 40
 
@@ -137,6 +139,16 @@ def test_what_is_refused(here: Path):
     assert doctor("run", "--seconds", "0", "-o", "there.json").exit_code == 1
     assert doctor("run", "--seconds", "0", "-o", "page.html").exit_code == 0
     assert (here / "page.html").read_bytes().startswith(b"<!doctype html>")
+
+
+def test_a_model_in_a_file(here: Path):
+    """It has no log, no moments to go on with, and does not say where its corpus is."""
+    trained = load_trained(here / "run", backend.get("cpu"))
+    write_model(here / "model.safetensors", trained.model, trained.meaning, trained.config)
+    result = doctor("model.safetensors", "made.h5", "--seconds", "1")
+    assert result.exit_code == 0, result.output
+    assert "starts from an empty state recovered" in result.stdout
+    assert "not measured: there is no line of a log" in result.stdout
 
 
 def test_a_run_that_has_no_checkpoint_yet(here: Path):

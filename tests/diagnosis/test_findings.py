@@ -41,6 +41,14 @@ def test_reach(beta: float, level: str, said: str):
     assert ("look again after an epoch" in findings.of_reach(reach_of(beta), None, 0.5).sentence) == (beta < 1)
 
 
+def test_errors_that_grow_within_short_sequences_do_not_explode():
+    norms = 1.2 ** np.arange(7.0)[:, None] * np.ones((1, 9))
+    found = findings.of_reach(Reach({"layers.0.dh": fall(norms)}, {}, {}, 0.0, 9, 0), 0.5, 2.0)
+    assert found == findings.Finding(
+        "info", "the error of a target does not fall within the 7 steps that a sequence has"
+    )
+
+
 def cut_of(cosine: list[float]) -> WindowCut:
     zero = np.zeros(len(cosine))
     kept = Kept(np.array(cosine) ** 2, np.array(cosine), 1 - np.array(cosine), zero, zero, zero)
