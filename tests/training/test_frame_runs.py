@@ -22,6 +22,7 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.stream import StringStream
 from gpurnn.data.stream.sequences import strings_of
+from gpurnn.evaluation.transcripts import evaluate_transcripts
 from gpurnn.exceptions import CheckpointError, CorpusError, DataError, UsageError
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training.alignments import log_probability
@@ -126,12 +127,15 @@ def test_a_validation_reads_lines_that_are_longer_than_the_windows_of_training(t
         return draw.normal(size=(frames, WIDTH)), "ab"
 
     write_lines(tmp_path / "a.h5", {"train": [line(5), line(7)], "valid": [line(90), line(3)]})
-    config = begin(tmp_path / "a.h5", tmp_path / "run", bptt=8, windows=1)
+    config = begin(tmp_path / "a.h5", tmp_path / "run", bptt=8, lanes=30, windows=1)
     assert config.bptt == 8
     with trainer_of({"resume": tmp_path / "run", "device": "cpu"}, refuse_warnings) as trainer:
-        found = trainer.learner.task.validate(trainer.learner.validated, lambda: False)
-    assert found is not None
-    assert math.isfinite(found.mean)
+        task, model = trainer.learner.task, trainer.learner.validated
+        found = task.validate(model, lambda: False)
+        assert found is not None
+        assert task._forward._ws.batch.sizes[:2] == (2, 90), "as many steps in all as windows of training"  # type: ignore[attr-defined]
+        alike = evaluate_transcripts(model, task.transcription, config, trainer.learner.corpus)  # type: ignore[attr-defined]
+    assert (found.mean, found.cer) == (pytest.approx(alike.loss, rel=1e-6), alike.cer)  # type: ignore[attr-defined]
 
 
 def test_of_equals_the_lower_loss_is_better() -> None:

@@ -127,16 +127,19 @@ class Frames(Task):
     @cached_property
     def _planned(self) -> StringStream:
         """A stream of which no window is taken."""
-        with closing(self._stream("train", self.config.bptt, epochs=0, prefetch=False)) as stream:
+        with closing(self._stream("train", epochs=0, prefetch=False)) as stream:
             return stream
 
     def windows(self, be: Backend, cursor: Cursor | None) -> WindowStream:
         """See `Task`."""
-        return self._stream("train", self.config.bptt, cursor=cursor)
+        return self._stream("train", cursor=cursor)
 
-    def _stream(self, split: str, steps: int, **more: Any) -> StringStream:
-        config = self.config
-        return StringStream(self.corpus, split, lanes=config.lanes, steps=steps, seed=config.seed, **more)
+    def _stream(self, split: str, longest: int = 0, **more: Any) -> StringStream:
+        """longest: the steps of a sequence for which there has to be room; windows that are longer have fewer lanes."""
+        lanes, steps = self.config.lanes, self.config.bptt
+        if longest > steps:
+            lanes, steps = max(1, lanes * steps // longest), longest
+        return StringStream(self.corpus, split, lanes=lanes, steps=steps, seed=self.config.seed, **more)
 
     def validate(self, model: Model, stopping: Callable[[], bool]) -> TranscriptLosses | None:
         """See `Task`."""
@@ -145,7 +148,7 @@ class Frames(Task):
             return None
         loss, weight, errors = 0.0, 0.0, TextErrors()
         text_of = self.transcription.text_of
-        with closing(self._stream("valid", max(self.config.bptt, longest_sequence(split)), epochs=1)) as stream:
+        with closing(self._stream("valid", longest_sequence(split), epochs=1)) as stream:
             if self._forward is None:
                 self._forward = ForwardPass(model, *stream.geometry.sizes)
             for window, o, losses in self._forward.outputs(islice(stream.recycled(), self.config.validate_windows)):
