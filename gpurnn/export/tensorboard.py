@@ -70,7 +70,7 @@ class TensorBoard:
 
     def _records(self, news: News) -> Iterator[bytes]:
         if news.gone_from is not None:
-            yield restart_record(news.gone_from, self._wall)
+            yield restart_record(max(0, news.gone_from), self._wall)
         for entry in news.entries:
             window, seconds = entry["window"], entry.get("seconds")
             if isinstance(seconds, int | float):

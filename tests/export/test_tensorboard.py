@@ -57,6 +57,17 @@ def event(window: int, **more: float) -> tuple[int, float, dict[str, float]]:
     return window, BEGAN + window / 10, {key: float(np.float32(value)) for key, value in numbers.items()}
 
 
+def test_a_window_that_is_none_is_left_out(run: RunDirectory, tmp_path: Path):
+    """A log may come from anywhere; a step of an event is no number below 0."""
+    run.log.write_text('{"window": -5, "epoch": 0.5}\n')
+    board = TensorBoard(run.path, tmp_path / "board")
+    board.write()
+    assert read(board.path) == []
+    run.log.write_text('{"window": 3, "epoch": 0.25}\n')
+    board.follow()
+    assert read(board.path) == [0, (3, BEGAN, {"epoch": 0.25})]
+
+
 def test_numbers_of_each_line(run: RunDirectory, tmp_path: Path):
     lines = [
         line(50, gradient_norm=None, text="no", parts=[1], on=True),
