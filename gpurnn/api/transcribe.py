@@ -27,7 +27,7 @@ def transcripts_of(trained: Trained, given: Iterable[Any], times: bool, *, n_bes
     """See `TrainedModel.transcribe`. settings: others of `Hearing.of`."""
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
         raise UsageError(f"inputs: expected a list, an array or a path for each text, found {given!r:.40}")
-    hearing = Hearing.of(trained, n_best=n_best, scores=n_best > 1, on_warning=_logger.warning, **settings)
+    hearing = Hearing.of(trained, n_best=n_best, scores=n_best != 1, on_warning=_logger.warning, **settings)
     model = TranscriptModel(trained, hearing, times=times)
     found = model.transcripts(_frames(model, given))
     if n_best == 1:
@@ -58,7 +58,7 @@ def _frames(model: TranscriptModel, given: Iterable[Any]) -> Iterator[NDArray[np
             yield model.read(path_of(which, each))
             continue
         try:
-            frames = np.array(each, np.float32, ndmin=2)
+            frames = np.array(each, np.float32)
         except (TypeError, ValueError):
             raise UsageError(f"{which}: expected a path, or frames of {form.width:,} numbers") from None
         if frames.ndim != 2 or frames.shape[1] != form.width:

@@ -82,10 +82,12 @@ def test_what_is_asked_for(folder: Path, settings: dict[str, Any]) -> None:
         ([np.zeros((2, 9))], {}, UsageError, r"inputs: number 0 .*expected frames, \(n, 3\), found \(2, 9\)"),
         ([np.zeros((2, 3)), [[1, "x", 2]]], {}, UsageError, "inputs: number 1 .*expected a path, or frames of 3"),
         ([np.full((2, 3), np.inf)], {}, DataError, "inputs: number 0 .*has a number that is none"),
+        (np.zeros((4, 3)), {}, UsageError, r"inputs: number 0 .*expected frames, \(n, 3\), found \(3,\)"),
         ([np.zeros((0, 3))], {}, DataError, "inputs: number 0 .*has no frames"),
         ([], {"words": [1]}, UsageError, "words: expected a path, or a list of words, found 1"),
         ([], {"words": 1}, UsageError, "words: expected a path, or a list of words, found 1"),
         ([], {"lm": 1}, UsageError, "lm: expected a path, found int"),
+        ([], {"n_best": "2"}, UsageError, "n_best: expected a whole number"),
         ([], {"beam": 1.5}, UsageError, "`beam`: expected a whole number"),
     ],
 )
