@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from gpurnn.data.labelled.spans import Span, SpanFinder
+from gpurnn.data.labelled.spans import SpanFinder
+
+
+class Span(NamedTuple):
+    """The words start .. end of a sentence. kind: the type."""
+
+    kind: str
+    start: int
+    end: int
 
 
 def spans_of(tags: Sequence[str], scheme: str) -> list[Span]:

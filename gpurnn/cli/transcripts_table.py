@@ -19,7 +19,7 @@ def table_of(result: TranscriptEvaluation) -> Iterator[str]:
         return
     yield ""
     names = [_end(each.file) for each in result.worst]
-    texts = [cut(each.text, _TEXT) if each.text else "" for each in result.worst]
+    texts = [_shown(each.text) for each in result.worst]
     first, second = max(map(width, [*names, "worst"])), max(map(width, [*texts, "text"]))
     yield f"  {left('worst', first)}{'edits':>7}  {left('text', second)}  read as"
     for each, name, text in zip(result.worst, names, texts, strict=True):

@@ -48,14 +48,6 @@ _GRAMMARS = {
 }
 
 
-class Span(NamedTuple):
-    """The words start .. end of a sentence. kind: the type."""
-
-    kind: str
-    start: int
-    end: int
-
-
 class Found(NamedTuple):
     """m spans in the order of their words. kinds: numbers of their types; starts, ends: all (m,) int64."""
 

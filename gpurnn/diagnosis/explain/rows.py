@@ -55,6 +55,8 @@ _NOTES = {
     "a": "What the step adds up: a row of U for its symbol, W times the state of the step before, and b.",
     "h": "The hidden state: what the step hands on, to its output and to the step after.",
     "c": "The cell state: what is remembered beside h; past W, it reaches the step after through the forget gate.",
+    "g": "The candidate: what the input gate lets into the cell state.",
+    "n": "The candidate: what the update gate lets into the hidden state.",
     "q": "What the state of the step before adds to the candidate, before the reset gate takes its share.",
 }
 _GATE = "A gate: what the step does with its state, for each unit between closed and open."

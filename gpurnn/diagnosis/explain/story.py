@@ -19,7 +19,7 @@ RATE = 1.0
 STEPS = 8
 """How many are shown at least, where the text has them; with more than four to a window there are two windows."""
 SEEDS = {"simple": 571, "lstm": 61, "gru": 29}
-"""Of the parameters, by cell: found by search for what tests/diagnosis/test_explain_story.py says."""
+"""Of the parameters, by cell: found by search for what tests/diagnosis/test_explain_numbers.py says."""
 _LARGEST = {"simple": 0.9, "lstm": 2.0, "gru": 2.0}
 _WORDS = {" ": "␣", "\n": "↵", "\t": "⇥"}
 
