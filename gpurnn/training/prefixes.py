@@ -12,6 +12,8 @@ from gpurnn.training.wordlist import WordList
 
 _NOBODY = -2
 """The node of a place without a prefix, and its parent; the parent of the empty prefix is -1."""
+_NODES = 1 << 16
+"""From so many nodes on, those that nothing comes from are forgotten whenever twice as many as were left are there."""
 
 
 class Heard(NamedTuple):
@@ -65,6 +67,7 @@ class Prefixes:
         self._keys = [-1] * groups
         """Of each node its parent and its last label, as one number."""
         self._nodes: dict[int, int] = {}
+        self._room = _NODES
         self._word = np.zeros((groups, width), np.int64)
         self._said = np.zeros((groups, width))
         """What the language model says of the prefix, weighted."""
@@ -127,12 +130,33 @@ class Prefixes:
             if self._nodes.setdefault(key, len(self._keys)) == len(self._keys):
                 self._keys.append(key)
         self._node[where] = [self._nodes[key] for key in keys]
+        if len(self._keys) > self._room:
+            self._forget()
+            self._room = max(_NODES, 2 * len(self._keys))
         if self._words is not None:
             self._word[where] = self._words.follow(self._word[where], label)
         if self._language is not None:
             at = where[0] * self._node.shape[1] + where[1]
             self._said[where] += self._weight * self._language.logs[slots[at], label]
             self._language.move(slots, at, label)
+
+    def _forget(self) -> None:
+        """Keep the nodes of all prefixes and of their beginnings alone, in their order."""
+        kept = set[int]()
+        for node in self._node[self._node >= 0].tolist():
+            while node >= 0 and node not in kept:
+                kept.add(node)
+                node = self._keys[node] // self._labels
+        order = sorted(kept)
+        number = np.full(len(self._keys), _NOBODY)
+        number[order] = np.arange(len(order))
+        keys, numbers = [self._keys[node] for node in order], number.tolist()
+        self._keys = [
+            key if key < 0 else numbers[key // self._labels] * self._labels + key % self._labels for key in keys
+        ]
+        self._nodes = {key: node for node, key in enumerate(self._keys) if key >= 0}
+        for array in (self._node, self._parent):
+            np.copyto(array, number[array], where=array >= 0)
 
     def found(self, logs: list[NDArray[np.floating]], wanted: int) -> list[list[Heard]]:
         """The likeliest texts of each sequence, the likeliest first. logs: all frames of each."""

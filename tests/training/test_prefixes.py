@@ -12,11 +12,11 @@ from gpurnn.data.text.tokens import TextPolicy, Vocabulary
 from gpurnn.exceptions import GpurnnError, UsageError
 from gpurnn.training.alignments import first_frames, log_probability
 from gpurnn.training.prefixbeam import PrefixBeam
-from gpurnn.training.prefixes import Heard
+from gpurnn.training.prefixes import Heard, Prefixes
 from gpurnn.training.wordlist import WordList
 
 Text = tuple[int, ...]
-LETTERS = Vocabulary("chars", "ab ")
+LETTERS, FOUR = Vocabulary("chars", "ab "), Vocabulary("chars", "abc ")
 WEIGHT = 0.7
 
 
@@ -194,6 +194,28 @@ def test_what_comes_with_others_does_not_matter(width: int, monkeypatch: pytest.
         assert one.labels.tolist() == other.labels.tolist() == alone.labels.tolist()
         assert one.score == other.score == alone.score
         assert one.score <= log_probability(logs, one.labels) + 1e-9
+
+
+@pytest.mark.parametrize("width", [2, 5])
+def test_prefixes_that_nothing_comes_from_are_forgotten(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = [logs_of(frames, 5, frames) for frames in (90, 3, 60, 61)]
+    settings = {"language": Grammar(4), "weight": WEIGHT, "words": WordList(["ab", "ba", "cab"], FOUR, TextPolicy())}
+    kept = list(PrefixBeam(4, width, **settings).found(many, 2))  # type: ignore[arg-type]
+    monkeypatch.setattr("gpurnn.training.prefixes._NODES", 1)
+    sizes = []
+    forget = Prefixes._forget
+
+    def noted(self: Prefixes) -> None:
+        before = len(self._keys)
+        forget(self)
+        sizes.append((before, len(self._keys)))
+
+    monkeypatch.setattr(Prefixes, "_forget", noted)
+    found = list(PrefixBeam(4, width, **settings).found(many, 2))  # type: ignore[arg-type]
+    assert [[(each.labels.tolist(), each.score) for each in several] for several in found] == [
+        [(each.labels.tolist(), each.score) for each in several] for several in kept
+    ]
+    assert len(sizes) > 2 and any(after < before for before, after in sizes)
 
 
 def test_sequences_are_taken_while_texts_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
