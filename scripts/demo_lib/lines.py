@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tasks_lib.lines import write_lines
+from tasks_lib.lines import MEMBER, PACKAGE, write_lines
 from tasks_lib.packages import data_file
 
 _SOME = 4
@@ -43,7 +43,7 @@ def main() -> int:
 def write(folder: Path) -> None:
     """Writes train.jsonl, valid.jsonl, test.jsonl, and some.jsonl, the first lines of test."""
     folder.mkdir(parents=True, exist_ok=True)
-    lists = write_lines([data_file("scikit-learn==1.7.2", "digits.csv.gz")], folder)[""]
+    lists = write_lines([data_file(PACKAGE, MEMBER)], folder)[""]
     for split, listed in lists.items():
         print(f"{split}: {len(listed.read_text(encoding='ascii').splitlines()):,} lines")
     some = lists["test"].read_text(encoding="ascii").splitlines(True)[:_SOME]

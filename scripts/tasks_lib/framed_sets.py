@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tasks_lib import lines
 from tasks_lib.framed import FramesTask
-from tasks_lib.lines import nearest_scores, write_lines
 from tasks_lib.spoken import PACKAGE, fetch_sounds, write_recorded
 from tasks_lib.voices import fetch_voices, write_voices
 
@@ -12,12 +12,12 @@ _SPEECH = {"tokens": "words", "splice": 1, "skip": 3}
 FRAMED = {
     "lines": FramesTask(
         title="lines of 3 to 7 handwritten digits, a column of 8 points a step",
-        package="scikit-learn==1.7.2",
-        members=["digits.csv.gz"],
+        package=lines.PACKAGE,
+        members=[lines.MEMBER],
         licence="BSD-3-Clause",
-        write=write_lines,
+        write=lines.write_lines,
         prepare={},
-        baselines={"nearest picture, told where each digit is": nearest_scores},
+        baselines={"nearest picture, told where each digit is": lines.nearest_scores},
         grammar="dates",
     ),
     "spoken": FramesTask(

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+PACKAGE, MEMBER = "scikit-learn==1.7.2", "digits.csv.gz"
+"""Where the table of pictures comes from."""
 SIDE = 8
 """Points of a picture, across and down."""
 _MOST = 16
