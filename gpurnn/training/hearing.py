@@ -88,7 +88,7 @@ class Hearing:
             language = TextLabels.of(other, meaning.vocabulary)
         listed = None
         if words is not None:
-            given = _words_of(words, meaning.policy) if isinstance(words, Path) else words
+            given = [_text_of(words, meaning.policy)] if isinstance(words, Path) else words
             listed = WordList(given, meaning.vocabulary, meaning.policy)
             if listed.lacking:
                 told = f"{counted(listed.lacking, 'word')} with symbols that the model has no labels for"
@@ -111,8 +111,8 @@ class Hearing:
             yield [Heard(labels, log_probability(logs, labels) if self._scores else 0.0)]
 
 
-def _words_of(path: Path, policy: TextPolicy) -> list[str]:
-    """The words of a file. Raises DataError for what is no text, and for one that is too long."""
+def _text_of(path: Path, policy: TextPolicy) -> str:
+    """A file of words as a text. Raises DataError for what is no text, and for one that is too long."""
     pieces: list[str] = []
     length = 0
     read_as = replace(policy, normalise=None, lower=False)
@@ -122,4 +122,4 @@ def _words_of(path: Path, policy: TextPolicy) -> list[str]:
             length += len(piece)
             if length > _LONGEST:
                 raise DataError(f"{path}: it has more than {_LONGEST:,} characters; give a shorter list of words")
-    return "".join(pieces).split()
+    return "".join(pieces)

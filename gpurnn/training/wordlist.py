@@ -19,16 +19,16 @@ _BEGIN, _WORD = 0, 1
 class WordList:
     """The places in texts of these words: with one white space between them; or where labels are words, these alone.
 
-    words: as people write them; policy: how texts become what `vocabulary` has symbols for, which are the labels.
-    lacking: how many words have other symbols, and are left out; first: such a word. ends: (places,), where a text may
-    end: before its first word, and behind each.
+    words: as people write them, or several with white space between them; policy: how texts become what `vocabulary`
+    has symbols for, which are the labels. lacking: how many words have other symbols, and are left out; first: such a
+    word. ends: (places,), where a text may end: before its first word, and behind each.
     Raises DataError where no word is left.
     """
 
     def __init__(self, words: Iterable[str], vocabulary: Vocabulary, policy: TextPolicy) -> None:
         self._vocabulary, self._labels = vocabulary, len(vocabulary)
         self.lacking, self.first = 0, ""
-        applied = sorted({policy.apply(each) for each in words})
+        applied = sorted({word for each in words for word in policy.apply(each).split()})
         keys, leads, ends = self._spoken(applied) if vocabulary.kind == "words" else self._spelt(applied)
         if not keys:
             such = f"of {self.lacking:,}, such as {self.first}, " if self.lacking else ""

@@ -42,6 +42,15 @@ def test_texts_are_listed_words_with_one_white_space_between_them() -> None:
     assert texts_of(words, 5, 5) == expected
 
 
+def test_several_words_in_one_text_are_as_many() -> None:
+    """So that white space is never inside of a word, where it would hide the end of another."""
+    apart, together = (
+        WordList(["a", "ab", "b"], LETTERS, TextPolicy()),
+        WordList(["a", " ab  b "], LETTERS, TextPolicy()),
+    )
+    assert texts_of(together, 5, 5) == texts_of(apart, 5, 5)
+
+
 def test_words_that_are_labels() -> None:
     words = WordList(["no", "yes", "perhaps"], Vocabulary("words", ["yes", "well", "no"]), TextPolicy())
     assert words.lacking == 1
