@@ -22,7 +22,7 @@ from gpurnn.diagnosis.findings import Finding
 from gpurnn.diagnosis.history import next_updates
 from gpurnn.diagnosis.lanes import GoingOn, without_dropout
 from gpurnn.diagnosis.reach import Reach, reach
-from gpurnn.diagnosis.recovery import FromZero, from_zero
+from gpurnn.diagnosis.recovery import FromZero, from_zero, stuck_lanes
 from gpurnn.diagnosis.report import Panel, Report
 from gpurnn.diagnosis.subject import NotMeasured, Subject
 from gpurnn.diagnosis.text import text_cost
@@ -144,8 +144,11 @@ class _Measures:
         self._zero = found = from_zero(model, places, seed=self._seed, going_on=going_on)
         stuck = np.sort(found.starts[found.stuck])
         example = self._subject.text_at(places, int(stuck[0])) if len(stuck) else ""
+        state = self._subject.carried(model) if going_on() else None
+        carried = None if state is None else stuck_lanes(model, places, state, seed=self._seed)
         numbers = {"stuck": len(stuck), "starts": len(found.starts), "worst": found.worst, "places": stuck}
-        return _Found(findings.of_recovery(found, model.head.unit, example), numbers, len(found.starts))
+        numbers |= {"state_stuck_lanes": carried}
+        return _Found(findings.of_recovery(found, model.head.unit, example, carried), numbers, len(found.starts))
 
     def _state(self, model: Model, going_on: GoingOn) -> _Found:
         places = self._subject.places("valid")

@@ -43,18 +43,20 @@ class Finding:
     sentence: str
 
 
-def of_recovery(found: FromZero, unit: str, example: str) -> Finding:
-    """example: the text with which one that is stuck begins."""
+def of_recovery(found: FromZero, unit: str, example: str, carried: int | None) -> Finding:
+    """example: the text with which one that is stuck begins. carried: how many lanes of training are stuck."""
+    lanes = f"; lanes of training that are stuck: {carried}" if carried else ""
     starts, stuck = len(found.starts), int(found.stuck.sum())
     if not stuck:
         most = 1 - 0.05 ** (1 / starts)
         return Finding(
-            "info", f"all {starts} starts from an empty state recovered (so at most {most:.1%} do not, with 95 %)"
+            "warning" if carried else "info",
+            f"all {starts} starts from an empty state recovered (so at most {most:.1%} do not, with 95 %){lanes}",
         )
     return Finding(
         "warning",
         f"{stuck} of {starts} starts from an empty state never recovered (up to {found.worst:.1f} {unit} a target), "
-        f"one at {example}; a sample begins so: train longer, with `restart` above 0, and look again",
+        f"one at {example}; a sample begins so: train longer, with `restart` above 0, and look again{lanes}",
     )
 
 

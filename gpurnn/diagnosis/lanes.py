@@ -62,11 +62,12 @@ class Lanes:
         return window, found.astype(np.float64)
 
 
-def warm_up(lanes: Lanes, starts: NDArray[np.int64], steps: int) -> Warm:
-    """Read `steps` steps from the places `starts` on, from the state with which a sequence begins."""
+def warm_up(lanes: Lanes, starts: NDArray[np.int64], steps: int, state: State | None = None) -> Warm:
+    """Read `steps` steps from the places `starts` on. state: overwritten; None: that with which a sequence begins."""
     model = lanes.model
-    state = model.state(len(starts))
-    model.begin(state)
+    if state is None:
+        state = model.state(len(starts))
+        model.begin(state)
     sums, counts = np.zeros((2, len(starts)))
     for done in range(0, steps, lanes.ws.steps):
         window, losses = lanes.losses(starts + done, min(lanes.ws.steps, steps - done), state)

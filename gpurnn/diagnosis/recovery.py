@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from gpurnn.data.stream import Window
 from gpurnn.data.stream.places import Places
-from gpurnn.diagnosis.lanes import WARM_UP, GoingOn, Lanes, Numbers, lanes_for, stuck_of
+from gpurnn.diagnosis.lanes import WARM_UP, GoingOn, Lanes, Numbers, draw, lanes_for, stuck_of, warm_up
 from gpurnn.exceptions import DataError
-from gpurnn.network import Model
+from gpurnn.network import Model, State
 
 STEPS, JUDGED_FROM = 300, 200
 """So many steps are read from each place; those from the second on say whether it has recovered."""
@@ -71,3 +71,11 @@ def from_zero(
     return FromZero(
         chosen[:size], losses, weight, stuck_of(model, (losses[JUDGED_FROM:] * late).sum(axis=0), late.sum(axis=0))
     )
+
+
+def stuck_lanes(model: Model, places: Places, state: State, *, seed: int = 3) -> int:
+    """How many lanes of a state never recover, read on from random places of a split. state: overwritten."""
+    lanes = state.kind.lanes
+    piece = max(1, STEPS * lanes_for(model, STEPS, lanes) // lanes)
+    starts = draw(np.random.default_rng(seed), places, lanes, STEPS)
+    return int(warm_up(Lanes(model, places, lanes, piece, train=False), starts, STEPS, state).stuck.sum())

@@ -20,12 +20,13 @@ from gpurnn.data.text.tokens import Vocabulary
 from gpurnn.diagnosis.history import History, history
 from gpurnn.diagnosis.report import Panel
 from gpurnn.exceptions import GpurnnError, RunError
-from gpurnn.network import Model
+from gpurnn.network import Model, State
 from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.log import read_log
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.meaning import Meaning, kind_of, load_meaning
+from gpurnn.training.model_file import is_model_file
 from gpurnn.training.snapshot import load_config, load_model
 from gpurnn.training.tasks import TASKS
 
@@ -123,6 +124,15 @@ class Subject:
             forecast = Forecast(self.meaning, self.config.target, self.config.ahead)
             return Places(self.corpus.split(split), forecast, self.config.burn_in)
         raise NotMeasured(f"not measured: it is not asked of {kind_of(self.meaning)}")
+
+    def carried(self, model: Model) -> State | None:
+        """What the lanes of training carried when the checkpoint was written; None where a file has no such thing."""
+        if is_model_file(self.checkpoint):
+            return None
+        state = model.state(self.config.lanes)
+        for name, array in state.named().items():
+            self.be.from_host(self.checkpoint.tensor(name, array.shape).astype(array.dtype), out=array)
+        return state
 
     def text_at(self, places: Places, start: int) -> str:
         """What stands at a place, for a person."""

@@ -10,7 +10,7 @@ import pytest
 
 from gpurnn.backend import Backend
 from gpurnn.data.stream.places import Places
-from gpurnn.diagnosis.recovery import JUDGED_FROM, STEPS, from_zero
+from gpurnn.diagnosis.recovery import JUDGED_FROM, STEPS, from_zero, stuck_lanes
 from gpurnn.diagnosis.text import text_cost
 from gpurnn.diagnosis.units import units
 from gpurnn.diagnosis.worth import BINS, worth
@@ -43,6 +43,16 @@ def test_planted_starts_that_never_recover_are_counted_exactly(be: Backend, tmp_
     assert len(found.starts) == starts == len(np.unique(found.starts))
     assert 0 < stuck.sum() < starts / 2
     assert found.worst == pytest.approx(means.max())
+
+
+def test_lanes_of_training_that_are_stuck(be: Backend, tmp_path: Path):
+    """Those whose state is the bad one, in a text that has nothing to lead out of it."""
+    model = bistable(be)
+    state = model.state(9)
+    h = np.where(np.isin(np.arange(9), [2, 3, 7]), -0.98, 0.98)[:, None]
+    be.from_host(h, out=state.layers[0]["h"])
+    with corpus_of(tmp_path, "az" + "cccb" * 300) as corpus:
+        assert stuck_lanes(model, Places(corpus.split("valid")), state) == 3
 
 
 def test_a_healthy_network_has_none(be: Backend, tmp_path: Path):
