@@ -13,6 +13,9 @@ from gpurnn.network import Model, activations
 
 OPEN, CLOSED, ALWAYS, EXTREME, STILL = 0.9, 0.1, 0.95, 0.99, 0.02
 _STEPS, _LANES = 200, 64
+_KEEPING = {"lstm": "f", "gru": "z"}
+"""The gate by which a cell multiplies what a unit keeps from one step to the next."""
+_PARTS = (0.1, 0.5, 0.9, 1.0)
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Units:
 
     By the name of a hidden state, such as "layers.0.h": extreme, which share of its values is beyond +-`EXTREME`; dead,
     how many of its units have a standard deviation below `STILL`; units, how many there are.
+    constants: by the name of the gate by which units keep what they have, their time constants -1/ln(mean) in steps,
+    inf where it never closes: those that a tenth, half and nine tenths of the units have at most, and the longest.
     """
 
     gates: dict[str, Gate]
@@ -41,6 +46,7 @@ class Units:
     dead: dict[str, int]
     units: dict[str, int]
     values: int
+    constants: dict[str, tuple[float, ...]]
 
 
 def units(model: Model, places: Places, *, seed: int = 4) -> Units:
@@ -63,11 +69,18 @@ def units(model: Model, places: Places, *, seed: int = 4) -> Units:
         {name: int((array.std(axis=(0, 1)) < STILL).sum()) for name, array in hidden.items()},
         {name: array.shape[2] for name, array in hidden.items()},
         _STEPS * int(sound.sum()),
+        {n: _constants(a) for n, a in between.items() if n.split(".")[-1] == _KEEPING.get(model.config.cell)},
     )
 
 
 def _is_gate(name: str) -> bool:
     return name.split(".")[-1] not in ("h", "c")
+
+
+def _constants(array: np.ndarray) -> tuple[float, ...]:
+    with np.errstate(divide="ignore"):
+        steps = np.sort(np.abs(1 / np.log(array.mean(axis=(0, 1), dtype=np.float64))))
+    return tuple(float(steps[int(part * (len(steps) - 1))]) for part in _PARTS)
 
 
 def _gate(array: np.ndarray) -> Gate:

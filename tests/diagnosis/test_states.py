@@ -115,13 +115,19 @@ def test_units_and_gates(be: Backend, tmp_path: Path):
         gru = Model(be, ModelConfig(4, "gru", 3, dropout=0.0, dtype="float64"))
         gru.params.initialise(be, 1)
         gru.params.value["layers.0.b"][:3].fill(50)  # the reset gate is open
+        means = np.array([0.99, 0.5, 0.9])  # of the update gate, whatever is read
+        gru.params.value["layers.0.b"][3:6] = be.from_host(np.log(means / (1 - means)))
+        for name in "UW":
+            gru.params.value[f"layers.0.{name}"][:, 3:6] = 0
         gates = units(gru, places)
-    assert not found.gates
+    assert not found.gates and not found.constants
     assert found.extreme == {"layers.0.h": pytest.approx((np.abs(h) > 0.99).mean())}
     assert found.dead == {"layers.0.h": int((h.std(axis=(0, 1)) < 0.02).sum())} and found.dead["layers.0.h"] >= 1
     assert set(gates.gates) == {"layers.0.r", "layers.0.z"}
     r = gates.gates["layers.0.r"]
     assert (r.open, r.closed, r.always_open, r.units) == (1.0, 0.0, 3, 3)
+    steps = -1 / np.log([0.5, 0.9, 0.9, 0.99])
+    assert gates.constants == {"layers.0.z": pytest.approx(tuple(steps), rel=1e-9)}
 
 
 def test_cost_of_a_text(be: Backend, tmp_path: Path):

@@ -77,6 +77,8 @@ const DRAWN = {
     const gates = Object.entries(of.gates).map(([name, gate]) => [name, gate.open, gate.closed, gate.always_open, gate.units]);
     const found = [table(["hidden state", "units", "hardly move", "share at +-1"], hidden)];
     if (gates.length) found.push(table(["gate", "open (above .9)", "closed (below .1)", "units always open", "units"], gates));
+    const constants = Object.entries(of.constants).map(([name, steps]) => [name, ...steps]);
+    if (constants.length) found.push(table(["units keep by", "a tenth for at most (steps)", "half", "nine tenths", "longest"], constants));
     return found;
   },
 
