@@ -144,7 +144,7 @@ class _Measures:
         self._zero = found = from_zero(model, places, seed=self._seed, going_on=going_on)
         stuck = np.sort(found.starts[found.stuck])
         example = self._subject.text_at(places, int(stuck[0])) if len(stuck) else ""
-        state = self._subject.carried(model) if going_on() else None
+        state = self._subject.carried(model)
         carried = None if state is None else stuck_lanes(model, places, state, seed=self._seed)
         numbers = {"stuck": len(stuck), "starts": len(found.starts), "worst": found.worst, "places": stuck}
         numbers |= {"state_stuck_lanes": carried}
