@@ -174,4 +174,8 @@ def test_sequences_one_by_one(tmp_path: Path) -> None:
         assert string.dtype == np.int32
     frames().write(tmp_path / "b.h5")
     with Corpus.open(tmp_path / "b.h5") as corpus:
-        assert [labels.tolist() for _, labels in strings_of(corpus.split("train"), corpus.columns)] == [[0, 2], [], [1]]
+        assert [labels.tolist() for _, labels in strings_of(corpus.split("train"), corpus.columns)] == [
+            [0, 2],
+            [1],
+            [1, 1],
+        ]
