@@ -15,7 +15,8 @@ from gpurnn.training.edits import TextErrors
 from tasks_lib.loss_share import loss_share
 
 _BEAM = 8
-_LANGUAGE_MINUTES = 0.25
+_LANGUAGE: Mapping[str, Any] = {"minutes": 0.25, "hidden": 64}
+"""How the model of the texts that follow rules is trained."""
 Scores = Mapping[str, float]
 """cer, wer and exact, as far as they are known."""
 
@@ -90,7 +91,7 @@ def measure_framed(
     found.baselines = {name: score(sources) for name, score in task.baselines.items()}
     if task.grammar:
         gpurnn.prepare(files["text"]["train"], folder / "text.h5", force=True)
-        gpurnn.train(folder / "text.h5", folder / "language", minutes=_LANGUAGE_MINUTES, hidden=64)
+        gpurnn.train(folder / "text.h5", folder / "language", **_LANGUAGE)
         _read_grammar(files[task.grammar]["test"], folder, found)
     return found
 

@@ -55,7 +55,7 @@ TASK = FramesTask(
 
 
 def test_a_task_is_measured_with_and_without_a_language_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(framed, "_LANGUAGE_MINUTES", 0.01)
+    monkeypatch.setattr(framed, "_LANGUAGE", {"windows": 300, "hidden": 12, "lr": 0.02, "lanes": 4, "bptt": 16})
     found = measure_framed(TASK, [tmp_path / "data"], tmp_path, 1.0, 2)
     assert {name: len(made) for name, made in found.made.items()} == {"both": 2, "one": 1}
     for made in found.made.values():
@@ -63,7 +63,7 @@ def test_a_task_is_measured_with_and_without_a_language_model(tmp_path: Path, mo
             assert each.scores["cer"] < 0.2 and each.windows == 120 and 0 < each.share < 1
     assert (found.sequences, found.sentences) == (40, 40) and found.baselines["a guess"]["exact"] == 0.1
     greedy, beam, language = found.grammar.values()
-    assert language["cer"] <= greedy["cer"] and abs(beam["cer"] - greedy["cer"]) < 0.1
+    assert language["cer"] < 0.05 and abs(beam["cer"] - greedy["cer"]) < 0.1
 
 
 def test_a_table_has_a_row_for_each_training_and_baseline():
