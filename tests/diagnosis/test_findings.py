@@ -10,6 +10,7 @@ import pytest
 from gpurnn.diagnosis import findings
 from gpurnn.diagnosis.history import History, history
 from gpurnn.diagnosis.reach import Reach, fall
+from gpurnn.diagnosis.recovery import STEPS, FromZero
 from gpurnn.diagnosis.window import Kept, WindowCut
 from gpurnn.network import ModelConfig
 from gpurnn.training.config import TrainConfig
@@ -47,6 +48,15 @@ def test_errors_that_grow_within_short_sequences_do_not_explode():
     assert found == findings.Finding(
         "info", "the error of a target does not fall within the 7 steps that a sequence has"
     )
+
+
+@pytest.mark.parametrize(
+    ("carried", "level", "said"), [(None, "info", "with 95 %)"), (0, "info", "with 95 %)"), (2, "warning", "stuck: 2")]
+)
+def test_lanes_of_training_that_are_stuck_are_told(carried: int | None, level: str, said: str):
+    zero = FromZero(np.arange(9), np.ones((STEPS, 9)), np.ones((STEPS, 9)), np.zeros(9, bool))
+    found = findings.of_recovery(zero, "nats", "", carried)
+    assert found.level == level and found.sentence.startswith("all 9 starts") and found.sentence.endswith(said)
 
 
 def cut_of(cosine: list[float]) -> WindowCut:
