@@ -18,14 +18,14 @@ from gpurnn.files.errors import explain
 from gpurnn.signals import NOTHING_LOST, ending_at_once, ignore_all
 
 COMMANDS = {
-    "prepare": "Turn text files into a corpus.",
+    "prepare": "Turn texts, tables, recordings or pictures into a corpus.",
     "import-corpus": "Copy a corpus out of a file from a stranger.",
     "info": "Show what a corpus, a run or a model is.",
     "train": "Train a network on a corpus, or go on with a run.",
     "evaluate": "Measure a run on a split of a corpus.",
     "doctor": "Look at a run: its windows, errors, state, units, and what to do.",
     "sample": "Generate text with a trained run.",
-    "predict": "Forecast with a trained run, row by row.",
+    "predict": "Forecast, label, translate or transcribe with a trained run.",
     "export": "Write a run's log for TensorBoard.",
     "explain": "Write a page that shows how truncated back-propagation through time learns.",
 }
@@ -142,7 +142,7 @@ def _show_version(ctx: click.Context, option: click.Parameter, value: bool) -> N
 )
 @click.option("--debug", is_flag=True, help="Show the whole traceback when something fails.")
 def main(debug: bool) -> None:
-    """Train recurrent networks on long text, on a GPU or a CPU.
+    """Train recurrent networks on long sequences, on a GPU or a CPU.
 
     prepare a corpus, train on it, evaluate the run, sample from it:
 

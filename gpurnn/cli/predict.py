@@ -18,7 +18,8 @@ from gpurnn.cli.predict_series import predict_series
 from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.pairs.language import PairLanguage
-from gpurnn.exceptions import UsageError
+from gpurnn.data.text.language import Language
+from gpurnn.exceptions import DataError, UsageError
 from gpurnn.generation.pairs import PairModel
 from gpurnn.training.hearing import WEIGHT, Hearing
 from gpurnn.training.load import Trained, load_trained
@@ -201,6 +202,8 @@ def predict(ctx: click.Context, /, run: Path, file: str, checkpoint: str, device
         )
     elif isinstance(trained.meaning, Transcription):
         _predict_frames(trained, file, given, options, skip=skip)
+    elif isinstance(trained.meaning, Language):
+        raise DataError(f"{trained.checkpoint.path}: a model of text, of which nothing is predicted; use gpurnn sample")
     else:
         predict_series(trained, file, options["state"], jsonl=jsonl, skip=skip)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
+from typing import TypeVar
 
 from gpurnn.cli.console import warn
 from gpurnn.cli.live import source_of, whole_lines, write_all
@@ -17,10 +20,11 @@ from gpurnn.generation.incoming import incoming_lines, refuse_no_text
 from gpurnn.generation.leftout import LeftOut
 from gpurnn.generation.texts import Texts
 from gpurnn.generation.transcripts import FilePredictions, TranscriptModel
-from gpurnn.signals import NOTHING_LOST, noticing
+from gpurnn.signals import NOTHING_LOST, Notice, noticing
 from gpurnn.training.hearing import Hearing
 from gpurnn.training.load import Trained
 
+_T = TypeVar("_T")
 _POLICY = TextPolicy()
 
 
@@ -43,12 +47,12 @@ def predict_frames(
             folder = Path()
         else:
             blocks = whole_lines(source, notice, partial(refuse_no_text, source.label, _POLICY))
-            lines = incoming_lines(blocks, source.label, _POLICY, Losses())
+            lines = _until_stopped(incoming_lines(blocks, source.label, _POLICY, Losses()), notice)
             texts = open_list(lines, source.label, left_out)
             folder = Path() if source.path is None else source.path.parent
         predictions = FilePredictions(model, texts, folder, scores=probabilities, times=times, jsonl=jsonl)
         try:
-            write_all(predictions.lines(), notice)
+            write_all(_until_stopped(predictions.lines(), notice), notice)
         finally:
             for line in told_of_rows(left_out):
                 warn(line)
@@ -66,3 +70,8 @@ def predict_rows(trained: Trained, file: str, *, skip: bool) -> None:
         finally:
             for line in told_of_rows(left_out):
                 warn(line)
+
+
+def _until_stopped(items: Iterator[_T], notice: Notice) -> Iterator[_T]:
+    """No more of them after a signal: a list may name hours of sound."""
+    return takewhile(lambda item: notice.came is None, items)

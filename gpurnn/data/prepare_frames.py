@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus.packing import Progress
-from gpurnn.data.frames.files import form_of, read_frames
+from gpurnn.data.frames.files import form_of, is_frames, read_frames
 from gpurnn.data.frames.form import FrameForm
 from gpurnn.data.frames.given import Given, given_by
 from gpurnn.data.frames.lists import Entry, read_list
@@ -82,8 +82,12 @@ def prepare_frames(
 
 def _lists(files: Paths) -> list[Source]:
     for each in files:
-        if str(each) != "-" and Path(each).is_dir():
+        if str(each) == "-":
+            continue
+        if Path(each).is_dir():
             raise DataError(f"{each}: it is a folder; give a list of files with their texts")
+        if is_frames(Path(each)):
+            raise DataError(f"{each}: it has frames; give a list of such files with their texts")
     return find_sources(files)
 
 

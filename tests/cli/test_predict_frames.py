@@ -221,6 +221,19 @@ def test_a_reader_that_leaves_ends_it_without_a_word(folder: Path) -> None:
         assert child.stderr.read() == b""
 
 
+def test_a_signal_ends_it_before_a_long_list_does(folder: Path) -> None:
+    count = 6_000
+    file = list_of(folder, f"{MANY[0]}\n" * count, "long.txt")
+    with process(folder / "one", file) as child:
+        assert child.stdout is not None and child.stderr is not None
+        found = os.read(child.stdout.fileno(), 1)
+        child.send_signal(signal.SIGINT)
+        lines = (found + child.stdout.read()).splitlines(keepends=True)
+        assert child.wait(60) == 130
+        assert child.stderr.read() == b"gpurnn: stopped by SIGINT; nothing is lost\n"
+    assert 0 < len(lines) < count - 1_000 and len(set(lines)) == 1 and lines[0].endswith(b"\n")
+
+
 def test_rows_of_a_file(folder: Path) -> None:
     file = folder / "rows.csv"
     file.write_text("\n".join(",".join(map(str, frame)) for frame in frames_of(20)[-1].tolist()) + "\nno,thing\n")

@@ -311,6 +311,9 @@ def test_wrong_arguments_are_one_line(tmp_path: Path) -> None:
             frame_options(**given)
     with pytest.raises(DataError, match="it is a folder; give a list of files with their texts"):
         prepare_frames([tmp_path], tmp_path / "a.h5", frame_options())
+    np.save(tmp_path / "frames.npy", np.zeros((9, 3)))
+    with pytest.raises(DataError, match=r"frames.npy: it has frames; give a list of such files with their texts"):
+        prepare_frames([tmp_path / "frames.npy"], tmp_path / "x.h5", frame_options())
     with pytest.raises(UsageError, match="no list to prepare"):
         prepare_frames([], tmp_path / "a.h5", frame_options())
 
