@@ -29,11 +29,7 @@ def writer_lock(folder: Path) -> Iterator[None]:
     try:
         with reported_as(RunError, f"cannot lock {folder}"):
             _take(descriptor, folder)
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                os.ftruncate(descriptor, 0)  # nobody writes any more; of a process that is killed its number stays
+        yield
     except BaseException:
         with suppress(OSError):
             os.close(descriptor)
@@ -45,7 +41,8 @@ def writer_lock(folder: Path) -> Iterator[None]:
 def writer_of(folder: Path) -> str | None:
     """Which process writes a folder, in words, as far as that can be told without its lock; None: none does.
 
-    One on another machine is taken to be still there. Raises RunError where the file `lock` cannot be read.
+    It is the last one that did, for as long as it lives; one on another machine is taken to be still there. Raises
+    RunError where the file `lock` cannot be read.
     """
     with reported_as(RunError, f"cannot read {folder / 'lock'}"):
         try:

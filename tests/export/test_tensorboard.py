@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +63,7 @@ def test_a_window_that_is_none_is_left_out(run: RunDirectory, tmp_path: Path):
     board.write()
     assert read(board.path) == []
     run.log.write_text('{"window": 3, "epoch": 0.25}\n')
+    (run.path / "lock").unlink()
     board.follow()
     assert read(board.path) == [0, (3, BEGAN, {"epoch": 0.25})]
 
@@ -90,13 +90,19 @@ def test_numbers_of_each_line(run: RunDirectory, tmp_path: Path):
     assert [path.name for path in board.path.parent.iterdir()] == [board.path.name]
 
 
+def writing(run: RunDirectory) -> subprocess.Popen[bytes]:
+    """A process that the lock of a run names; it ends when nothing more comes to its standard input."""
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    (run.path / "lock").write_text(f"{child.pid} on {os.uname().nodename}\n")
+    return child
+
+
 def test_a_run_that_is_written_is_followed_to_its_end(run: RunDirectory, tmp_path: Path):
     """With a line that is not finished yet, a run that goes back, and one that goes on elsewhere in the same file."""
     append(run, line(50))
     board = TensorBoard(run.path, tmp_path / "board")
-    holding = ExitStack()
-    holding.enter_context(run.lock())
-    assert writer_of(run.path) == f"process {os.getpid()} on {os.uname().nodename}"
+    writer = writing(run)
+    assert writer_of(run.path) == f"process {writer.pid} on {os.uname().nodename}"
     board.write()
     seen: list[list[Any]] = []
 
@@ -107,7 +113,7 @@ def test_a_run_that_is_written_is_followed_to_its_end(run: RunDirectory, tmp_pat
         yield lambda: back_to(100)
         yield lambda: append(run, line(150, divergences=1))
         yield lambda: None
-        yield lambda: (append(run, line(200)), holding.close())
+        yield lambda: (append(run, line(200)), writer.communicate())
 
     def back_to(window: int) -> None:
         with RunLog(run.log) as log:
@@ -135,11 +141,12 @@ def test_a_run_that_is_written_is_followed_to_its_end(run: RunDirectory, tmp_pat
 
 def test_a_writer_that_was_killed_is_gone(run: RunDirectory):
     assert writer_of(run.path) is None
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    (run.path / "lock").write_text(f"{child.pid} on {os.uname().nodename}\n")
-    assert writer_of(run.path) == f"process {child.pid} on {os.uname().nodename}"
-    child.kill()
-    child.communicate()
+    with run.lock():
+        assert writer_of(run.path) == f"process {os.getpid()} on {os.uname().nodename}"
+    writer = writing(run)
+    assert writer_of(run.path) == f"process {writer.pid} on {os.uname().nodename}"
+    writer.kill()
+    writer.communicate()
     assert writer_of(run.path) is None
     (run.path / "lock").write_text("1 on another.machine\n")
     assert writer_of(run.path) == "process 1 on another.machine"
