@@ -78,14 +78,15 @@ def warm_up(lanes: Lanes, starts: NDArray[np.int64], steps: int, state: State | 
 
 
 def stuck_of(model: Model, sums: Numbers, counts: Numbers) -> NDArray[np.bool_]:
-    """Which lanes are stuck, by the rule of validations. sums: of the losses of each; counts: of how many."""
+    """Which lanes are stuck, by the rule of validations; where most losses are not finite, those.
+
+    sums: of the losses of each lane; counts: of how many.
+    """
     seen = counts > 0
     means = np.where(seen, sums / np.maximum(counts, 1), np.nan)
     means[seen & np.isnan(means)] = np.inf
-    if not seen.any():
-        return ~seen
-    median = float(np.median(means[seen]))
-    return seen & (means > model.head.stuck_from(median)) if np.isfinite(median) else ~seen
+    median = float(np.median(means[seen])) if seen.any() else 0.0
+    return seen & (means > model.head.stuck_from(median) if np.isfinite(median) else np.isinf(means))
 
 
 def lanes_for(model: Model, steps: int, most: int) -> int:

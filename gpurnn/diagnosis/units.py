@@ -50,7 +50,10 @@ class Units:
 
 
 def units(model: Model, places: Places, *, seed: int = 4) -> Units:
-    """Look at random places of a split, lanes that are stuck left out. Raises DataError where it is too short."""
+    """Look at random places of a split, lanes that are stuck left out.
+
+    Raises DataError where the split is too short, or every lane is stuck.
+    """
     warm = min(WARM_UP, places.count - _STEPS)
     if warm < 1:
         raise DataError(f"{places.path}: split {places.name} has {places.count:,} targets; this needs {_STEPS + 1:,}")
@@ -60,6 +63,8 @@ def units(model: Model, places: Places, *, seed: int = 4) -> Units:
     lanes.load(places.window(found.starts, _STEPS))
     model.forward(lanes.ws, found.state)
     sound = ~found.stuck
+    if not sound.any():
+        raise DataError(f"{places.path}: split {places.name}: every lane that was looked at is stuck")
     at = {name: model.be.to_host(array)[:, sound] for name, array in activations(lanes.ws).items()}
     hidden = {name: array for name, array in at.items() if name.endswith(".h")}
     between = {n: a for n, a in at.items() if _is_gate(n) and a.size and a.min() >= 0 and a.max() <= 1}

@@ -74,7 +74,7 @@ def window_cut(
 ) -> WindowCut:
     """Measure it for windows of steps/8 up to 4 times `steps`, over samples of `lanes` lanes of `steps` targets.
 
-    model: without dropout. Raises DataError where the split is too short.
+    model: without dropout. Raises DataError where the split is too short, or every lane is stuck.
     """
     history = min(max(HISTORY, 3 * steps), places.count - steps - 1)
     if history < 3 * steps:
@@ -93,6 +93,8 @@ def window_cut(
         for begin in range(0, lanes, at_once):
             part = min(at_once, lanes - begin)
             stuck += runner.add(draw(rng, places, at_once, warm + history + steps), part, total)
+        if stuck == lanes * (len(found) + 1):
+            raise DataError(f"{places.path}: split {places.name}: every lane that was looked at is stuck")
         whole = total.pop(0)
         found.append(_compared(total, whole))
     by_name = {name: np.stack([each[name] for each in found]) for name in found[0]}

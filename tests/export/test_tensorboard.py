@@ -164,6 +164,7 @@ def test_the_command(run: RunDirectory, tmp_path: Path, monkeypatch: pytest.Monk
     append(run, line(1500))
     name = "board/events.out.tfevents.0.gpurnn"
     ended = "no process writes run any more: it ended after 1,500 windows\n"
+    (run.path / "lock").unlink()
     assert call("run", *board, "board", "--follow") == (0, f"{name}: 1,500 windows\n{ended}", "")
     code, _, told = call("run", *board, "board")
     assert (code, told) == (1, f"gpurnn: cannot write {name}: it exists; give another name or --force to replace it\n")

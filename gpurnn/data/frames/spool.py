@@ -48,6 +48,8 @@ class FrameSpool:
         target, at = out.view(np.uint8).reshape(-1).data, 4 * self.width * first
         while len(target):
             got = os.preadv(self._file.fileno(), [target], at)
+            if not got:
+                raise DataError("a temporary file beside the corpus became shorter; prepare again")
             target, at = target[got:], at + got
         return out
 

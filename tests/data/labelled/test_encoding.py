@@ -70,11 +70,11 @@ def same(found: list[np.ndarray], expected: list[np.ndarray]) -> None:
 @pytest.mark.parametrize(
     ("vocabulary", "text", "ids", "stand_in", "first"),
     [
-        (Vocabulary("chars", list(" ab")), "aüb!", [1, 0, 2, 0], "' '", "'ü'"),
+        (Vocabulary("chars", list(" ab")), "aüb!", [1, 0, 2, 0], "a space", "'ü'"),
         (Vocabulary("chars", list("abz")), "aüb", [0, 2, 1], "'z'", "'ü'"),
         (Vocabulary("chars", ["a", "", "b"], 1), "aüb", [0, 1, 2], "", "'ü'"),
-        (Vocabulary("words", ["so", "good", "!"]), "good, so", [1, 2, 0], "'!'", "','"),
-        (Vocabulary("bytes", [b"a", b" ", b"b"]), "aü", [0, 1, 1], "b' '", "b'\\xc3'"),
+        (Vocabulary("words", ["so", "good", "!"]), "good, so", [1, 2, 0], "'!', the rarest word", "','"),
+        (Vocabulary("bytes", [b"a", b" ", b"b"]), "aü", [0, 1, 1], "a space", "b'\\xc3'"),
     ],
 )
 def test_what_stands_in_for_a_symbol_that_is_not_there(
