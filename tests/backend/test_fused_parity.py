@@ -63,6 +63,14 @@ def settings(rng: np.random.Generator, size: int) -> np.ndarray:
     return values
 
 
+def settle(number: int, of: np.ndarray, ctl: np.ndarray) -> None:
+    """One of the 16 ways in which settings decide what an update is; of every second number each setting is there."""
+    ways = number ^ number >> 1
+    of[Setting.DECAY], of[Setting.DECOUPLED] = 0.1 * (ways & 1), ways >> 1 & 1
+    of[Setting.CLIP_VALUE], of[Setting.REACH] = 0.3 * (ways >> 2 & 1), 0.2 * (ways >> 3)
+    ctl[Control.OUTCOME] = Outcome.LEARNT
+
+
 def control(rng: np.random.Generator) -> np.ndarray:
     values = rng.integers(1, 9, CONTROL_SIZE).astype(float)
     values[Control.RATE], values[Control.CLIP_FACTOR] = 0.1, 0.7
@@ -152,8 +160,10 @@ def agree(backends: Sequence[Backend], name: str, sizes: dict[str, int], dtype: 
     """What the operation does on each backend is what its NumPy-style body does; `every` leaves arguments out."""
     op = OPERATIONS[name]
     dims = dims_of(op, sizes)
-    for seed in range(0, 16 if "settings" in op.arguments else 4, every):  # enough to meet what settings decide
+    for seed in range(0, 20 if "settings" in op.arguments else 4, every):
         host = arguments_of(op, dims, dtype, np.random.default_rng(seed))
+        if "settings" in op.arguments and seed < 16:
+            settle(seed, *(host[list(op.arguments).index(name)] for name in ("settings", "ctl")))
         expected = outcome(CpuBackend(compiled=False), op, dims, dtype, host)
         for be in backends:
             same(be, op, dims, dtype, host, expected)

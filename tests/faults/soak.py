@@ -107,7 +107,7 @@ def _show(key: str, entry: dict[str, Any], missing: list[str]) -> None:
     """A few lines for people."""
     run = entry["runs"][-1]
     told = "falls short" if missing else f"{len(entry['violations'])} violations"
-    print(f"{key:>2}  {entry['title']:<52}{told:<14}{run['seconds']:>8.0f} s")
+    print(f"{key:>2}  {entry['title']:<54}{told:<14}{run['seconds']:>8.0f} s")
     for name, value in (entry["counts"] | entry["fixed"]).items():
         print(f"      {name:<58}{value:>12,}")
     for name, value in entry["peaks"].items():
