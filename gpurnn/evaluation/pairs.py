@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,12 +13,12 @@ from gpurnn.data.corpus import Corpus, Split
 from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.stream.pairs import CaptionStream, PairStream, longest_of, pair_geometry
 from gpurnn.data.stream.sequences import pairs_of
+from gpurnn.evaluation.mean_loss import mean_loss
 from gpurnn.evaluation.pair_scores import PairScore, PairScores
-from gpurnn.exceptions import DataError, GpurnnError
+from gpurnn.exceptions import DataError
 from gpurnn.network import Model
 from gpurnn.settings import expect_kind
 from gpurnn.training.decoding import Decoding
-from gpurnn.training.validation import ForwardPass
 
 COPY = "copy of the source"
 _LANES, _STEPS = 32, 64
@@ -167,16 +165,7 @@ def _loss(model: Model, corpus: Corpus, part: Split) -> float:
         )
     else:
         stream = CaptionStream(corpus, part.name, lanes=lanes, steps=steps, epochs=1, prefetch=False, plan=False)
-    total = weight = 0.0
-    with closing(stream):
-        for window, losses in ForwardPass(model, *stream.geometry.sizes).losses(stream):
-            total += float(np.sum(losses * window.weight, dtype=np.float64))
-            weight += window.weight_sum
-    if not math.isfinite(total):
-        raise GpurnnError(
-            f"the loss over split {part.name} is not finite, the model has diverged; try another checkpoint"
-        )
-    return total / weight
+    return mean_loss(model, stream, part.name)
 
 
 def _by_length(lengths: NDArray[np.int64], right: NDArray[np.bool_]) -> Iterator[LengthScore]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from heapq import nsmallest
 from typing import Any
-
-import numpy as np
 
 from gpurnn.data.corpus import Corpus, Split
 from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.stream import StringStream
 from gpurnn.data.stream.pieces import longest_sequence, rounded_up
 from gpurnn.data.stream.sequences import strings_of
-from gpurnn.exceptions import DataError, GpurnnError
+from gpurnn.evaluation.mean_loss import mean_loss
+from gpurnn.exceptions import DataError
 from gpurnn.network import Model
 from gpurnn.settings import expect_kind
 from gpurnn.training.beside import beside
@@ -24,7 +21,6 @@ from gpurnn.training.config import TrainConfig
 from gpurnn.training.edits import TextErrors
 from gpurnn.training.hearing import Hearing
 from gpurnn.training.transcriber import Transcriber
-from gpurnn.training.validation import ForwardPass
 
 _CELLS = 1 << 13
 """About so many steps, of all lanes together, has a window."""
@@ -128,19 +124,10 @@ def _loss(model: Model, transcription: Transcription, corpus: Corpus, part: Spli
     """Mean nats of a label."""
     steps = rounded_up(longest_sequence(part))
     lanes = max(1, _CELLS // steps)
-    total = weight = 0.0
     stream = StringStream(
         corpus, part.name, lanes=lanes, steps=steps, columns=transcription.columns, epochs=1, prefetch=False
     )
-    with closing(stream):
-        for window, losses in ForwardPass(model, *stream.geometry.sizes).losses(stream):
-            total += float(np.sum(losses * window.weight, dtype=np.float64))
-            weight += window.weight_sum
-    if not math.isfinite(total):
-        raise GpurnnError(
-            f"the loss over split {part.name} is not finite, the model has diverged; try another checkpoint"
-        )
-    return total / weight
+    return mean_loss(model, stream, part.name)
 
 
 def _file(corpus: Corpus, part: Split, number: int) -> str:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -19,12 +18,12 @@ from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.stream import Cursor, StringStream, Window, WindowStream
 from gpurnn.data.stream.pieces import longest_sequence, rounded_up
 from gpurnn.exceptions import UsageError
-from gpurnn.fields import Field, Sizes
 from gpurnn.network import Model
 from gpurnn.training.collapse import collapsed
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.edits import TextErrors
-from gpurnn.training.tasks.base import BOTH_DIRECTIONS, Task, refuse_others
+from gpurnn.training.tasks.base import BOTH_DIRECTIONS, refuse_others
+from gpurnn.training.tasks.planned import PlannedTask
 from gpurnn.training.validation import ForwardPass
 
 DEFAULTS: Mapping[str, Any] = {
@@ -70,7 +69,7 @@ class TranscriptLosses:
         return {"valid_loss": self.mean if math.isfinite(self.mean) else None, "valid_cer": self.cer}
 
 
-class Frames(Task):
+class Frames(PlannedTask):
     """The targets of a sequence are a string of labels, which some of its steps are to say in their order."""
 
     rate_key, loss_key, valid_key = "steps_per_second", "loss", "valid_loss"
@@ -110,26 +109,6 @@ class Frames(Task):
         """How files become frames, and which labels a text is spelt with."""
         return self.transcription
 
-    def fields(self, be: Backend) -> tuple[Field, ...]:
-        """See `Task`."""
-        return self._planned.fields
-
-    @property
-    def sizes(self) -> Sizes:
-        """See `Task`."""
-        return self._planned.geometry.sizes
-
-    @property
-    def windows_per_epoch(self) -> int:
-        """See `Task`."""
-        return self._planned.windows_per_epoch
-
-    @cached_property
-    def _planned(self) -> StringStream:
-        """A stream of which no window is taken."""
-        with closing(self._stream("train", epochs=0, prefetch=False)) as stream:
-            return stream
-
     def windows(self, be: Backend, cursor: Cursor | None) -> WindowStream:
         """See `Task`."""
         return self._stream("train", cursor=cursor)
@@ -165,18 +144,9 @@ class Frames(Task):
         return f"CER {judged:.4f}"
 
     @property
-    def usual_geometry(self) -> dict[str, int]:
-        """See `Task`: nothing, since windows are made for the sequences."""
-        return {}
-
-    @property
     def usual_decay(self) -> int:
         """See `Task`."""
         return max(_LEAST_DECAY, _DECAY_EPOCHS * self.windows_per_epoch)
-
-    def line(self, loss: float | None) -> dict[str, float | None]:
-        """The loss, in nats a label."""
-        return {self.loss_key: loss}
 
 
 def strings_in(window: Window, o: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[np.int32]]]:

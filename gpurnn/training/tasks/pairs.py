@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -17,11 +16,11 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.stream import CaptionLanes, Cursor, Window, WindowStream
 from gpurnn.data.stream.pairs import CaptionStream, PairStream, longest_of, pair_geometry
-from gpurnn.fields import Field, Sizes
 from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.geometry import fitting_geometry
-from gpurnn.training.tasks.base import BOTH_DIRECTIONS, Task, refuse_others
+from gpurnn.training.tasks.base import BOTH_DIRECTIONS, refuse_others
+from gpurnn.training.tasks.planned import PlannedTask
 from gpurnn.training.validation import ForwardPass
 
 DEFAULTS: Mapping[str, Any] = {
@@ -66,7 +65,7 @@ class PairLosses:
         return {"valid_loss": self.mean if math.isfinite(self.mean) else None, "valid_exact": self.exact}
 
 
-class Pairs(Task):
+class Pairs(PlannedTask):
     """The target of each step is the next symbol of a text, or its end.
 
     through: whether captions go on from one window to the next. A validation has them whole all the same.
@@ -114,26 +113,6 @@ class Pairs(Task):
         """What is made, and from what."""
         return self.language
 
-    def fields(self, be: Backend) -> tuple[Field, ...]:
-        """See `Task`."""
-        return self._planned.fields
-
-    @property
-    def sizes(self) -> Sizes:
-        """See `Task`."""
-        return self._planned.geometry.sizes
-
-    @property
-    def windows_per_epoch(self) -> int:
-        """See `Task`."""
-        return self._planned.windows_per_epoch
-
-    @cached_property
-    def _planned(self) -> PairStream | CaptionStream | CaptionLanes:
-        """A stream of which no window is taken."""
-        with closing(self._stream("train", epochs=0, prefetch=False)) as stream:
-            return stream
-
     def windows(self, be: Backend, cursor: Cursor | None) -> WindowStream:
         """See `Task`."""
         return self._stream("train", cursor=cursor, plan=be.plans_rows)
@@ -177,18 +156,9 @@ class Pairs(Task):
         return PairLosses(loss / weight, right / texts) if weight else None
 
     @property
-    def usual_geometry(self) -> dict[str, int]:
-        """See `Task`: nothing, since windows are made for the pairs."""
-        return {}
-
-    @property
     def usual_decay(self) -> int:
         """See `Task`."""
         return max(_LEAST_DECAY, _DECAY_EPOCHS * self.windows_per_epoch)
-
-    def line(self, loss: float | None) -> dict[str, float | None]:
-        """The loss, in nats a symbol."""
-        return {self.loss_key: loss}
 
 
 def exact_in(window: Window, o: np.ndarray) -> tuple[int, int]:

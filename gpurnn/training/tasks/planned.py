@@ -1,0 +1,50 @@
+"""Tasks of which one stream says all that a run has to know of its windows before it takes any."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from contextlib import closing
+from functools import cached_property
+from typing import Any
+
+from gpurnn.backend import Backend
+from gpurnn.data.stream import WindowStream
+from gpurnn.fields import Field, Sizes
+from gpurnn.training.tasks.base import Task
+
+
+class PlannedTask(Task):
+    """Windows are made for the sequences of the corpus, and their stream knows how many there are, and how large."""
+
+    @abstractmethod
+    def _stream(self, split: str, **more: Any) -> WindowStream:
+        """The windows of a split. more: for the stream."""
+
+    @cached_property
+    def _planned(self) -> WindowStream:
+        """A stream of which no window is taken."""
+        with closing(self._stream("train", epochs=0, prefetch=False)) as stream:
+            return stream
+
+    def fields(self, be: Backend) -> tuple[Field, ...]:
+        """See `Task`."""
+        return self._planned.fields
+
+    @property
+    def sizes(self) -> Sizes:
+        """See `Task`."""
+        return self._planned.geometry.sizes
+
+    @property
+    def windows_per_epoch(self) -> int:
+        """See `Task`."""
+        return self._planned.windows_per_epoch
+
+    @property
+    def usual_geometry(self) -> dict[str, int]:
+        """See `Task`: nothing, since windows are made for the sequences."""
+        return {}
+
+    def line(self, loss: float | None) -> dict[str, float | None]:
+        """The mean loss."""
+        return {self.loss_key: loss}
