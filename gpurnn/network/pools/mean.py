@@ -32,6 +32,9 @@ def mean_pool_error(xp: Any, dz: Array, carry: Array, dy: Array, lanes: Array, t
 
 def _count(xp: Any, begin: Array, count: Array, t: int) -> None:
     """count[t]: overwritten with how many steps of its sequence each lane has read after step t."""
+    if t == 0:
+        count[t] = 1
+        return
     xp.add(count[t - 1], 1, out=count[t])
     xp.copyto(count[t], 1, where=begin)
 
