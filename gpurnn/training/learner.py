@@ -40,7 +40,7 @@ class Learner:
         self.task: Task = task_of(corpus, config)
         self.windows_per_epoch = self.task.windows_per_epoch
         self.model = Model(be, config.model)
-        expect_fields(readers(self.model.parts), str(corpus.path), self.task.fields(be))
+        expect_fields(readers(self.model.parts), str(corpus.path), self.task.fields)
         self.model.params.initialise(be, config.seed)
         self.state = self.model.state(config.lanes)
         self.optimizer = Optimizer(be, self.model.params, config.optimizer)

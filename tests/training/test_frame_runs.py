@@ -205,7 +205,7 @@ def test_the_corpus_says_what_is_not_given(tmp_path: Path) -> None:
         ({"layout": "whole"}, "`layout` is for labels, tags and captions"),
         ({"cut": True}, "`cut` is for labels and tags"),
         ({"attention": "dot"}, "`attention` is for pairs"),
-        ({"embedding": 8}, "`embedding` is for symbols; frames of numbers have none"),
+        ({"embedding": 8}, "`embedding` is for symbols; rows of numbers have none"),
         ({"bptt": 8}, "use `bptt=16`, or leave longer ones out"),
     ],
 )

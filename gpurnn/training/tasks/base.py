@@ -27,6 +27,7 @@ OF_KINDS = {
     "scheduled_sampling": "pairs and captions",
 }
 """Settings that are for corpora of some kinds alone, and which these are."""
+_LEAST_DECAY = 400
 
 
 class Validation(Protocol):
@@ -52,13 +53,15 @@ class Task(ABC):
     """A corpus as training sees it: its windows, its validation, what a checkpoint keeps of it, what the log says.
 
     config: of the run. Keys of the log: rate_key, how many targets a second were learnt from; loss_key, the mean loss;
-    valid_key, that of a validation. least_between_validations: windows, where that was not said.
+    valid_key, that of a validation. least_between_validations: windows, where that was not said. decay_epochs: the
+    rate falls for so many, or for 400 windows where these are more; 0: see `usual_decay`.
     """
 
     rate_key: ClassVar[str]
     loss_key: ClassVar[str]
     valid_key: ClassVar[str]
     least_between_validations: ClassVar[int] = 1
+    decay_epochs: int = 0
 
     def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
         self.corpus, self.config = corpus, config
@@ -81,9 +84,10 @@ class Task(ABC):
     def meaning(self) -> Meaning:
         """What a checkpoint keeps of the corpus, so that its model can be used without it."""
 
+    @property
     @abstractmethod
-    def fields(self, be: Backend) -> tuple[Field, ...]:
-        """What its windows have of each step."""
+    def fields(self) -> tuple[Field, ...]:
+        """What its windows have of each step, whether planned or not."""
 
     @property
     def windows_per_epoch(self) -> int:
@@ -128,18 +132,18 @@ class Task(ABC):
         return Sizes(self.config.lanes, self.config.bptt)
 
     @property
-    @abstractmethod
     def usual_geometry(self) -> dict[str, int]:
-        """lanes and bptt where neither is given and the corpus is large enough."""
+        """lanes and bptt where neither is given and the corpus is large enough; none where they are made for it."""
+        return {}
 
     @property
     def usual_decay(self) -> int:
         """Windows in which a cosine schedule lowers the rate where that is not given; 0: it has to be."""
-        return 0
+        return max(_LEAST_DECAY, self.decay_epochs * self.windows_per_epoch) if self.decay_epochs else 0
 
-    @abstractmethod
     def line(self, loss: float | None) -> dict[str, float | None]:
         """What a line of the log says of the mean loss since the last one; None: no target counted."""
+        return {self.loss_key: loss}
 
     def best_in_words(self, judged: float) -> str:
         """What a person is told of the best validation, of which this was `Validation.judged`."""
@@ -147,10 +151,12 @@ class Task(ABC):
 
 
 def refuse_others(given: Mapping[str, Any], own: tuple[str, ...], corpus: Corpus) -> None:
-    """Raises UsageError where a setting is given that is for corpora of another kind.
+    """Raises UsageError where a setting is given that is for corpora of another kind, or for symbols where it has none.
 
     own: those of the settings in `OF_KINDS` that are for this one.
     """
     for name, kinds in OF_KINDS.items():
         if name in given and name not in own:
             raise UsageError(f"train: `{name}` is for {kinds}; {corpus.path} holds {corpus.manifest.shape.called}")
+    if given.get("embedding") and corpus.manifest.columns is not None:
+        raise UsageError("train: `embedding` is for symbols; rows of numbers have none")

@@ -17,7 +17,6 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.stream import Cursor, StringStream, Window, WindowStream
 from gpurnn.data.stream.pieces import longest_sequence, rounded_up
-from gpurnn.exceptions import UsageError
 from gpurnn.network import Model
 from gpurnn.training.collapse import collapsed
 from gpurnn.training.config import TrainConfig
@@ -38,8 +37,6 @@ DEFAULTS: Mapping[str, Any] = {
     "patience": 10,
 }
 """They were chosen by the errors in lines of handwritten digits by others than who wrote the train split."""
-_LEAST_DECAY, _DECAY_EPOCHS = 400, 8
-"""The rate falls for so many windows, and for longer where they read the train split less often than that."""
 _LEAST_LANES = 8
 _TIE = 1e-7
 """What the loss adds to the character errors at most: less than one of ten million characters does."""
@@ -74,6 +71,7 @@ class Frames(PlannedTask):
 
     rate_key, loss_key, valid_key = "steps_per_second", "loss", "valid_loss"
     least_between_validations = 20
+    decay_epochs = 8
 
     def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
         super().__init__(corpus, config)
@@ -84,8 +82,6 @@ class Frames(PlannedTask):
     def defaults(cls, corpus: Corpus, given: Mapping[str, Any]) -> dict[str, Any]:
         """See `Task`."""
         refuse_others(given, (BOTH_DIRECTIONS,), corpus)
-        if given.get("embedding"):
-            raise UsageError("train: `embedding` is for symbols; frames of numbers have none")
         transcription = Transcription.of(corpus)
         return {
             **DEFAULTS,
@@ -142,11 +138,6 @@ class Frames(PlannedTask):
     def best_in_words(self, judged: float) -> str:
         """See `Task`."""
         return f"CER {judged:.4f}"
-
-    @property
-    def usual_decay(self) -> int:
-        """See `Task`."""
-        return max(_LEAST_DECAY, _DECAY_EPOCHS * self.windows_per_epoch)
 
 
 def strings_in(window: Window, o: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[np.int32]]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import takewhile
 from typing import Annotated, Any, Self
 
@@ -19,16 +18,15 @@ from gpurnn.data.stream import Cursor, WindowStream, whole_geometry
 from gpurnn.data.stream.labelled import LAYOUTS, labelled_stream
 from gpurnn.data.stream.pieces import longest_sequence
 from gpurnn.data.stream.sequences import sequences_of
-from gpurnn.data.stream.whole import whole_fields
 from gpurnn.exceptions import UsageError
-from gpurnn.fields import Field
 from gpurnn.network import Model
 from gpurnn.settings import BelowOne, OneOf, checked
 from gpurnn.training.beside import beside
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.judged import LabelScores, Targets
 from gpurnn.training.labeller import Labeller
-from gpurnn.training.tasks.base import BOTH_DIRECTIONS, Task, refuse_others
+from gpurnn.training.tasks.base import BOTH_DIRECTIONS, refuse_others
+from gpurnn.training.tasks.planned import PlannedTask
 
 _OWN = ("layout", BOTH_DIRECTIONS, "pool", "class_weights", "label_smoothing", "cut", "context")
 DEFAULTS: Mapping[str, Any] = {
@@ -46,8 +44,7 @@ OF_KIND: Mapping[str, Mapping[str, Any]] = {
 }
 """What else is usual, of labels and of tags: they were chosen on the valid splits of tweets, and of names in news."""
 _EMBEDDING = 96
-_LEAST_DECAY, _DECAY_EPOCHS = 400, {"labels": 4, "tags": 8}
-"""The rate falls for so many windows, and for longer where they read the train split less often than that."""
+_DECAY_EPOCHS = {"labels": 4, "tags": 8}
 BALANCED = "balanced"
 _TIE = 1e-7
 """What the loss adds to the part that is wrong at most: less than one target of ten million does."""
@@ -94,7 +91,7 @@ class LabelLosses:
         return found if self.span_f1 is None else found | {"valid_span_f1": self.span_f1}
 
 
-class Labelled(Task):
+class Labelled(PlannedTask):
     """The target of each step is its tag, or that of the last step of a sequence its label."""
 
     rate_key, loss_key, valid_key = "steps_per_second", "loss", "valid_loss"
@@ -106,6 +103,7 @@ class Labelled(Task):
         if config.layout == "through":
             _refuse_in_through(model.stack, model.pool, config)
         self.labelling = Labelling.of(corpus)
+        self.decay_epochs = _DECAY_EPOCHS[self.labelling.what]
         self._weights = weights_of(config.class_weights, self.labelling)
         self._labeller: Labeller | None = None
 
@@ -114,8 +112,6 @@ class Labelled(Task):
         """See `Task`."""
         refuse_others(given, _OWN, corpus)
         rows = corpus.manifest.columns is not None
-        if rows and given.get("embedding"):
-            raise UsageError("train: `embedding` is for symbols; rows of numbers have none")
         if corpus.kind == "tags" and "pool" in given:
             raise UsageError("train: `pool` is for labels of whole sequences; each step has a tag of its own")
         smoothing = checked("`label_smoothing`", BelowOne, given.get("label_smoothing", 0.0))
@@ -153,25 +149,15 @@ class Labelled(Task):
         """The labels, and what a step is."""
         return self.labelling
 
-    def fields(self, be: Backend) -> tuple[Field, ...]:
-        """See `Task`."""
-        return whole_fields(self.corpus.split("train"), len(self.corpus.labels), planned=be.plans_rows)
-
-    @cached_property
-    def windows_per_epoch(self) -> int:
-        """See `Task`."""
-        with self._stream(epochs=0, prefetch=False, plan=False) as stream:
-            return stream.windows_per_epoch
-
     def windows(self, be: Backend, cursor: Cursor | None) -> WindowStream:
         """See `Task`."""
-        return self._stream(cursor=cursor, plan=be.plans_rows)
+        return self._stream("train", cursor=cursor, plan=be.plans_rows)
 
-    def _stream(self, **more: Any) -> WindowStream:
+    def _stream(self, split: str, **more: Any) -> WindowStream:
         config = self.config
         return labelled_stream(
             self.corpus,
-            "train",
+            split,
             layout=config.layout,
             lanes=config.lanes,
             steps=config.bptt,
@@ -200,20 +186,6 @@ class Labelled(Task):
     def best_in_words(self, judged: float) -> str:
         """See `Task`."""
         return f"{'accuracy' if self.labelling.scheme is None else 'span F1'} {1 - judged:.4f}"
-
-    @property
-    def usual_geometry(self) -> dict[str, int]:
-        """See `Task`: nothing, since windows are made for the sequences."""
-        return {}
-
-    @property
-    def usual_decay(self) -> int:
-        """See `Task`."""
-        return max(_LEAST_DECAY, _DECAY_EPOCHS[self.labelling.what] * self.windows_per_epoch)
-
-    def line(self, loss: float | None) -> dict[str, float | None]:
-        """The loss, in nats a label."""
-        return {self.loss_key: loss}
 
 
 def _at_least(steps: int, sequences: Iterable[tuple[NDArray[Any], Targets]]) -> Iterator[tuple[NDArray[Any], Targets]]:

@@ -36,8 +36,6 @@ DEFAULTS: Mapping[str, Any] = {
 }
 _STEPS = 64
 """Windows have about as many steps as 32 lanes of so many."""
-_LEAST_DECAY, _DECAY_EPOCHS = 400, 12
-"""The rate falls for so many windows, and for longer where they read the train split less often than that."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,7 @@ class Pairs(PlannedTask):
     """
 
     rate_key, loss_key, valid_key = "steps_per_second", "loss", "valid_loss"
+    decay_epochs = 12
 
     def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
         super().__init__(corpus, config)
@@ -154,11 +153,6 @@ class Pairs(PlannedTask):
                 if stopping():
                     break
         return PairLosses(loss / weight, right / texts) if weight else None
-
-    @property
-    def usual_decay(self) -> int:
-        """See `Task`."""
-        return max(_LEAST_DECAY, _DECAY_EPOCHS * self.windows_per_epoch)
 
 
 def exact_in(window: Window, o: np.ndarray) -> tuple[int, int]:

@@ -7,8 +7,7 @@ from contextlib import closing
 from functools import cached_property
 from typing import Any
 
-from gpurnn.backend import Backend
-from gpurnn.data.stream import WindowStream
+from gpurnn.data.stream import Geometry, WindowStream
 from gpurnn.fields import Field, Sizes
 from gpurnn.training.tasks.base import Task
 
@@ -21,30 +20,22 @@ class PlannedTask(Task):
         """The windows of a split. more: for the stream."""
 
     @cached_property
-    def _planned(self) -> WindowStream:
-        """A stream of which no window is taken."""
+    def _planned(self) -> tuple[tuple[Field, ...], Geometry]:
+        """What a stream of which no window is taken says."""
         with closing(self._stream("train", epochs=0, prefetch=False)) as stream:
-            return stream
+            return stream.fields, stream.geometry
 
-    def fields(self, be: Backend) -> tuple[Field, ...]:
+    @property
+    def fields(self) -> tuple[Field, ...]:
         """See `Task`."""
-        return self._planned.fields
+        return self._planned[0]
 
     @property
     def sizes(self) -> Sizes:
         """See `Task`."""
-        return self._planned.geometry.sizes
+        return self._planned[1].sizes
 
     @property
     def windows_per_epoch(self) -> int:
         """See `Task`."""
-        return self._planned.windows_per_epoch
-
-    @property
-    def usual_geometry(self) -> dict[str, int]:
-        """See `Task`: nothing, since windows are made for the sequences."""
-        return {}
-
-    def line(self, loss: float | None) -> dict[str, float | None]:
-        """The mean loss."""
-        return {self.loss_key: loss}
+        return self._planned[1].windows

@@ -41,8 +41,6 @@ DEFAULTS: Mapping[str, Any] = {
     "restart": 0.0,
     "patience": 20,
 }
-_LEAST_DECAY, _DECAY_EPOCHS = 400, 3
-"""The rate falls for so many windows, and for longer where they read the train split less often than that."""
 _LEAST_STEPS, _MOST_STEPS = 96, 256
 _VALIDATION_STEPS = 128
 
@@ -77,6 +75,7 @@ class Series(Task):
     """Forecasts: the targets of each row are how columns change until some times ahead."""
 
     rate_key, loss_key, valid_key = "targets_per_second", "loss", "valid_loss"
+    decay_epochs = 3
 
     def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
         super().__init__(corpus, config)
@@ -92,8 +91,6 @@ class Series(Task):
                 names = ", ".join(corpus.columns.names[: corpus.columns.measured])
                 example = "`target=COLUMN`" if name == "target" else "`ahead=24h`"
                 raise UsageError(f"train: {corpus.path} holds series; say what to forecast with {example} ({names})")
-        if given.get("embedding"):
-            raise UsageError("train: `embedding` is for symbols; rows of numbers have none")
         head = checked("`loss`", Annotated[str, OneOf(LOSSES)], given.get("loss", LOSS))
         quantiles = tuple(given.get("quantiles", QUANTILES)) if head == "quantile" else ()
         if "quantiles" in given and head != "quantile":
@@ -116,7 +113,8 @@ class Series(Task):
         """What the numbers of a row mean."""
         return self.corpus.columns
 
-    def fields(self, be: Backend) -> tuple[Field, ...]:
+    @property
+    def fields(self) -> tuple[Field, ...]:
         """See `Task`."""
         return series_fields(self.forecast)
 
@@ -174,11 +172,6 @@ class Series(Task):
     def usual_geometry(self) -> dict[str, int]:
         """See `Task`."""
         return {"lanes": DEFAULTS["lanes"], "bptt": _usual_steps(self.corpus.columns)}
-
-    @property
-    def usual_decay(self) -> int:
-        """See `Task`."""
-        return max(_LEAST_DECAY, _DECAY_EPOCHS * self.windows_per_epoch)
 
     def line(self, loss: float | None) -> dict[str, float | None]:
         """The loss, and the error in the column's unit where the loss is one."""

@@ -43,9 +43,10 @@ class Text(Task):
         """Turns text into symbols and back."""
         return self.corpus.language
 
-    def fields(self, be: Backend) -> tuple[Field, ...]:
+    @property
+    def fields(self) -> tuple[Field, ...]:
         """See `Task`."""
-        return text_fields(len(self.corpus.vocabulary), planned=be.plans_rows)
+        return text_fields(len(self.corpus.vocabulary), planned=False)
 
     def windows(self, be: Backend, cursor: Cursor | None) -> WindowStream:
         """See `Task`."""
