@@ -21,6 +21,7 @@ from gpurnn.diagnosis.doctor import PANELS, PARAMETERS, diagnose
 from gpurnn.diagnosis.findings import LEVELS
 from gpurnn.diagnosis.report import Report
 from gpurnn.diagnosis.reportpage import page_of
+from gpurnn.exceptions import UsageError
 from gpurnn.files.durable import write_durably
 from gpurnn.files.output import find_output
 
@@ -75,9 +76,9 @@ def doctor(
       gpurnn doctor runs/book -o book.html
       gpurnn doctor runs/book --json book.json --fail-on warning
     """
-    for path in (output, as_json):
-        if path is not None:
-            find_output(path, replace=force)
+    targets = [find_output(path, replace=force) for path in (output, as_json) if path is not None]
+    if len(targets) > len(set(targets)):
+        raise UsageError(f"-o and --json: both lead to {targets[0]}; give two names")
     be = backend.get(device)
     runs = [run] if against is None else [run, against]
     reports = []

@@ -22,7 +22,7 @@ _KINDS = {
 
 
 def find_output(name: Path, *, replace: bool = True) -> Path:
-    """The file that `name` means once links are followed: a regular one, or a free name in a folder that is there.
+    """The file that `name` means once links are followed: a regular one, or a free name, in a folder for new files.
 
     replace: whether there may be a file. Changes nothing and opens nothing.
     Raises UsageError for "-"; OSError, which names `name` and says what to do, for anything else.
@@ -38,6 +38,7 @@ def find_output(name: Path, *, replace: bool = True) -> Path:
         raise _refused(name, "it exists; give another name or `force` to replace it")
     elif not os.path.lexists(target) or not os.path.samestat(found, target.lstat()):
         raise _refused(name, "it is an open file without a name; give another name")
+    _expect_writable(name, target.parent)
     return target
 
 
@@ -71,6 +72,13 @@ def open_regular(path: Path, flags: int) -> int:
 def _kind(found: os.stat_result) -> str:
     """What a file is, in words."""
     return _KINDS.get(stat.S_IFMT(found.st_mode), "something unknown")
+
+
+def _expect_writable(name: Path, folder: Path) -> None:
+    """Refuse a folder in which nothing can be made: also what is replaced is made anew beside it first."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        code = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+        raise OSError(code, os.strerror(code), str(name))
 
 
 def _expect_regular(path: Path, found: os.stat_result) -> None:

@@ -142,6 +142,38 @@ def test_what_is_refused(here: Path):
     assert (here / "page.html").read_bytes().startswith(b"<!doctype html>")
 
 
+@pytest.mark.parametrize("option", ["-o", "--json"])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("none/x", "gpurnn: none/x: there is no folder none; make it first"),
+        ("made.h5/x", "gpurnn: made.h5/x: Not a directory; a part of the path is a file: choose another"),
+        ("run", "gpurnn: run: it is a folder, and only a regular file can be replaced; give another name"),
+        ("sealed/x", "gpurnn: sealed/x: Permission denied; check the permissions of the folder and of the file"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_anything_is_measured(
+    here: Path, monkeypatch: pytest.MonkeyPatch, option: str, name: str, told: str
+):
+    (here / "sealed").mkdir()
+    monkeypatch.setattr("os.access", lambda folder, mode: Path(folder).name != "sealed")
+    monkeypatch.setattr("gpurnn.cli.doctor.diagnose", None)
+    result = doctor("run", option, name, "--force")
+    assert (result.exit_code, result.stderr) == (1, told + "\n")
+
+
+@pytest.mark.parametrize("other", ["x", "./x", "link", "../{here}/x"])
+def test_a_page_and_numbers_in_the_same_file(here: Path, monkeypatch: pytest.MonkeyPatch, other: str):
+    (here / "link").symlink_to("x")
+    monkeypatch.setattr("gpurnn.cli.doctor.diagnose", None)
+    result = doctor("run", "-o", "x", "--json", other.format(here=here.name))
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"gpurnn: -o and --json: both lead to {here / 'x'}; give two names\n",
+    )
+    assert not (here / "x").exists()
+
+
 def test_a_model_in_a_file(here: Path):
     """It has no log, no moments to go on with, and does not say where its corpus is."""
     trained = load_trained(here / "run", backend.get("cpu"))

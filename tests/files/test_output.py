@@ -109,6 +109,32 @@ def test_a_missing_folder_is_named(name: str, told: str, tmp_path: Path, monkeyp
         find_output(Path(name))
 
 
+@pytest.mark.parametrize("name", ["new", "old", "link"])
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_made(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "sealed"
+    folder.mkdir()
+    (folder / "old").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("sealed/old")
+    folder.chmod(0o500)
+    try:
+        if os.access(folder, os.W_OK):
+            pytest.skip("root may write everywhere")
+        with pytest.raises(PermissionError) as caught:
+            find_output(tmp_path / name if name == "link" else folder / name)
+    finally:
+        folder.chmod(0o700)
+    assert explain(caught.value) == "Permission denied; check the permissions of the folder and of the file"
+
+
+@pytest.mark.parametrize(("flag", "told"), [(0, "check the permissions"), (os.ST_RDONLY, "use another folder")])
+def test_why_a_folder_cannot_be_written(flag: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda folder, mode: folder != tmp_path)
+    monkeypatch.setattr(os, "statvfs", lambda folder: type("", (), {"f_flag": flag}))
+    with pytest.raises(OSError) as caught:
+        find_output(tmp_path / "out")
+    assert caught.value.filename == str(tmp_path / "out") and told in explain(caught.value)
+
+
 def test_an_open_file_whose_name_is_gone_is_not_found_again(tmp_path: Path) -> None:
     if not Path("/proc/self/fd").exists():
         pytest.skip("needs /proc")
