@@ -158,7 +158,7 @@ def _loss(model: Model, corpus: Corpus, part: Split) -> float:
     source, target = longest_of(part)
     lanes, source_steps, steps = pair_geometry(source, target, _LANES, _STEPS)
     source_steps, steps = max(source_steps, source.longest), max(steps, target.longest)
-    stream: PairStream | CaptionStream
+    stream: PairStream
     if source.longest:
         stream = PairStream(
             corpus, part.name, lanes=lanes, steps=steps, source_steps=source_steps, epochs=1, prefetch=False, plan=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from gpurnn.data.stream.lanes import LaneBuffer
 from gpurnn.data.stream.pairwindows import pair_fields
 from gpurnn.data.stream.pieces import sequence_starts
 from gpurnn.data.stream.restarts import Restarts
-from gpurnn.data.stream.stream import WindowStream, expect_cursor
+from gpurnn.data.stream.stream import WindowStream, split_geometry
 from gpurnn.data.stream.values import Symbols, Vectors
 from gpurnn.data.stream.windows import Cursor, Geometry, WindowMaker
 from gpurnn.exceptions import DataError
-from gpurnn.settings import Natural, checked
+from gpurnn.settings import checked
 
 _WINDOWS = 1 << 16
 """The sequences of so many lanes of windows are counted at once."""
@@ -53,15 +54,10 @@ class CaptionLanes(WindowStream):
             raise DataError(f"{corpus.path}: it holds {corpus.manifest.shape.called}, no captions")
         part = corpus.split(split).independent()
         edges = caption_edges(part)
-        try:
-            geometry = Geometry(int(edges[-1]) + 1, lanes, steps)
-        except DataError as error:
-            raise DataError(f"{part.path}, split {part.name}: {error}") from None
-        self.geometry = Geometry(geometry.tokens, lanes, steps, sequences=_most_sequences(edges, geometry))
-        self.symbols = part.symbols + 1
-        maker = _CaptionWindows(part, self.geometry, edges, Restarts(restart, seed, lanes), planned=plan)
-        next_window = 0 if cursor is None else expect_cursor(cursor, self.geometry)
-        self._begin(maker, next_window, checked("epochs", Natural | None, epochs), prefetch)
+        plain = split_geometry(part, int(edges[-1]) + 1, lanes, steps)
+        geometry = replace(plain, sequences=_most_sequences(edges, plain))
+        maker = _CaptionWindows(part, geometry, edges, Restarts(restart, seed, lanes), planned=plan)
+        self._begin(maker, cursor, epochs, prefetch)
 
 
 def caption_edges(split: Split) -> NDArray[np.int64]:

@@ -12,12 +12,11 @@ from gpurnn.data.corpus import Corpus, Split
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.stream.lanes import LaneBuffer
 from gpurnn.data.stream.restarts import Restarts
-from gpurnn.data.stream.stream import WindowStream, expect_cursor
+from gpurnn.data.stream.stream import WindowStream, split_geometry
 from gpurnn.data.stream.values import Rows, Symbols, read_all
 from gpurnn.data.stream.whole import whole_fields
 from gpurnn.data.stream.wholestream import WholeStream, has_labels
 from gpurnn.data.stream.windows import Cursor, Geometry, WindowMaker
-from gpurnn.exceptions import DataError
 from gpurnn.fields import Field
 
 LAYOUTS = ("whole", "through")
@@ -29,53 +28,19 @@ def labelled_stream(
     split: str = "train",
     *,
     layout: str,
-    lanes: int,
-    steps: int,
-    seed: int = 0,
     cut: bool = False,
     context: int = 0,
-    columns: Columns | None = None,
-    weights: NDArray[np.float32] | None = None,
-    cursor: Cursor | None = None,
-    epochs: int | None = None,
-    prefetch: bool = True,
-    plan: bool = True,
     restart: float = 0.0,
+    **more: Any,
 ) -> WindowStream:
-    """The windows of a split with labels or tags. layout: one of `LAYOUTS`; restart: of through alone.
+    """The windows of a split with labels or tags.
 
-    The others: see `WholeStream`, which also says what is raised.
+    layout: one of `LAYOUTS`. cut, context: of whole alone; restart: of through. more: lanes, steps and others, see
+    `WholeStream`, which also says what is raised.
     """
     if layout == "whole":
-        return WholeStream(
-            corpus,
-            split,
-            lanes=lanes,
-            steps=steps,
-            seed=seed,
-            cut=cut,
-            context=context,
-            columns=columns,
-            weights=weights,
-            cursor=cursor,
-            epochs=epochs,
-            prefetch=prefetch,
-            plan=plan,
-        )
-    return ThroughStream(
-        corpus,
-        split,
-        lanes=lanes,
-        steps=steps,
-        seed=seed,
-        restart=restart,
-        columns=columns,
-        weights=weights,
-        cursor=cursor,
-        epochs=epochs,
-        prefetch=prefetch,
-        plan=plan,
-    )
+        return WholeStream(corpus, split, cut=cut, context=context, **more)
+    return ThroughStream(corpus, split, restart=restart, **more)
 
 
 class ThroughStream(WindowStream):
@@ -100,22 +65,16 @@ class ThroughStream(WindowStream):
         """See `WindowStream`, and `WholeStream` for columns and weights."""
         at_end = has_labels(corpus)
         part = corpus.split(split).independent()
-        try:
-            self.geometry = Geometry(len(part) + 1, lanes, steps)
-        except DataError as error:
-            raise DataError(f"{part.path}, split {part.name}: {error}") from None
-        self.symbols = part.symbols
-        next_window = 0 if cursor is None else expect_cursor(cursor, self.geometry)
         maker = ThroughWindows(
             part,
-            self.geometry,
+            split_geometry(part, len(part) + 1, lanes, steps),
             whole_fields(part, len(corpus.labels), planned=plan),
             Restarts(restart, seed, lanes),
             columns=(columns or corpus.columns) if part.inputs else None,
             at_end=at_end,
             weights=weights,
         )
-        self._begin(maker, next_window, epochs, prefetch)
+        self._begin(maker, cursor, epochs, prefetch)
 
 
 class ThroughWindows(WindowMaker):

@@ -39,11 +39,13 @@ class Lanes(NamedTuple):
     """Sequences in lanes, each after the other.
 
     sequences: (n,) uint32, those of the first lane, then those of the second. first: (lanes+1,) int64, where each
-    lane's begin in it.
+    lane's begin in it. sides, seed: as they were packed.
     """
 
     sequences: Indices
     first: NDArray[np.int64]
+    sides: Sequence[Side]
+    seed: int
 
 
 class Deal(NamedTuple):
@@ -76,7 +78,7 @@ def packed(sides: Sequence[Side], seed: int) -> Lanes:
         sequences[start : start + chunk] = part[by_lane]
         lanes = cells[by_lane] // sides[0].steps
         begins.append(start + np.flatnonzero(np.diff(lanes, prepend=-1)))
-    return Lanes(sequences, np.concatenate((*begins, [len(order)])))
+    return Lanes(sequences, np.concatenate((*begins, [len(order)])), sides, seed)
 
 
 def block_of(sides: Sequence[Side]) -> int:
@@ -86,11 +88,12 @@ def block_of(sides: Sequence[Side]) -> int:
     return min(count, _MOST_TOGETHER, *enough)
 
 
-def dealt(packing: Lanes, sides: Sequence[Side], lanes: int, seed: int, epoch: int) -> list[Deal]:
+def dealt(packing: Lanes, lanes: int, epoch: int) -> list[Deal]:
     """What an epoch's windows of `lanes` lanes hold: the lanes of the packing in another order, filled otherwise.
 
-    sides: those that were packed. Returns a deal for each; they differ in the places alone.
+    Returns a deal for each side; they differ in the places alone.
     """
+    sides, seed = packing.sides, packing.seed
     classes = sides[0].lengths
     for side in sides[1:]:  # sequences change places where all their sides are equally long
         classes = classes.astype(np.int64) * (side.steps + 1) + side.lengths

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gpurnn.data.corpus import Split
 from gpurnn.data.stream.layout import Layout, Place
 from gpurnn.data.stream.packed import PackedWindows
-from gpurnn.data.stream.packing import Deal, Lanes, Side
+from gpurnn.data.stream.packing import Deal, Lanes
 from gpurnn.data.stream.pieces import Pieces
 from gpurnn.data.stream.values import Symbols, Vectors, values_of
 from gpurnn.data.stream.windows import Geometry
@@ -58,14 +58,11 @@ class PairWindows(PackedWindows):
         *,
         target: Pieces,
         source: Pieces | None,
-        sides: list[Side],
         packing: Lanes,
-        seed: int,
         planned: bool,
     ) -> None:
-        """sides, packing, seed: see `PackedWindows`."""
-        fields = pair_fields(split, geometry, planned=planned)
-        super().__init__(geometry, fields, target, sides=sides, packing=packing, seed=seed)
+        """packing: see `PackedWindows`."""
+        super().__init__(geometry, pair_fields(split, geometry, planned=planned), target, packing)
         self._end = split.symbols
         self._target = _Laid(self._layout, geometry.sequences)
         self._targets = values_of(Symbols(split), len(split), geometry.lanes, geometry.steps)

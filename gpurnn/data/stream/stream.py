@@ -104,7 +104,7 @@ class WindowStream:
     those draws, which follow from seed, lane and window alone.
     forecast: of a corpus of series, what its windows have as targets; burn_in: rows at the beginning of a lane and of a
     stretch whose targets have no weight, since the state has seen too few.
-    fields: what its windows have of each step. symbols: K, what every token of a stream of text is below.
+    fields: what its windows have of each step.
 
     The stream reads through a descriptor of its own: closing the corpus does not end it. Its thread ends with
     `close`, at the end of a `with` block, or when the stream is garbage-collected. Several threads may iterate over it:
@@ -132,22 +132,17 @@ class WindowStream:
     ) -> None:
         if not isinstance(source, Corpus | Split):
             raise UsageError(f"source: expected a corpus or a split of one, found {type(source).__name__}")
-        epochs = checked("epochs", Natural | None, epochs)
         part = source.split(split) if isinstance(source, Corpus) else source
-        self.symbols = part.symbols
-        try:
-            self.geometry = Geometry(len(part) + (forecast is not None), lanes, steps, tail)
-        except DataError as error:
-            raise DataError(f"{part.path}, split {part.name}: {error}") from None
-        next_window = 0 if cursor is None else expect_cursor(cursor, self.geometry)
-        restarts = Restarts(restart, seed, self.geometry.lanes)
-        maker = _maker(part.independent(), self.geometry, restarts, plan, forecast, burn_in)
-        self._begin(maker, next_window, epochs, prefetch)
+        geometry = split_geometry(part, len(part) + (forecast is not None), lanes, steps, tail=tail)
+        restarts = Restarts(restart, seed, geometry.lanes)
+        maker = _maker(part.independent(), geometry, restarts, plan, forecast, burn_in)
+        self._begin(maker, cursor, epochs, prefetch)
 
-    def _begin(self, maker: WindowMaker, next_window: int, epochs: int | None, prefetch: bool) -> None:
-        """Go on with a window of a maker, whose geometry is the stream's."""
-        self._maker, self._next = maker, next_window
-        self._end = None if epochs is None else epochs * self.geometry.windows
+    def _begin(self, maker: WindowMaker, cursor: Cursor | None, epochs: int | None, prefetch: bool) -> None:
+        """Begin, or go on at a cursor, with the windows of a maker, whose geometry is the stream's."""
+        epochs, self.geometry = checked("epochs", Natural | None, epochs), maker.geometry
+        self._maker, self._next = maker, 0 if cursor is None else _expect_cursor(cursor, maker.geometry)
+        self._end = None if epochs is None else epochs * maker.geometry.windows
         self._closed = False
         self._turn = threading.Lock()  # of those that take windows
         self.fields = maker.fields
@@ -159,16 +154,6 @@ class WindowStream:
     def windows_per_epoch(self) -> int:
         """Windows of an epoch, short ones included."""
         return self.geometry.windows
-
-    @property
-    def targets_per_epoch(self) -> int:
-        """Targets that an epoch's windows hold for their own lane, those of weight 0 at document starts included."""
-        return self.geometry.tokens - 1 - self.dropped_targets
-
-    @property
-    def dropped_targets(self) -> int:
-        """Targets at the split's end that an epoch does not see, fewer than there are lanes."""
-        return 0 if self.geometry.tail else self.geometry.rest
 
     @property
     def cursor(self) -> Cursor:
@@ -234,7 +219,15 @@ def _maker(
     return SeriesWindows(split, geometry, forecast, checked("burn_in", Natural, burn_in), restarts)
 
 
-def expect_cursor(cursor: Cursor, geometry: Geometry) -> int:
+def split_geometry(split: Split, tokens: int, lanes: int, steps: int, *, tail: bool = False) -> Geometry:
+    """See `Geometry`; the DataError for lanes or steps that do not fit names the split."""
+    try:
+        return Geometry(tokens, lanes, steps, tail)
+    except DataError as error:
+        raise DataError(f"{split.path}, split {split.name}: {error}") from None
+
+
+def _expect_cursor(cursor: Cursor, geometry: Geometry) -> int:
     """The window at which a cursor of this geometry goes on. Raises DataError for one of another."""
     cursor = Cursor.from_json(checked("cursor", Cursor, cursor).to_json())
     found = (cursor.tokens, cursor.lanes, cursor.steps)

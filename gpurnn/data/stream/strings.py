@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from gpurnn.data.stream.whole import SequenceWindows
 from gpurnn.data.stream.windows import Cursor, Geometry
 from gpurnn.exceptions import CorpusError, DataError
 from gpurnn.fields import Field
-from gpurnn.settings import Count, Natural, Seed, checked
+from gpurnn.settings import Count, Seed, checked
 
 _AT_ONCE = 1 << 13
 """The strings of so many sequences are read at once."""
@@ -33,7 +34,6 @@ class StringStream(PackedStream):
 
     lanes: B. steps: T. seed: of the packing and of the order of each epoch. columns: how rows are scaled; those of the
     corpus unless given. cursor, epochs, prefetch: see `WindowStream`.
-    sequences: how many there are. blank: K - 1, the target that is no label; labels are below.
     Raises DataError for a corpus without strings, for a split without sequences, for a sequence that is longer than a
     window, and for a cursor of another geometry; CorpusError for a string that is empty or does not fit its frames;
     UsageError for values of another type or out of range.
@@ -54,31 +54,22 @@ class StringStream(PackedStream):
     ) -> None:
         corpus = checked("corpus", Corpus, corpus)
         lanes, steps, seed = checked("lanes", Count, lanes), checked("steps", Count, steps), checked("seed", Seed, seed)
-        epochs = checked("epochs", Natural | None, epochs)
         if corpus.manifest.shape.labels != "strings":
             raise DataError(f"{corpus.path}: it holds {corpus.manifest.shape.called}, no strings of labels")
         part = corpus.split(split).independent()
         strings = Strings(part)
         pieces = pieces_of(part, steps, at_end=False, otherwise="leave longer ones out")
-        sides = [Side(pieces.count, steps)]
-        packing = packed(sides, seed)
-        plain = packed_geometry(packing, lanes, steps)
-        self.geometry = Geometry(plain.tokens, lanes, steps, labels=strings.longest)
-        self.symbols, self.blank, self.sequences = 0, strings.blank, len(part.documents)
-        self.useful = len(part) / (plain.tokens - 1)
-        self._targets = len(part.targets)
+        packing = packed([Side(pieces.count, steps)], seed)
         maker = StringWindows(
             part,
-            self.geometry,
+            replace(packed_geometry(packing, lanes), labels=strings.longest),
             string_fields(part),
             strings=strings,
             columns=columns or corpus.columns,
             pieces=pieces,
-            sides=sides,
             packing=packing,
-            seed=seed,
         )
-        self._go_on(maker, cursor, epochs, prefetch)
+        self._begin(maker, cursor, epochs, prefetch)
 
 
 def string_fields(split: Split) -> tuple[Field, Field]:

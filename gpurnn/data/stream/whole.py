@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gpurnn.data.corpus import Split
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.stream.packed import PackedWindows
-from gpurnn.data.stream.packing import Lanes, Side
+from gpurnn.data.stream.packing import Lanes
 from gpurnn.data.stream.pieces import Pieces
 from gpurnn.data.stream.values import Rows, Symbols, read_all, values_of
 from gpurnn.data.stream.windows import Geometry
@@ -44,13 +44,11 @@ class SequenceWindows(PackedWindows):
         *,
         columns: Columns | None,
         pieces: Pieces,
-        sides: list[Side],
         packing: Lanes,
-        seed: int,
         weights: NDArray[np.float32] | None = None,
     ) -> None:
         """geometry: whose windows are those of an epoch. columns: of rows. The others: see `PackedWindows`."""
-        super().__init__(geometry, fields, pieces, sides=sides, packing=packing, seed=seed, weights=weights)
+        super().__init__(geometry, fields, pieces, packing, weights)
         inputs = Symbols(split) if columns is None else Rows(split, columns)
         self._inputs = values_of(inputs, len(split), geometry.lanes, geometry.steps)
 

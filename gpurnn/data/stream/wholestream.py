@@ -27,7 +27,6 @@ class WholeStream(PackedStream):
     a piece of a cut sequence has up to so many steps of what comes before it and after it, of weight 0.
     columns: how rows are scaled; those of the corpus unless given. weights: (K,), what the weight of a step is
     multiplied by, by its target. cursor, epochs, prefetch, plan: see `WindowStream`.
-    sequences: how many there are. useful: see `PackedStream`.
     Raises DataError for a corpus without labels, for a split without sequences, for a sequence that is longer than a
     window, and for a cursor of another geometry; UsageError for values of another type or out of range.
     """
@@ -52,29 +51,21 @@ class WholeStream(PackedStream):
         corpus = checked("corpus", Corpus, corpus)
         lanes, steps, seed = checked("lanes", Count, lanes), checked("steps", Count, steps), checked("seed", Seed, seed)
         cut, context = checked("cut", bool, cut), checked("context", Natural, context)
-        epochs = checked("epochs", Natural | None, epochs)
         at_end = has_labels(corpus)
         part = corpus.split(split).independent()
         pieces = pieces_of(part, steps, at_end=at_end, cut=cut, context=context)
-        sides = [Side(pieces.count, steps)]
-        packing = packed(sides, seed)
-        self.symbols, self.sequences = part.symbols, len(part.documents)
-        self.geometry = packed_geometry(packing, lanes, steps)
-        self.useful = int(pieces.count.sum(dtype=int)) / (self.geometry.tokens - 1)
-        self._targets = int((pieces.high - pieces.low).sum(dtype=int))
+        packing = packed([Side(pieces.count, steps)], seed)
         maker = WholeWindows(
             part,
-            self.geometry,
+            packed_geometry(packing, lanes),
             whole_fields(part, len(corpus.labels), planned=plan),
             columns=(columns or corpus.columns) if part.inputs else None,
             pieces=pieces,
-            sides=sides,
             packing=packing,
-            seed=seed,
             at_end=at_end,
             weights=weights,
         )
-        self._go_on(maker, cursor, epochs, prefetch)
+        self._begin(maker, cursor, epochs, prefetch)
 
 
 def has_labels(corpus: Corpus) -> bool:

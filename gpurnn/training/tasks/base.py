@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Protocol
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import Cursor, Geometry, WindowStream
-from gpurnn.exceptions import DataError, UsageError
+from gpurnn.data.stream.stream import split_geometry
+from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field, Sizes
 from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
@@ -96,10 +97,7 @@ class Task(ABC):
 
     def lanes_of(self, tokens: int) -> Geometry:
         """How the train split is laid out in lanes. Raises DataError where it cannot hold them."""
-        try:
-            return Geometry(tokens, self.config.lanes, self.config.bptt)
-        except DataError as error:
-            raise DataError(f"{self.corpus.path}, split train: {error}") from None
+        return split_geometry(self.corpus.split("train"), tokens, self.config.lanes, self.config.bptt)
 
     @abstractmethod
     def windows(self, be: Backend, cursor: Cursor | None) -> WindowStream:

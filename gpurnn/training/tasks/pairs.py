@@ -116,7 +116,7 @@ class Pairs(PlannedTask):
         """See `Task`."""
         return self._stream("train", cursor=cursor, plan=be.plans_rows)
 
-    def _stream(self, split: str, **more: Any) -> PairStream | CaptionStream | CaptionLanes:
+    def _stream(self, split: str, **more: Any) -> PairStream | CaptionLanes:
         config = self.config
         if self.language.source is None:
             of = {"lanes": config.lanes, "steps": config.bptt, "seed": config.seed, **more}

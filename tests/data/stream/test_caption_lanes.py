@@ -57,8 +57,7 @@ def test_each_number_of_a_window(
     what = captioned(tmp_path / "a.h5", [n for _, n in some_pairs(count, (1, 9))])
     with CaptionLanes(what.corpus, lanes=lanes_, steps=steps, epochs=2, prefetch=prefetch) as stream:
         geometry, most, indices = stream.geometry, 0, []
-        assert stream.targets_per_epoch == geometry.lane * lanes_ and stream.symbols == END + 1
-        assert stream.dropped_targets == len(through(what)) - geometry.lane * lanes_ < lanes_
+        assert geometry.rest == len(through(what)) - geometry.lane * lanes_ < lanes_
         for window in stream.recycled():
             offset, short, _ = geometry.place(window.index % geometry.windows)
             expected = expected_of(what, offset, short, lanes_, geometry.lane, geometry.sequences)

@@ -82,7 +82,7 @@ def test_lanes_and_epochs_are_those_of_packing_one_by_one(
     assert [found.sequences[a:b].tolist() for a, b in pairwise(found.first)] == naive
     windows = -(-len(naive) // lanes)
     for epoch in range(3):
-        deals = dealt(found, sides, lanes, seed, epoch)
+        deals = dealt(found, lanes, epoch)
         for which, deal in enumerate(deals):
             expected: list[list[tuple[int, int]]] = [[] for _ in range(windows)]
             for number, lane in enumerate(dealt_naively(naive, lengths, seed, epoch)):
@@ -102,7 +102,7 @@ def tweets(count: int, steps: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_little_of_a_window_is_left_over(seed: int) -> None:
     sides = [Side(tweets(38_000, 64, seed), 64)]
-    (deal,) = dealt(packed(sides, seed), sides, 32, seed, 0)
+    (deal,) = dealt(packed(sides, seed), 32, 0)
     windows = len(deal.first) - 1
     assert 0.95 <= sides[0].lengths.sum() / (windows * 32 * 64) <= 1
 
@@ -118,7 +118,7 @@ def pronounced(count: int) -> list[np.ndarray]:
 @pytest.mark.parametrize("steps", [32, 48])
 def test_little_of_a_window_of_pairs_is_left_over(steps: int) -> None:
     sides = [Side(lengths, steps) for lengths in pronounced(30_000)]
-    deals = dealt(packed(sides, 0), sides, 32, 0, 0)
+    deals = dealt(packed(sides, 0), 32, 0)
     size = (len(deals[0].first) - 1) * 32 * steps
     useful = [side.lengths.sum(dtype=int) / size for side in sides]
     assert 0.9 <= min(useful) <= max(useful) <= 1
@@ -138,7 +138,7 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     sides = [Side(tweets(500, 64), 64)]
     orders = []
     for seed, epoch in ((0, 0), (0, 1), (1, 0), (0, 1)):
-        orders.append(dealt(packed(sides, seed), sides, 4, seed, epoch)[0].sequences)
+        orders.append(dealt(packed(sides, seed), 4, epoch)[0].sequences)
     moved = [np.mean(a != b) for a, b in ((orders[0], orders[1]), (orders[0], orders[2]), (orders[1], orders[2]))]
     assert min(moved) > 0.9
     np.testing.assert_array_equal(orders[1], orders[3])

@@ -80,8 +80,7 @@ def test_each_number_of_a_window(
     monkeypatch.setattr(values, "_HELD_BYTES", held)
     lengths, seed = some_lengths(count, 9), 5
     what = told(tmp_path / "a.h5", kind, of, lengths)
-    side = Side(np.array(lengths, np.uint16), steps)
-    packing = packed([side], seed)
+    packing = packed([Side(np.array(lengths, np.uint16), steps)], seed)
     stream = WholeStream(what.corpus, lanes=lanes, steps=steps, seed=seed, epochs=3, prefetch=prefetch)
     assert [field.planned for field in stream.fields] == [of == "symbols", False]
     what.corpus.close()
@@ -89,7 +88,7 @@ def test_each_number_of_a_window(
     with stream:
         for window in stream.recycled():
             epoch, number = divmod(window.index, stream.windows_per_epoch)
-            (deal,) = dealt(packing, [side], lanes, seed, epoch)
+            (deal,) = dealt(packing, lanes, epoch)
             part = slice(deal.first[number], deal.first[number + 1])
             expected = nothing(steps, lanes, what.inputs[0].shape[1:])
             for sequence, place in zip(deal.sequences[part].tolist(), deal.places[part].tolist(), strict=True):
@@ -99,9 +98,6 @@ def test_each_number_of_a_window(
             assert window.epoch == epoch
             check(stream, window, expected)
     assert (seen == 1).all()
-    assert stream.targets_per_epoch == (count if kind == "labels" else sum(lengths)) and not stream.dropped_targets
-    size = stream.windows_per_epoch * lanes * steps
-    assert stream.useful == pytest.approx(sum(lengths) / size)
 
 
 @pytest.mark.parametrize("of", ["symbols", "reals"])
@@ -132,7 +128,6 @@ def test_a_cut_sequence_counts_each_step_once(tmp_path: Path, of: str, steps: in
                     assert weight[:low].sum() == 0 and weight[low:high].all() and weight[high:].sum() == 0
                     counted[sequence][first : first + end - begin] += weight.astype(int)
     assert all((each == 1).all() for each in counted)
-    assert stream.targets_per_epoch == sum(lengths)
 
 
 def test_of_a_labelled_sequence_that_is_cut_the_end_is_read(tmp_path: Path) -> None:
@@ -141,7 +136,7 @@ def test_of_a_labelled_sequence_that_is_cut_the_end_is_read(tmp_path: Path) -> N
     with WholeStream(what.corpus, lanes=5, steps=8, cut=True, epochs=1) as stream:
         window = next(stream)
         place = stream.place(window)
-    assert stream.targets_per_epoch == window.weight_sum == 4
+    assert window.weight_sum == 4
     for t, lane in zip(*np.nonzero(window.weight), strict=True):
         sequence = int(place.sequence[t, lane])
         whole, n = what.inputs[sequence], min(8, lengths[sequence])
