@@ -11,6 +11,6 @@ from gpurnn.data.prepare_frames import prepare_frames
 def prepare_frames_with_texts(asked: Request) -> FramesReport:
     """Makes a corpus of frames. Raises UsageError, DataError, OSError (of the disk)."""
     names = ("text", "tokens", "splice", "skip", "min_count", "max_length", "split", "seed")
-    options = frame_options(**{name: asked[name] for name in names}, files=bool(asked["valid"] or asked["test"]))
+    options = frame_options(**asked.options(*names))
     more = asked.handed_on("vocab_from")
     return prepare_frames(asked["texts"], asked["output"], options, policy=asked.policy, **more)

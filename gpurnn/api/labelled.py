@@ -14,11 +14,7 @@ def prepare_with_labels(asked: Request) -> LabelledReport:
         "labels" if asked["labels"] else "tags",
         target=asked["label_column" if asked["labels"] else "tag_column"],
         texts=asked["text_column"],
-        tokens=asked["tokens"],
-        min_count=asked["min_count"],
-        split=asked["split"],
-        files=bool(asked["valid"] or asked["test"]),
-        seed=asked["seed"],
+        **asked.options("tokens", "min_count", "split", "seed"),
     )
     more = asked.handed_on("vocab_from")
     return prepare_labelled(asked["texts"], asked["output"], options, policy=asked.policy, **more)

@@ -10,15 +10,7 @@ from gpurnn.data.prepare_pairs import prepare_pairs
 
 def prepare_pairs_or_captions(asked: Request) -> PairsReport:
     """Makes a corpus of pairs or captions. Raises UsageError, DataError, OSError (of the disk)."""
-    options = pair_options(
-        "pairs" if asked["pairs"] else "captions",
-        tokens=asked["tokens"],
-        target_tokens=asked["target_tokens"],
-        min_count=asked["min_count"],
-        max_length=asked["max_length"],
-        split=asked["split"],
-        files=bool(asked["valid"] or asked["test"]),
-        seed=asked["seed"],
-    )
+    names = ("tokens", "target_tokens", "min_count", "max_length", "split", "seed")
+    options = pair_options("pairs" if asked["pairs"] else "captions", **asked.options(*names))
     more = asked.handed_on("source", "target", "vectors", "vocab_from")
     return prepare_pairs(asked["texts"], asked["output"], options, policy=asked.policy, **more)

@@ -23,6 +23,10 @@ class Request:
     def __getitem__(self, name: str) -> Any:
         return self.given[name]
 
+    def options(self, *names: str) -> dict[str, Any]:
+        """Arguments as they are, and `files`: whether the splits valid and test come from files."""
+        return {name: self.given[name] for name in names} | {"files": bool(self.given["valid"] or self.given["test"])}
+
     def handed_on(self, *names: str) -> dict[str, Any]:
         """What everything that makes a corpus is given as it is; names: of more arguments."""
         found = {name: self.given[name] for name in ("valid", "test", "force", *names)}

@@ -65,12 +65,11 @@ def prepare_tables(asked: Request) -> SeriesReport:
     what: What | None = "labels" if asked["labels"] else "tags" if asked["tags"] else None
     known, labels = (None, {}) if source is None else _known_of(path_of("columns_from", source))
     options = series_options(
-        **{name: asked[name] for name in names},
+        **asked.options(*names),
         columns_from=known,
         what=what,
         target=None if what is None else asked["label_column" if what == "labels" else "tag_column"],
         labels=None if what is None else labels.get(what),
-        files=bool(asked["valid"] or asked["test"]),
     )
     return prepare_series(asked["texts"], asked["output"], options, **asked.handed_on())
 

@@ -69,7 +69,7 @@ def prepare(
     _check_options(kind, given, min_count, policy or {})
     text_decoder(given.policy)
     separator = _separator(document_separator, kind, given.policy)
-    fractions = _fractions(split, bool(valid or test))
+    fractions = shares_of(split, files=bool(valid or test))
     passed_over: list[Path] = []
     groups = [find_sources(given, passed_over) for given in (inputs, valid, test)]
     check_sources(groups[0], [*groups[1], *groups[2]], target, "text")
@@ -116,14 +116,6 @@ def _separator(given: str | bytes | None, kind: Kind, policy: TextPolicy) -> str
     return as_bytes(given) if kind == "bytes" else as_text(given, "`document_separator`", policy, PREPARE_ADVICE)
 
 
-def _fractions(split: Sequence[float] | None, files: bool) -> Shares | None:
-    if files:
-        if split is not None:
-            raise UsageError("`split` contradicts `valid` and `test`; give fractions or files")
-        return None
-    return shares_of(split, (0.9, 0.05, 0.05))
-
-
 @dataclass
 class _Job:
     """One run of prepare."""
@@ -141,7 +133,7 @@ class _Job:
     def __post_init__(self) -> None:
         self.tokeniser = TOKENISERS[self.kind]()
 
-    def read(self, groups: list[list[Source]], fractions: tuple[float, float, float] | None, spool: Spool) -> Bounds:
+    def read(self, groups: list[list[Source]], fractions: Shares | None, spool: Spool) -> Bounds:
         """Spools the provisional ids of all texts; returns where the splits lie."""
         whole = sum(source.size for group in groups for source in group)
         done = 0

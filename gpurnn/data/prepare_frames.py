@@ -29,7 +29,7 @@ from gpurnn.data.labelled.packing import count_by_split
 from gpurnn.data.text.decoding import text_decoder
 from gpurnn.data.text.inputs import Source, check_sources, find_sources
 from gpurnn.data.vocabulary import find_vocabulary, mapped
-from gpurnn.exceptions import DataError, UsageError
+from gpurnn.exceptions import DataError
 from gpurnn.files.errors import named_if_nameless, reported_as
 from gpurnn.files.output import find_output
 from gpurnn.files.temporary import sweep_beside
@@ -63,8 +63,6 @@ def prepare_frames(
     path = Path(output)
     with reported_as(DataError, f"cannot write {path}"):
         place = find_output(path, replace=force)
-    if (options.shares is None) != bool(valid or test):
-        raise UsageError("`split` contradicts `valid` and `test`; give fractions or files")
     given = given_by(vocab_from, options, policy or {})
     text_decoder(given.policy)
     groups = [_lists(files) for files in (inputs, valid, test)]

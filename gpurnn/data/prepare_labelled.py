@@ -28,7 +28,7 @@ from gpurnn.data.labelled.store import Store
 from gpurnn.data.text.decoding import text_decoder
 from gpurnn.data.text.inputs import check_sources, reading_of
 from gpurnn.data.vocabulary import find_vocabulary, mapped
-from gpurnn.exceptions import DataError, UsageError
+from gpurnn.exceptions import DataError
 from gpurnn.files.errors import named_if_nameless, reported_as
 from gpurnn.files.output import find_output
 from gpurnn.files.temporary import sweep_beside
@@ -59,8 +59,6 @@ def prepare_labelled(
     target = Path(output)
     with reported_as(DataError, f"cannot write {target}"):
         place = find_output(target, replace=force)
-    if (options.shares is None) != bool(valid or test):
-        raise UsageError("`split` contradicts `valid` and `test`; give fractions or files")
     given = given_by(vocab_from, options, policy or {})
     text_decoder(given.policy)
     passed_over: list[Path] = []

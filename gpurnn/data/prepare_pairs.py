@@ -68,8 +68,6 @@ def prepare_pairs(
     path = Path(output)
     with reported_as(DataError, f"cannot write {path}"):
         place = find_output(path, replace=force)
-    if (options.shares is None) != bool(valid or test):
-        raise UsageError("`split` contradicts `valid` and `test`; give fractions or files")
     given = given_by(vocab_from, options, policy or {})
     text_decoder(given.policy)
     passed_over: list[Path] = []

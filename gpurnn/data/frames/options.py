@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpurnn.data.frames.form import MAX_SKIP, MAX_SPLICE
-from gpurnn.data.shares import Shares, shares_of
+from gpurnn.data.shares import USUAL, Shares, shares_of
 from gpurnn.data.text.tokens import Kind
 from gpurnn.exceptions import UsageError
 from gpurnn.settings import Count, Seed, checked
-
-_DEFAULT_SPLIT: Shares = (0.9, 0.05, 0.05)
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class FrameOptions:
     splice: int | None = None
     skip: int | None = None
     max_length: int | None = None
-    shares: Shares | None = _DEFAULT_SPLIT
+    shares: Shares | None = USUAL
     seed: int = 0
 
 
@@ -44,8 +42,6 @@ def frame_options(
     seed: int = 0,
 ) -> FrameOptions:
     """The options, looked over. files: whether valid and test come from files. Raises UsageError."""
-    if files and split is not None:
-        raise UsageError("`split` contradicts `valid` and `test`; give fractions or files")
     if tokens == "bytes":
         raise UsageError("`tokens=bytes`: labels of frames are chars or words")
     if min_count != 1:
@@ -59,6 +55,6 @@ def frame_options(
         splice,
         skip,
         checked("`max_length`", Count | None, max_length),
-        None if files else shares_of(split, _DEFAULT_SPLIT),
+        shares_of(split, files=files),
         checked("`seed`", Seed, seed),
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gpurnn.data.shares import Shares, shares_of
+from gpurnn.data.shares import USUAL, Shares, shares_of
 from gpurnn.data.text.tokens import KINDS, Kind
 from gpurnn.exceptions import UsageError
 from gpurnn.settings import Seed, checked
@@ -12,7 +12,6 @@ from gpurnn.settings import Seed, checked
 What = Literal["labels", "tags"]
 """A label a text, or a tag a word."""
 POSITIONS = ("first", "last")
-_DEFAULT_SPLIT: Shares = (0.9, 0.05, 0.05)
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class LabelledOptions:
     texts: tuple[str, ...] = ()
     tokens: Kind | None = None
     min_count: int = 1
-    shares: Shares | None = _DEFAULT_SPLIT
+    shares: Shares | None = USUAL
     seed: int = 0
 
     @property
@@ -62,8 +61,6 @@ def labelled_options(
     seed: int = 0,
 ) -> LabelledOptions:
     """The options, looked over. files: whether the valid and the test split come from files. Raises UsageError."""
-    if files and split is not None:
-        raise UsageError("`split` contradicts `valid` and `test`; give fractions or files")
     columns = _columns(texts)
     options = LabelledOptions(
         what,
@@ -71,7 +68,7 @@ def labelled_options(
         columns,
         tokens,
         min_count,
-        None if files else shares_of(split, _DEFAULT_SPLIT),
+        shares_of(split, files=files),
         checked("`seed`", Seed, seed),
     )
     _check_columns(options)

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gpurnn.data.shares import Shares, shares_of
+from gpurnn.data.shares import USUAL, Shares, shares_of
 from gpurnn.data.text.tokens import Kind
 from gpurnn.exceptions import UsageError
 from gpurnn.settings import Count, Seed, checked
 
 What = Literal["pairs", "captions"]
-_DEFAULT_SPLIT: Shares = (0.9, 0.05, 0.05)
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class PairOptions:
     target_tokens: Kind | None = None
     min_count: int = 1
     max_length: int | None = None
-    shares: Shares | None = _DEFAULT_SPLIT
+    shares: Shares | None = USUAL
     seed: int = 0
 
 
@@ -43,8 +42,6 @@ def pair_options(
     seed: int = 0,
 ) -> PairOptions:
     """The options, looked over. files: whether valid and test come from files. Raises UsageError."""
-    if files and split is not None:
-        raise UsageError("`split` contradicts `valid` and `test`; give fractions or files")
     if checked("`min_count`", int, min_count) < 1:
         raise UsageError(f"`min_count={min_count}`: expected 1 or more")
     return PairOptions(
@@ -53,6 +50,6 @@ def pair_options(
         target_tokens,
         min_count,
         checked("`max_length`", Count | None, max_length),
-        None if files else shares_of(split, _DEFAULT_SPLIT),
+        shares_of(split, files=files),
         checked("`seed`", Seed, seed),
     )

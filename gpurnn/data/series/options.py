@@ -117,8 +117,6 @@ def series_options(
     own_key = key if key is not None else known.key if known is not None else ""
     own_columns = known.names[: known.measured] if known is not None else _names("columns", columns)
     own_target = _target(what, target)
-    if files and split is not None:
-        raise UsageError("`split` contradicts `valid` and `test`; give fractions or files")
     _check_what(what, own_key, seed, known is not None and labels is None and split is None and not files)
     names = (*own_time, *(name for name in (own_key, own_target) if name), *own_columns)
     _check_names(names, bool(clock))
@@ -129,7 +127,7 @@ def series_options(
         clock=known.clock if known is not None else bool(clock),
         fill=known.fill if known is not None else _fill(fill),
         every=None if every is None else seconds_of(every, "every"),
-        shares=None if files else (0.0, 0.0, 1.0) if known and split is None else shares_of(split, SHARES),
+        shares=shares_of(split, files=files, usual=SHARES if known is None else (0.0, 0.0, 1.0)),
         header=header or not all(name.isdecimal() for name in names),
         order=_one_of("date_order", date_order, ORDERS),
         decimal=_one_of("decimal", decimal, tuple(DECIMALS)),
