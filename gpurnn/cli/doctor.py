@@ -106,11 +106,10 @@ def doctor(
         lines.append(f"against {printable(other.run)}: {_differences(first, other)}")
     console.show("\n".join(lines))
     if as_json is not None:
-        found = first.to_json() | ({"against": others[0].to_json()} if others else {})
-        text = json.dumps(found, allow_nan=False)
+        text = json.dumps(first.to_json(*others), allow_nan=False)
         write_durably(as_json, [text.encode("ascii"), b"\n"], replace=force)
     if output is not None:
-        write_durably(output, [page_of(first)], replace=force)
+        write_durably(output, [page_of(first, *others)], replace=force)
     if fail_on is not None and LEVELS.index(first.level) >= LEVELS.index(fail_on):
         raise Exit(1)
 

@@ -52,10 +52,10 @@ class Report:
         panels = {name: replace(panel, sentence=names(panel.sentence)) for name, panel in self.panels.items()}
         return replace(self, panels=panels)
 
-    def to_json(self) -> dict[str, Any]:
-        """A dictionary of JSON values; what is not finite is null."""
+    def to_json(self, against: Report | None = None) -> dict[str, Any]:
+        """A dictionary of JSON values; what is not finite is null. against: of another run, under that key."""
         found: dict[str, Any] = plain({"format": FORMAT, **vars(self)})
-        return found
+        return found if against is None else found | {"against": against.to_json()}
 
 
 def plain(value: Any) -> Any:

@@ -122,6 +122,15 @@ def test_against_another_run_and_failing_on_notes(here: Path):
     assert doctor("run", "--seconds", "0", "--fail-on", "warning").exit_code == 0
 
 
+def test_the_page_and_the_numbers_have_the_other_run_too(here: Path):
+    shutil.copytree(here / "run", here / "other")
+    result = doctor("run", "--against", "other", "--seconds", "0", "-o", "page.html", "--json", "found.json")
+    assert result.exit_code == 0
+    found = json.loads((here / "found.json").read_text())
+    assert (found["run"], found["against"]["run"]) == ("run", "other")
+    assert json.dumps(found, separators=(",", ":")) in (here / "page.html").read_text()
+
+
 def test_what_is_refused(here: Path):
     (here / "there.json").write_text("mine")
     for arguments, said in (

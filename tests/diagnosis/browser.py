@@ -80,3 +80,17 @@ def dumped(page: Path, folder: Path) -> str:
     said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     assert said == []
     return done.stdout
+
+
+def printed(value: float | int | str | None) -> str:
+    """As a page of a report prints a number."""
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    if abs(value) < 0.001 or abs(value) >= 1e6:
+        mantissa, power = f"{value:.2e}".split("e")
+        return f"{mantissa}e{int(power):+d}"
+    return f"{float(f'{value:.3g}'):g}" if abs(value) < 1000 else str(int(float(f"{value:.3g}")))

@@ -9,25 +9,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from trained import make_corpus, make_run
 
-from gpurnn import backend
-from gpurnn.diagnosis.doctor import PANELS, diagnose
+from gpurnn.diagnosis.doctor import PANELS
 from gpurnn.diagnosis.report import Panel, Report
 from gpurnn.diagnosis.reportpage import page_of
 
-from .browser import dumped, look
-
-HOSTILE = "</script><img src=x onerror=alert(1)>&amp;<!-- \u2028'\"`$data$ \n"
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """Of a run whose corpus, and so its vocabulary, is hostile markup."""
-    folder = tmp_path_factory.mktemp("page")
-    corpus = make_corpus(folder / "<b>made.h5", [HOSTILE * 60], split=(0.5, 0.5, 0))
-    run = make_run(backend.get("cpu"), corpus, folder / "<i>run</i>", cell="lstm")
-    return diagnose(run, backend.get("cpu"))
+from .browser import dumped, look, printed
+from .conftest import HOSTILE
 
 
 @pytest.fixture(scope="module")
@@ -53,20 +41,6 @@ def test_a_page_is_one_file_that_allows_only_itself(report: Report, page: Path):
     assert len(text) < 1 << 20
 
 
-def printed(value: float | int | str | None) -> str:
-    """As the page prints a number."""
-    if value is None:
-        return "-"
-    if isinstance(value, str):
-        return value
-    if float(value).is_integer():
-        return f"{int(value):,}"
-    if abs(value) < 0.001 or abs(value) >= 1e6:
-        mantissa, power = f"{value:.2e}".split("e")
-        return f"{mantissa}e{int(power):+d}"
-    return f"{float(f'{value:.3g}'):g}" if abs(value) < 1000 else str(int(float(f"{value:.3g}")))
-
-
 SEEN = """(() => {
   const all = (inside, what) => [...inside.querySelectorAll(what)], text = (each) => each.textContent;
   const sections = (told) => Object.fromEntries(all(document, "section").map((each) => [each.id, told(each)]));
@@ -76,6 +50,7 @@ SEEN = """(() => {
     cells: sections((section) => all(section, "tbody tr").map((row) => [...row.children].map(text))),
     pictures: all(document, "svg").map((each) => each.getAttribute("aria-label")),
     passage: text(document.querySelector(".passage")),
+    otherwise: all(document, "section .otherwise").map(text),
     images: document.images.length,
     links: all(document, "a").every((each) => document.querySelector(each.getAttribute("href"))),
   };
@@ -92,7 +67,9 @@ def test_what_a_browser_shows_is_the_report(report: Report, page: Path, tmp_path
     assert found["sentences"] == {name: panels[name]["sentence"] for name in PANELS}
     assert found["levels"] == [panels[name]["level"] for name in PANELS]
     assert found["images"] == 0 and found["links"]
-    assert len(found["pictures"]) == 8  # three errors and the shares, two of windows, the state, the loss
+    assert (
+        len(found["pictures"]) == 8 and not found["otherwise"]
+    )  # three errors and the shares, two of windows, the state, the loss
     numbers = {name: panel["numbers"] for name, panel in panels.items()}
     kept = numbers["window"]["kept"]
     names = ("share", "share_spread", "cosine", "cosine_spread", "missed", "missed_spread")

@@ -41,7 +41,7 @@ function scale(low, high, from, to, log) {
   return { place, ticks };
 }
 
-// lines: { name, x, y, style } each; band: { x, low, high }; here: { x, name }, something to mark; low: names below.
+// lines: { name, x, y, style } each, those that are not there left out; band: { x, low, high }; marks: { x, name } each.
 function draw(figure, plot) {
   const width = Math.max(280, Math.min(640, figure.clientWidth)), height = 260;
   const left = 52, right = width - 12, top = 14, bottom = height - 38;
@@ -53,13 +53,17 @@ function draw(figure, plot) {
   if (plot.least !== undefined) ys = ys.map((value) => Math.max(value, plot.least));
   let [low, high] = plot.range || [Math.min(...ys), Math.max(...ys)];
   if (low === high) [low, high] = plot.logY ? [low / 2, high * 2] : [low - 1, high + 1];
-  const x = scale(Math.min(...xs), Math.max(...xs), left, right, plot.logX), y = scale(low, high, bottom, top, plot.logY);
+  const x = scale(Math.min(...xs), Math.max(...xs), left, right, plot.logX);
+  const y = scale(low, high, bottom, top, plot.logY);
   const drawing = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": plot.name });
   for (const tick of y.ticks) {
     drawing.append(svg("line", { x1: left, x2: right, y1: y.place(tick), y2: y.place(tick), class: "grid" }));
     drawing.append(svg("text", { x: left - 5, y: y.place(tick) + 4, "text-anchor": "end", class: "tick" }, shown(tick)));
   }
+  let free = 0;
   for (const tick of plot.ticksX || x.ticks) {
+    if (x.place(tick) < free) continue;
+    free = x.place(tick) + 24;
     drawing.append(svg("text", { x: x.place(tick), y: bottom + 15, "text-anchor": "middle", class: "tick" }, shown(tick)));
   }
   const clip = (value) => Math.min(high, Math.max(low, value));
@@ -70,22 +74,23 @@ function draw(figure, plot) {
     const there = points(plot.band.x, plot.band.high, 0), back = points(plot.band.x, plot.band.low, 0).reverse();
     if (there.length && back.length) drawing.append(svg("path", { d: `M${there.join("L")}L${back.join("L")}Z`, class: "band" }));
   }
-  plot.lines.forEach((line, number) => {
+  for (const line of plot.lines) {
     const at = points(line.x, line.y, low);
     if (at.length) drawing.append(svg("path", { d: `M${at.join("L")}`, class: line.style }));
-    drawing.append(svg("text", { x: right, y: (plot.low ? bottom - 30 : top + 12) + 15 * number, "text-anchor": "end", class: line.style }, line.name));
-  });
-  if (plot.here) {
-    const at = x.place(plot.here.x);
-    drawing.append(svg("line", { x1: at, x2: at, y1: top, y2: bottom, class: "here" }));
-    drawing.append(svg("text", { x: at + 4, y: bottom - 5 }, plot.here.name));
   }
+  (plot.marks || []).forEach((mark, number) => {
+    const at = x.place(mark.x), end = at > (left + right) / 2;
+    drawing.append(svg("line", { x1: at, x2: at, y1: top, y2: bottom, class: "here" }));
+    drawing.append(svg("text", { x: at + (end ? -4 : 4), y: bottom - 5 - 15 * number, "text-anchor": end ? "end" : "start" }, mark.name));
+  });
   drawing.append(svg("text", { x: (left + right) / 2, y: height - 5, "text-anchor": "middle", class: "tick" }, plot.across));
   figure.prepend(drawing);
 }
 
 function figure(plot) {
-  const made = make("figure", {}, make("figcaption", {}, plot.caption));
+  plot.lines = plot.lines.filter(Boolean);
+  const legend = make("ul", { class: "legend" }, ...plot.lines.map((line) => make("li", { class: line.style }, line.name)));
+  const made = make("figure", {}, legend, make("figcaption", {}, plot.caption));
   made.plot = plot;
   return made;
 }
