@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream.stretches import StretchStream
-from gpurnn.exceptions import GpurnnError
 from gpurnn.network import Model
+from gpurnn.training.finite import expect_finite
 from gpurnn.training.validation import ForwardPass
 
 EVERYTHING = 2**62
@@ -57,8 +57,7 @@ def forecasts(
         if not counted.any():
             continue
         o = outputs.reshape(*window.carry.shape, forecast.width, -1)[counted].astype(np.float64)
-        if not np.isfinite(o).all():
-            raise GpurnnError(f"a forecast over split {split} is not finite, the model has diverged; try another one")
+        expect_finite(f"a forecast over split {split}", o)
         o.sort(axis=2)  # quantiles that cross each other
         now = place.now[counted][:, repeats]
         values = now[:, :, None] + o * forecast.scale[:, None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,12 +12,14 @@ from gpurnn.data.labelled.options import What
 from gpurnn.data.stream.sequences import sequences_of
 from gpurnn.evaluation.label_baselines import Baseline, label_baselines
 from gpurnn.evaluation.language_model import expect_vocabulary
+from gpurnn.evaluation.part import part_of
 from gpurnn.evaluation.series import expect_columns
-from gpurnn.exceptions import DataError, GpurnnError
+from gpurnn.exceptions import DataError
 from gpurnn.network import Model
 from gpurnn.settings import expect_kind
 from gpurnn.training.beside import beside
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.finite import expect_finite
 from gpurnn.training.judged import LabelScores
 from gpurnn.training.labeller import Labeller
 from gpurnn.training.scores import ALL, Score
@@ -78,10 +79,7 @@ def evaluate_labels(
     for name, kind, value in (*kinds, ("config", TrainConfig, config), ("corpus", Corpus, corpus)):
         expect_kind(name, kind, value)
     expect_labels(labelling, corpus)
-    if not corpus.splits.get(split, 1):
-        others = ", ".join(f"{name} {steps:,}" for name, steps in corpus.splits.items() if steps)
-        raise DataError(f"{corpus.path}: split {split} is empty; it has these steps: {others}")
-    part, scores = corpus.split(split), LabelScores(labelling)
+    part, scores = part_of(corpus, split, "steps"), LabelScores(labelling)
     count, sequences = len(part.documents), sequences_of(part, labelling.columns)
     labeller = Labeller(model, config, labelling.what == "labels")
     for done, (found, targets) in enumerate(beside(labeller.log_probabilities, sequences), 1):
@@ -89,8 +87,7 @@ def evaluate_labels(
         on_progress(done, count)
     if not scores.confusion.count:
         raise DataError(f"{corpus.path}: split {split} has no tag to count, all of it is spaces between words")
-    if not math.isfinite(scores.loss):
-        raise GpurnnError(f"the loss over split {split} is not finite, the model has diverged; try another checkpoint")
+    expect_finite(f"the loss over split {split}", scores.loss)
     return _evaluation(labelling, scores, label_baselines(labelling, corpus, split))
 
 

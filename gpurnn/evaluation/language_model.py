@@ -14,9 +14,11 @@ from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import WindowStream
 from gpurnn.data.text.language import Language
 from gpurnn.data.text.tokens import Vocabulary
-from gpurnn.exceptions import DataError, GpurnnError
+from gpurnn.evaluation.part import part_of
+from gpurnn.exceptions import DataError
 from gpurnn.network import Model
 from gpurnn.settings import Count, checked, expect_kind
+from gpurnn.training.finite import expect_finite
 from gpurnn.training.validation import ForwardPass, LaneLosses, LaneSums
 
 _STEPS = 256
@@ -69,10 +71,7 @@ def evaluate(
         expect_kind(name, kind, value)
     lanes = checked("lanes", Count, lanes)
     expect_vocabulary(language.vocabulary, corpus)
-    if not len(corpus.split(split)):
-        others = ", ".join(f"{name} {tokens:,}" for name, tokens in corpus.splits.items() if tokens)
-        raise DataError(f"{corpus.path}: split {split} is empty; it has these tokens: {others}")
-    targets = max(1, len(corpus.split(split)) - 1)
+    targets = max(1, len(part_of(corpus, split, "tokens")) - 1)
     steps = min(_STEPS, max(1, _LOGITS // (lanes * model.config.output_width)), max(1, targets // lanes))
     total, done = 0.0, 0
     seen = np.zeros(model.config.output_width, np.int64)
@@ -88,8 +87,7 @@ def evaluate(
             on_progress(min(done, targets), targets)
     if not seen.any():
         raise DataError(f"{corpus.path}: split {split} has no target to count, every document in it is one token")
-    if not math.isfinite(total):
-        raise GpurnnError(f"the loss over split {split} is not finite, the model has diverged; try another checkpoint")
+    expect_finite(f"the loss over split {split}", total)
     return _evaluation(total, seen, language.vocabulary, lanes, sums.losses(model.head))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import closing
 
 import numpy as np
 
 from gpurnn.data.stream import WindowStream
-from gpurnn.exceptions import GpurnnError
 from gpurnn.network import Model
+from gpurnn.training.finite import expect_finite
 from gpurnn.training.validation import ForwardPass
 
 
@@ -23,6 +22,5 @@ def mean_loss(model: Model, stream: WindowStream, split: str) -> float:
         for window, losses in ForwardPass(model, *stream.geometry.sizes).losses(stream):
             total += float(np.sum(losses * window.weight, dtype=np.float64))
             weight += window.weight_sum
-    if not math.isfinite(total):
-        raise GpurnnError(f"the loss over split {split} is not finite, the model has diverged; try another checkpoint")
+    expect_finite(f"the loss over split {split}", total)
     return total / weight

@@ -15,6 +15,7 @@ from gpurnn.data.stream.pairs import CaptionStream, PairStream, longest_of, pair
 from gpurnn.data.stream.sequences import pairs_of
 from gpurnn.evaluation.mean_loss import mean_loss
 from gpurnn.evaluation.pair_scores import PairScore, PairScores
+from gpurnn.evaluation.part import part_of
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model
 from gpurnn.settings import expect_kind
@@ -24,8 +25,6 @@ COPY = "copy of the source"
 _LANES, _STEPS = 32, 64
 _LENGTHS = 10
 """Of so many groups of sources by length the score is said."""
-_ROOM = 10
-"""So many symbols more than the longest target has may a text have that is made from a vector."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +82,9 @@ def evaluate_pairs(
 
     language: the model's; its vocabularies have to be those of the corpus. beam: how many texts of a source are
     followed at a time, of which the likeliest is judged; with 1 always the likeliest next symbol is taken. longest: see
-    `Decoding`; None: of captions 10 more than the longest target. on_progress: called with the sources that were dealt
-    with and those there are.
-    Raises DataError: other vocabularies or vectors, an empty split; UsageError: what is no model, language or corpus;
-    GpurnnError: a loss that is not finite.
+    `Decoding`. on_progress: called with the sources that were dealt with and those there are.
+    Raises DataError: other vocabularies or vectors, an empty split; UsageError: what is no model, language or corpus,
+    captions without `longest`; GpurnnError: a loss that is not finite.
     """
     for name, kind, value in (
         ("model", Model, model),
@@ -95,17 +93,12 @@ def evaluate_pairs(
     ):
         expect_kind(name, kind, value)
     expect_pairs(language, corpus)
-    if not corpus.splits.get(split, 1):
-        others = ", ".join(f"{name} {steps:,}" for name, steps in corpus.splits.items() if steps)
-        raise DataError(f"{corpus.path}: split {split} is empty; it has these symbols: {others}")
-    part = corpus.split(split)
+    part = part_of(corpus, split, "symbols")
     loss = _loss(model, corpus, part)
     sources, references = _references(part)
     texts = [[language.vocabulary.decode(each) for each in targets] for targets in references]
     scores, copies = PairScores(language.vocabulary.kind), PairScores(language.vocabulary.kind)
     lengths, right, cut = np.zeros(len(sources), np.int64), np.zeros(len(sources), np.bool_), 0
-    if longest is None and language.source is None:
-        longest = _ROOM + max(len(each) for targets in references for each in targets)
     for number, (made,) in enumerate(Decoding(model, longest=longest).beam(sources, beam)):
         right[number] = scores.add(language.vocabulary.decode(made.symbols), texts[number])
         cut += not made.ended
@@ -157,14 +150,12 @@ def _loss(model: Model, corpus: Corpus, part: Split) -> float:
     """Mean nats of a symbol."""
     source, target = longest_of(part)
     lanes, source_steps, steps = pair_geometry(source, target, _LANES, _STEPS)
-    source_steps, steps = max(source_steps, source.longest), max(steps, target.longest)
-    stream: PairStream
+    given: dict[str, Any] = {"lanes": lanes, "steps": max(steps, target.longest)}
+    given |= {"epochs": 1, "prefetch": False, "plan": False}
     if source.longest:
-        stream = PairStream(
-            corpus, part.name, lanes=lanes, steps=steps, source_steps=source_steps, epochs=1, prefetch=False, plan=False
-        )
+        stream = PairStream(corpus, part.name, source_steps=max(source_steps, source.longest), **given)
     else:
-        stream = CaptionStream(corpus, part.name, lanes=lanes, steps=steps, epochs=1, prefetch=False, plan=False)
+        stream = CaptionStream(corpus, part.name, **given)
     return mean_loss(model, stream, part.name)
 
 

@@ -15,6 +15,7 @@ from gpurnn.data.series.forecast import Forecast
 from gpurnn.evaluation.baselines import alike, baselines
 from gpurnn.evaluation.forecasts import Forecasts, forecasts
 from gpurnn.evaluation.metrics import Accuracy, Errors, QuantileErrors
+from gpurnn.evaluation.part import part_of
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model
 from gpurnn.settings import expect_kind
@@ -71,9 +72,7 @@ def evaluate_series(
     expect_kind("forecast", Forecast, forecast)
     expect_kind("corpus", Corpus, corpus)
     expect_columns(forecast.columns, corpus)
-    if not corpus.splits.get(split, 1):
-        others = ", ".join(f"{name} {rows:,}" for name, rows in corpus.splits.items() if rows)
-        raise DataError(f"{corpus.path}: split {split} is empty; it has these rows: {others}")
+    part_of(corpus, split, "rows")
     names = corpus.key_names
     season = np.repeat(forecast.columns.season_error[list(forecast.places)], len(forecast.ahead))
     unit = np.ones(forecast.width) if len(forecast.target) == 1 else forecast.scale

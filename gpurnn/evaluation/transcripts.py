@@ -13,6 +13,7 @@ from gpurnn.data.stream import StringStream
 from gpurnn.data.stream.pieces import longest_sequence, rounded_up
 from gpurnn.data.stream.sequences import strings_of
 from gpurnn.evaluation.mean_loss import mean_loss
+from gpurnn.evaluation.part import part_of
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model
 from gpurnn.settings import expect_kind
@@ -84,10 +85,7 @@ def evaluate_transcripts(
     for name, kind, value in (*kinds, ("config", TrainConfig, config), ("corpus", Corpus, corpus)):
         expect_kind(name, kind, value)
     expect_frames(transcription, corpus)
-    if not corpus.splits.get(split, 1):
-        others = ", ".join(f"{name} {steps:,}" for name, steps in corpus.splits.items() if steps)
-        raise DataError(f"{corpus.path}: split {split} is empty; it has these frames: {others}")
-    part = corpus.split(split)
+    part = part_of(corpus, split, "frames")
     loss, count = _loss(model, transcription, corpus, part), len(part.documents)
     errors, wrong = TextErrors(), list[tuple[int, int, str, str]]()
     sequences = strings_of(part, transcription.columns)

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.lines import Place
 from gpurnn.data.text.tokens import Decoder
-from gpurnn.exceptions import DataError, GpurnnError, UsageError
+from gpurnn.exceptions import DataError, UsageError
 from gpurnn.generation.leftout import LeftOut
 from gpurnn.generation.paired_texts import BREAKS
 from gpurnn.generation.texts import Lines
 from gpurnn.network import Model
 from gpurnn.network.stepper import Stepper
+from gpurnn.training.finite import expect_finite
 from gpurnn.training.tasks.base import BOTH_DIRECTIONS
 
 _BETWEEN = re.compile(r"[,;\s]+")
@@ -75,8 +76,7 @@ class LiveText:
         frame = np.concatenate(self._near)[None]
         self._transcription.columns.scaled(frame, frame)
         outputs = self._to_host(self._stepper.step(frame[0]))[0]
-        if not np.isfinite(outputs).all():
-            raise GpurnnError("an output is not finite: the model has diverged")
+        expect_finite("an output", outputs)
         label, before = int(outputs.argmax()), self._last
         self._last = label
         return "" if label in (before, self._transcription.blank) else str(self._decoder.push(label))

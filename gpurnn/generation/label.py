@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -11,9 +10,10 @@ from numpy.typing import NDArray
 
 from gpurnn.data.labelled.encoding import Encoder
 from gpurnn.data.labelled.labelling import Labelling
-from gpurnn.exceptions import DataError, GpurnnError
+from gpurnn.exceptions import DataError
 from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.finite import expect_finite
 from gpurnn.training.labeller import Labeller
 from gpurnn.training.load import Trained
 from gpurnn.training.words import by_word
@@ -60,8 +60,7 @@ class LabelModel:
         """shares: (K,), the probabilities. Raises GpurnnError where they are not finite."""
         number = int(shares.argmax())
         probability = float(shares[number])
-        if not math.isfinite(probability):
-            raise GpurnnError("a probability is not finite: the model has diverged")
+        expect_finite("a probability", probability)
         return Found(self._names[number], probability, shares)
 
     def by_label(self, found: Found) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gpurnn.exceptions import GpurnnError
+from gpurnn.training.finite import expect_finite, to_log_softmax
 
 
 class Decoded(NamedTuple):
@@ -63,7 +63,9 @@ class Beams:
         attended: (G, width), see `Decoded`. Raises GpurnnError for outputs that are not finite.
         """
         groups, width, symbols = outputs.shape
-        scores = _log_softmax(outputs)
+        scores = outputs.astype(np.float64)
+        to_log_softmax(scores)
+        expect_finite("an output", scores)
         scores += self._score[:, :, None]
         scores[self._ended] = -np.inf
         scores[self._ended, self._end] = self._score[self._ended]  # it stays as it is
@@ -121,13 +123,3 @@ class Beams:
                 attended[:, :, number] = step.attended[rows, places]
             places = step.parents[rows, places]
         return symbols, attended
-
-
-def _log_softmax(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Along the last axis."""
-    logs = outputs.astype(np.float64)
-    logs -= logs.max(axis=-1, keepdims=True)
-    logs -= np.log(np.exp(logs).sum(axis=-1, keepdims=True))
-    if not np.isfinite(logs).all():
-        raise GpurnnError("an output is not finite: the model has diverged")
-    return logs

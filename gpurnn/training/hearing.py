@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.text.decoding import Advice
@@ -15,10 +14,11 @@ from gpurnn.data.text.inputs import Source
 from gpurnn.data.text.text import read_pieces
 from gpurnn.data.text.tokens import TextPolicy
 from gpurnn.data.told import counted
-from gpurnn.exceptions import DataError, GpurnnError, UsageError
+from gpurnn.exceptions import DataError, UsageError
 from gpurnn.settings import Count, NotNegative, checked
 from gpurnn.training.alignments import log_probability
 from gpurnn.training.collapse import collapsed
+from gpurnn.training.finite import expect_finite
 from gpurnn.training.load import Trained, load_trained
 from gpurnn.training.nextlabels import TextLabels
 from gpurnn.training.prefixbeam import PrefixBeam, Width
@@ -105,8 +105,7 @@ class Hearing:
 
     def _greedy(self, sequences: Iterable[NDArray[Any]]) -> Iterator[list[Heard]]:
         for logs in sequences:
-            if not np.isfinite(logs).all():
-                raise GpurnnError("a probability is not finite: the model has diverged")
+            expect_finite("a probability", logs)
             labels, _ = collapsed(logs)
             yield [Heard(labels, log_probability(logs, labels) if self._scores else 0.0)]
 

@@ -18,6 +18,7 @@ from gpurnn.exceptions import DataError, UsageError
 from gpurnn.network import Model
 from gpurnn.settings import Count, checked, expect_kind
 from gpurnn.training.config import TrainConfig
+from gpurnn.training.finite import to_log_softmax
 from gpurnn.training.sidebyside import Laid, SideBySide
 from gpurnn.training.validation import ForwardPass
 
@@ -95,7 +96,7 @@ class Labeller:
         level = levels.searchsorted(laid.length)
         for each in np.unique(level).tolist():
             self._put(values, laid.of(level == each), int(levels[each]), found)
-        _log_softmax(found)
+        to_log_softmax(found)
         if self._at_end:
             yield from found
         else:
@@ -178,9 +179,3 @@ class Labeller:
 
 _KINDS = {"index": "iu", "real": "fiu"}
 _FINITE = {"index": "", "real": ", finite"}
-
-
-def _log_softmax(outputs: NDArray[Any]) -> None:
-    """outputs: (n, K), overwritten."""
-    outputs -= outputs.max(axis=1, keepdims=True)
-    outputs -= np.log(np.exp(outputs).sum(axis=1, keepdims=True))

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from gpurnn.backend import Array
 from gpurnn.data.text.language import Language
 from gpurnn.data.text.tokens import Vocabulary
-from gpurnn.exceptions import DataError, GpurnnError
+from gpurnn.exceptions import DataError
 from gpurnn.network import Model
+from gpurnn.training.finite import expect_finite, to_log_softmax
 from gpurnn.training.load import Trained
 
 _LANES = (16, 64, 256)
@@ -89,10 +90,8 @@ class TextLabels:
             self._lanes[lanes] = _Lanes(self._model, lanes)
         outputs = self._lanes[lanes].step(self._states, slots, symbols)
         logs = outputs.astype(np.float64)
-        logs -= logs.max(axis=1, keepdims=True)
-        logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
-        if not np.isfinite(logs).all():
-            raise GpurnnError("an output of the language model is not finite: it has diverged")
+        to_log_softmax(logs)
+        expect_finite("an output of the language model", logs)
         self.logs[slots] = logs[:, self._symbols]
         if self._end is not None:
             self.ends[slots] = logs[:, self._end]

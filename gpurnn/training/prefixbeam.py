@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpurnn.exceptions import GpurnnError, UsageError
+from gpurnn.exceptions import UsageError
 from gpurnn.settings import Count, NotNegative, Rule, checked
+from gpurnn.training.finite import expect_finite
 from gpurnn.training.prefixes import Heard, NextLabels, Prefixes
 from gpurnn.training.wordlist import WordList
 
@@ -75,8 +76,7 @@ class PrefixBeam:
             raise UsageError(
                 f"sequences: expected (n, {self._labels + 1}) real numbers, found {logs.shape} {logs.dtype}"
             )
-        if not np.isfinite(logs).all():
-            raise GpurnnError("a probability is not finite: the model has diverged")
+        expect_finite("a probability", logs)
         return logs
 
     def _run(self, held: list[NDArray[Any]], wanted: int) -> list[list[Heard]]:

@@ -300,5 +300,5 @@ def test_a_model_that_has_diverged_is_told_of() -> None:
     model = model_of()
     next(iter(model._labeller._model.params.value.values())).fill(math.nan)
     texts = open_texts(lines_of("x\n"), "posts", LeftOut(skip=False), on_warning=pytest.fail)
-    with pytest.raises(GpurnnError, match="a probability is not finite: the model has diverged"):
+    with pytest.raises(GpurnnError, match="a probability is not finite, the model has diverged"):
         list(TextPredictions(model, texts).lines())

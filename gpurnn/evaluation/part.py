@@ -1,0 +1,14 @@
+"""The split of a corpus that is measured."""
+
+from __future__ import annotations
+
+from gpurnn.data.corpus import Corpus, Split
+from gpurnn.exceptions import DataError
+
+
+def part_of(corpus: Corpus, split: str, what: str) -> Split:
+    """A split that is not empty. what: it has, for the message. Raises DataError."""
+    if not corpus.splits.get(split, 1):
+        others = ", ".join(f"{name} {steps:,}" for name, steps in corpus.splits.items() if steps)
+        raise DataError(f"{corpus.path}: split {split} is empty; it has these {what}: {others}")
+    return corpus.split(split)
