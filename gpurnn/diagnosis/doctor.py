@@ -140,22 +140,26 @@ class _Measures:
         return Panel(found.finding.level, found.finding.sentence, found.numbers, seconds, found.samples, which)
 
     def _recovery(self, model: Model, going_on: GoingOn) -> _Found:
-        places = self._subject.places("valid")
+        places = self._subject.places("valid", series=True)
         self._zero = found = from_zero(model, places, seed=self._seed, going_on=going_on)
         stuck = np.sort(found.starts[found.stuck])
-        example = self._subject.text_at(places, int(stuck[0])) if len(stuck) else ""
+        example = self._subject.told_of(places, int(stuck[0])) if len(stuck) else ""
         state = self._subject.carried(model)
-        carried = None if state is None else stuck_lanes(model, places, state, seed=self._seed)
+        carried = None if state is None else stuck_lanes(model, places, state, found)
         numbers = {"stuck": len(stuck), "starts": len(found.starts), "worst": found.worst, "places": stuck}
         numbers |= {"state_stuck_lanes": carried}
-        return _Found(findings.of_recovery(found, model.head.unit, example, carried), numbers, len(found.starts))
+        finding = findings.of_recovery(
+            found, model.head.unit, example, carried, forecasts=self._subject.burn_in is not None
+        )
+        return _Found(finding, numbers, len(found.starts))
 
     def _state(self, model: Model, going_on: GoingOn) -> _Found:
-        places = self._subject.places("valid")
+        places = self._subject.places("valid", series=True)
         if self._zero is None:
             raise NotMeasured("not measured: it needs starts from an empty state, see recovery")
         found = worth(model, places, self._zero, going_on)
-        return _Found(findings.of_worth(found, model.head.unit), vars(found), found.starts)
+        finding = findings.of_worth(found, model.head.unit, burn_in=self._subject.burn_in)
+        return _Found(finding, vars(found) | {"unit": model.head.unit}, found.starts)
 
     def _units(self, model: Model, going_on: GoingOn) -> _Found:
         found = units(model, self._subject.places("valid", series=True), seed=self._seed)
@@ -194,7 +198,8 @@ class _Measures:
         places = self._subject.places("train", series=True)
         steps = min(_STEPS, places.count // 2)
         self._reach = found = reach(without_dropout(model), places, steps=steps, seed=self._seed, going_on=going_on)
-        finding = findings.of_reach(found, self._clipped, self._subject.epochs)
+        of = "target" if self._subject.burn_in is None else "forecast"
+        finding = findings.of_reach(found, self._clipped, self._subject.epochs, of)
         return _Found(finding, vars(found) | {"half": findings.slowest(found)[1].half}, found.targets)
 
     def _whole_reach(self, model: Model, going_on: GoingOn) -> _Found:

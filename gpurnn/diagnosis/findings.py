@@ -15,7 +15,7 @@ import numpy as np
 
 from gpurnn.diagnosis.history import History, Updates
 from gpurnn.diagnosis.reach import Fall, Reach
-from gpurnn.diagnosis.recovery import FromZero
+from gpurnn.diagnosis.recovery import JUDGED_FROM, FromZero
 from gpurnn.diagnosis.text import TextCost
 from gpurnn.diagnosis.units import Units
 from gpurnn.diagnosis.whole import Word
@@ -43,8 +43,8 @@ class Finding:
     sentence: str
 
 
-def of_recovery(found: FromZero, unit: str, example: str, carried: int | None) -> Finding:
-    """example: the text with which one that is stuck begins. carried: how many lanes of training are stuck."""
+def of_recovery(found: FromZero, unit: str, example: str, carried: int | None, *, forecasts: bool = False) -> Finding:
+    """example: where one that is stuck begins. carried: how many lanes of training are stuck."""
     lanes = f"; lanes of training that are stuck: {carried}" if carried else ""
     starts, stuck = len(found.starts), int(found.stuck.sum())
     if not stuck:
@@ -53,17 +53,27 @@ def of_recovery(found: FromZero, unit: str, example: str, carried: int | None) -
             "warning" if carried else "info",
             f"all {starts} starts from an empty state recovered (so at most {most:.1%} do not, with 95 %){lanes}",
         )
+    told = f"{stuck} of {starts} starts from an empty state never recovered"
+    if forecasts:
+        told += (
+            f": {JUDGED_FROM} steps later forecasts still cost more than twice as much as with the state carried on, "
+            f"up to {found.worst:.2g} ({unit})"
+        )
+    else:
+        told += f" (up to {found.worst:.1f} {unit} a target)"
     return Finding(
         "warning",
-        f"{stuck} of {starts} starts from an empty state never recovered (up to {found.worst:.1f} {unit} a target), "
-        f"one at {example}; a sample begins so: train longer, with `restart` above 0, and look again{lanes}",
+        f"{told}, one at {example}; a {'prediction' if forecasts else 'sample'} begins so: train longer, with "
+        f"`restart` above 0, and look again{lanes}",
     )
 
 
-def of_worth(found: Worth, unit: str) -> Finding:
-    """unit: of the loss."""
+def of_worth(found: Worth, unit: str, *, burn_in: int | None = None) -> Finding:
+    """unit: of the loss. burn_in: of forecasts, how many steps from an empty state training leaves out."""
     if not found.starts or math.isnan(found.lost[0]):
         return Finding("none", "not measured: no start recovered")
+    if burn_in is not None:
+        return _of_forecasts(found, unit, burn_in)
     if not found.used:
         return Finding(
             "warning",
@@ -74,6 +84,28 @@ def of_worth(found: Worth, unit: str) -> Finding:
     if found.beyond is None:
         return Finding("info", f"{first}; what lies {found.positions[-1]} steps back still counts")
     return Finding("info", f"{first}; what lies more than {found.beyond} steps back is worth less than {LITTLE} {unit}")
+
+
+def _of_forecasts(found: Worth, unit: str, burn_in: int) -> Finding:
+    """A series may say nothing of what comes later, so that a state which is not used is no fault."""
+    if not found.used:
+        return Finding(
+            "note",
+            f"the carried state is worth nothing beyond the last 2 steps (at 2 back {found.lost[2]:.2g} of "
+            f"{found.carried:.2g}, {unit}): either rows further back tell nothing, or the network does not use it yet: "
+            "train longer, with a higher `lr`, or longer windows (`bptt`)",
+        )
+    told = (
+        f"a forecast from a state of 1 step costs {found.lost[1]:.2g} more than one from the whole state, which costs "
+        f"{found.carried:.2g} ({unit})"
+    )
+    if burn_in > 1:
+        told += f"; the first {burn_in} steps are not learnt (`burn_in`)"
+    if found.beyond is None:
+        return Finding("info", f"{told}; what lies {found.positions[-1]} steps back still counts")
+    return Finding(
+        "info", f"{told}; what lies more than {found.beyond} steps back is worth less than {LITTLE:.0%} of the loss"
+    )
 
 
 def of_units(found: Units) -> Finding:
@@ -105,14 +137,14 @@ def slowest(found: Reach) -> tuple[str, Fall]:
     return max(hidden.items(), key=lambda item: -1 if math.isnan(item[1].beta) else item[1].beta)
 
 
-def of_reach(found: Reach, clipped: float | None, epochs: float) -> Finding:
-    """clipped: the share of updates that were clipped, where that is known."""
+def of_reach(found: Reach, clipped: float | None, epochs: float, of: str = "target") -> Finding:
+    """clipped: the share of updates that were clipped, where that is known. of: what the errors are of."""
     name, slow = slowest(found)
     if math.isnan(slow.beta):
-        return Finding("info", "the error of a target does not go back at all: every target sees its own step only")
+        return Finding("info", f"the error of a {of} does not go back at all: every {of} sees its own step only")
     lags = len(slow.median)
     if slow.beta >= 1 and lags < _FEW:
-        return Finding("info", f"the error of a target does not fall within the {lags} steps that a sequence has")
+        return Finding("info", f"the error of a {of} does not fall within the {lags} steps that a sequence has")
     if slow.beta >= 1:
         acted = "" if clipped is None else f", which acted in {clipped:.0%} of updates"
         return Finding(
@@ -124,8 +156,8 @@ def of_reach(found: Reach, clipped: float | None, epochs: float) -> Finding:
     where = f" in {name.removesuffix('.dh')}" if len({n.rsplit(".", 1)[0] for n in found.falls}) > 1 else ""
     every = f"{slow.half:.1f}" if slow.half < lags else f"more than {lags - 1}"
     sentence = (
-        f"the error of a target halves every {every} steps back{where}; 1 % is left after {half} for half "
-        f"of the targets, after {few} for all but a tenth"
+        f"the error of a {of} halves every {every} steps back{where}; 1 % is left after {half} for half "
+        f"of the {of}s, after {few} for all but a tenth"
     )
     aside = f" ({found.stuck} stuck lanes set aside)" if found.stuck else ""
     return Finding("info", sentence + aside + _young(epochs))

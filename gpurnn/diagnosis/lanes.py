@@ -77,16 +77,24 @@ def warm_up(lanes: Lanes, starts: NDArray[np.int64], steps: int, state: State | 
     return Warm(starts + steps, state, stuck_of(model, sums, counts))
 
 
-def stuck_of(model: Model, sums: Numbers, counts: Numbers) -> NDArray[np.bool_]:
-    """Which lanes are stuck, by the rule of validations; where most losses are not finite, those.
-
-    sums: of the losses of each lane; counts: of how many.
-    """
+def means_of(sums: Numbers, counts: Numbers) -> Numbers:
+    """(B,), of the losses of each lane: nan where there was none, inf where one was not finite. counts: how many."""
     seen = counts > 0
     means = np.where(seen, sums / np.maximum(counts, 1), np.nan)
     means[seen & np.isnan(means)] = np.inf
-    median = float(np.median(means[seen])) if seen.any() else 0.0
-    return seen & (means > model.head.stuck_from(median) if np.isfinite(median) else np.isinf(means))
+    return means
+
+
+def stuck_of(model: Model, sums: Numbers, counts: Numbers, median: float | None = None) -> NDArray[np.bool_]:
+    """Which lanes are stuck, by the rule of validations, and those whose losses are not finite.
+
+    sums: of the losses of each lane; counts: of how many. median: of the means of lanes that are sound; None: of these.
+    """
+    means = means_of(sums, counts)
+    if median is None:
+        median = float(np.median(means[counts > 0])) if counts.any() else 0.0
+    stuck: NDArray[np.bool_] = np.isinf(means)
+    return stuck | (means > model.head.stuck_from(median)) if np.isfinite(median) else stuck
 
 
 def lanes_for(model: Model, steps: int, most: int) -> int:

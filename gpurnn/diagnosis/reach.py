@@ -24,6 +24,8 @@ from gpurnn.network import Model, State, by_lag
 _LANES = 64
 _HIGH, _LOW = 0.1, 1e-6
 """Between these shares of the error at lag 0 beta is fitted to the median."""
+_ATTEMPTS = 8
+"""So many samples more than are asked for are drawn where targets that count are few."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +87,25 @@ def reach(
     lanes.ws.watch()
     whole: dict[str, Array] = {}
     seeds: list[tuple[Warm, Window]] = []
-    while not seeds or (len(seeds) * count < targets and going_on()):
+    stuck = 0
+    for _ in range(_ATTEMPTS + targets // count):
+        if seeds and (len(seeds) * count >= targets or not going_on()):
+            break
         found = warm_up(before, draw(rng, places, count, warm + steps), warm)
         window = places.window(found.starts, steps)
         weight = np.zeros_like(window.weight)
         weight[-1] = window.weight[-1] * ~found.stuck
+        stuck += int(found.stuck.sum())
+        if not weight.any():
+            continue
         window = weighted(window, weight)
         seeds.append((found, window))
         _backward(lanes, window, found.state)
         for name, gradient in model.params.gradient.items():
             whole[name] = gradient * weight.sum() + whole.get(name, 0)
+    if not seeds:
+        why = "every lane that was looked at is stuck" if stuck else "no target that was looked at counts"
+        raise DataError(f"{places.path}: split {places.name}: {why}")
     norms: dict[str, list[Numbers]] = {}
     shares: dict[str, Numbers] = {}
     for found, window in seeds:
@@ -108,16 +119,13 @@ def reach(
             norms.setdefault(name, []).append(np.where(since, norm * scale, np.nan)[::-1, counts])
         for name, share in of.shares.items():
             shares[name] = shares.get(name, 0) + share[::-1] * scale
-    total = sum(int((window.weight[-1] > 0).sum()) for _, window in seeds)
-    if not total:
-        raise DataError(f"{places.path}: split {places.name}: every lane that was looked at is stuck")
     return Reach(
         {name: fall(np.concatenate(each, axis=1)) for name, each in norms.items() if of_interest(name)},
         shares,
         {name: float(np.arange(steps) @ share) for name, share in shares.items()},
         exponent(lanes, [warm for warm, _ in seeds][: 1 + len(seeds) // 4], steps, rng),
-        total,
-        sum(int(warm.stuck.sum()) for warm, _ in seeds),
+        sum(int((window.weight[-1] > 0).sum()) for _, window in seeds),
+        stuck,
     )
 
 

@@ -134,11 +134,26 @@ class Subject:
             self.be.from_host(self.checkpoint.tensor(name, array.shape).astype(array.dtype), out=array)
         return state
 
-    def text_at(self, places: Places, start: int) -> str:
-        """What stands at a place, for a person."""
-        assert isinstance(self.meaning, Language)
-        window = places.window(np.array([start]), min(16, places.count - start))
-        return ascii(self.meaning.vocabulary.decode(window.tokens[:, 0].tolist()))
+    @property
+    def burn_in(self) -> int | None:
+        """How many steps from an empty state training leaves out; None where it learns no forecasts."""
+        return self.config.burn_in if isinstance(self.meaning, Columns) else None
+
+    def told_of(self, places: Places, start: int) -> str:
+        """Which place that is, for a person: what stands there, or which row it is and when."""
+        if isinstance(self.meaning, Language):
+            window = places.window(np.array([start]), min(16, places.count - start))
+            return ascii(self.meaning.vocabulary.decode(window.tokens[:, 0].tolist()))
+        row = f"row {start:,} of split {places.name}"
+        if not isinstance(self.meaning, Columns) or not self.meaning.time:
+            return row
+        assert self.corpus is not None
+        split, begin = self.corpus.split(places.name), np.zeros(1, np.uint64)
+        number = split.documents.locate(start + 1) - 1
+        split.documents.read(number, begin)
+        time = int(split.starts(number, 1)[0]) + (start - int(begin[0])) * self.meaning.interval
+        key = f" of {self.corpus.key_names[int(split.keys(number, 1)[0])]!a}" if self.meaning.key else ""
+        return f"{row} ({np.datetime64(time, 's')}{key})"
 
     def log(self) -> History | None:
         """What the log says up to the checkpoint; None where there is none."""

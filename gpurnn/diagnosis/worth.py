@@ -11,25 +11,26 @@ from itertools import pairwise
 
 import numpy as np
 
+from gpurnn.data.stream import Window
 from gpurnn.data.stream.places import Places
-from gpurnn.diagnosis.lanes import WARM_UP, GoingOn, Lanes, Numbers, lanes_for, warm_up
-from gpurnn.diagnosis.recovery import FromZero
+from gpurnn.diagnosis.lanes import WARM_UP, GoingOn, Lanes, Numbers, lanes_for, means_of, warm_up
+from gpurnn.diagnosis.recovery import FromZero, dearer, has_no_scale
 from gpurnn.network import Model
 
 POSITIONS = 200
 BINS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, POSITIONS)
 """Where bins of positions begin, and the end of the last."""
 LITTLE = 0.01
-"""A state that is worth less is worth nothing to speak of."""
+"""A state that is worth less is worth nothing to speak of: in nats, or as a share of a loss that has no scale."""
 
 
 @dataclass(frozen=True)
 class Worth:
     """By bin of positions after a reset, (bins,): what is lost, in the unit of the loss, and its standard error.
 
-    positions: where each bin begins. beyond: the first of them from which on all bins are worth less than `LITTLE`, or
+    positions: where each bin begins. beyond: the first of them from which on all bins are worth less than `little`, or
     less than two standard errors; None where the last is worth more. starts: how many were read, those that are stuck
-    left out.
+    left out. carried: the mean loss with the whole state. little: `LITTLE` in the unit of the loss.
     """
 
     positions: tuple[int, ...]
@@ -37,6 +38,8 @@ class Worth:
     error: Numbers
     beyond: int | None
     starts: int
+    carried: float
+    little: float
 
     @property
     def used(self) -> bool:
@@ -51,6 +54,7 @@ def worth(model: Model, places: Places, zero: FromZero, going_on: GoingOn = lamb
     count = min(len(chosen), lanes_for(model, POSITIONS, 128)) or 1
     lanes = Lanes(model, places, count, max(POSITIONS, WARM_UP), train=False)
     differences: list[Numbers] = []
+    total = targets = 0.0
     for begin in range(0, len(chosen), count):
         if differences and not going_on():
             break
@@ -58,8 +62,12 @@ def worth(model: Model, places: Places, zero: FromZero, going_on: GoingOn = lamb
         warm = warm_up(lanes, zero.starts[which] - WARM_UP, WARM_UP)
         window, carried = lanes.losses(warm.starts, POSITIONS, warm.state)
         lost = np.where(window.weight > 0, zero.losses[:POSITIONS, which] - carried, np.nan)
-        new = np.arange(count) < len(chosen) - begin
-        differences.append(lost[:, ~warm.stuck & new])
+        kept = ~warm.stuck & (np.arange(count) < len(chosen) - begin)
+        if has_no_scale(model):
+            kept &= ~dearer(_late(carried, window), _late(zero.losses[:POSITIONS, which], window))
+        differences.append(lost[:, kept])
+        total += float((carried * window.weight)[:, kept].sum())
+        targets += float(window.weight[:, kept].sum(dtype=np.float64))
     lost = np.concatenate(differences, axis=1) if differences else np.full((POSITIONS, 1), np.nan)
     means, errors = np.zeros((2, len(BINS) - 1))
     for number, (begin, end) in enumerate(pairwise(BINS)):
@@ -67,10 +75,18 @@ def worth(model: Model, places: Places, zero: FromZero, going_on: GoingOn = lamb
         known = of_start[~np.isnan(of_start)]
         means[number] = known.mean() if len(known) else np.nan
         errors[number] = known.std(ddof=1) / np.sqrt(len(known)) if len(known) > 1 else np.inf
-    little = (means < LITTLE) | (means < 2 * errors)
-    last = np.flatnonzero(~little)
+    mean = total / targets if targets else np.nan
+    little = model.head.high_from(mean, LITTLE) - mean
+    last = np.flatnonzero((means >= little) & (means >= 2 * errors))
     first = 0 if not len(last) else int(last[-1]) + 1
-    return Worth(BINS[:-1], means, errors, BINS[first] if first < len(means) else None, lost.shape[1])
+    beyond = BINS[first] if first < len(means) else None
+    return Worth(BINS[:-1], means, errors, beyond, lost.shape[1], mean, little)
+
+
+def _late(losses: Numbers, window: Window) -> Numbers:
+    """The mean loss of each lane in the second half, (B,)."""
+    late = window.weight[POSITIONS // 2 :].astype(np.float64)
+    return means_of((losses[POSITIONS // 2 :] * late).sum(axis=0), late.sum(axis=0))
 
 
 def _mean(values: Numbers, axis: int) -> Numbers:

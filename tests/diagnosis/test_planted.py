@@ -87,7 +87,7 @@ def test_lanes_that_are_stuck_are_counted_and_move_no_verdict(tmp_path: Path, mo
     with corpus_of(tmp_path, text(marked)) as corpus:
         none, sound, numbers = looked_at(with_a_switch(CPU, small, mark, 0.5), corpus)
         stuck, found, others = looked_at(with_a_switch(CPU, small, mark, -0.6), corpus)
-        monkeypatch.setattr(type(small.head), "stuck_from", lambda self, median: np.inf)
+        monkeypatch.setattr(type(small.head), "stuck_from", lambda self, median: 1e9)
         moved = looked_at(with_a_switch(CPU, small, mark, -0.6), corpus)
     assert (none, stuck) == (0, STUCK)
     assert {name: in_words(each) for name, each in found.items()} == {n: in_words(each) for n, each in sound.items()}

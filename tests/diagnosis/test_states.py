@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from gpurnn.backend import Backend
 from gpurnn.data.stream.places import Places
+from gpurnn.diagnosis.lanes import copied
 from gpurnn.diagnosis.recovery import JUDGED_FROM, STEPS, from_zero, stuck_lanes
 from gpurnn.diagnosis.text import text_cost
 from gpurnn.diagnosis.units import units
@@ -52,7 +54,23 @@ def test_lanes_of_training_that_are_stuck(be: Backend, tmp_path: Path):
     h = np.where(np.isin(np.arange(9), [2, 3, 7]), -0.98, 0.98)[:, None]
     be.from_host(h, out=state.layers[0]["h"])
     with corpus_of(tmp_path, "az" + "cccb" * 300) as corpus:
-        assert stuck_lanes(model, Places(corpus.split("valid")), state) == 3
+        places = Places(corpus.split("valid"))
+        zero = from_zero(model, places, starts=30)
+        assert 0 < zero.stuck.sum() < 15
+        assert stuck_lanes(model, places, state, zero) == 3
+
+
+def test_most_lanes_of_training_are_stuck(be: Backend, tmp_path: Path):
+    """Their own median is that of a bad state, the starts from zero say what a sound one is."""
+    model = bistable(be)
+    state = model.state(4)
+    be.from_host(np.array([[-0.98], [0.98], [-0.98], [-0.98]]), out=state.layers[0]["h"])
+    with corpus_of(tmp_path, "az" + "cccb" * 300) as corpus:
+        places = Places(corpus.split("valid"))
+        zero = from_zero(model, places, starts=30)
+        assert stuck_lanes(model, places, copied(model, state), zero) == 3
+        none = replace(zero, stuck=np.ones_like(zero.stuck))
+        assert stuck_lanes(model, places, state, none) is None
 
 
 def test_a_healthy_network_has_none(be: Backend, tmp_path: Path):
@@ -77,6 +95,7 @@ def test_what_a_state_is_worth(be: Backend, tmp_path: Path):
         assert found.lost[number] == pytest.approx(of_start.mean(), abs=1e-12)
         assert found.error[number] == pytest.approx(of_start.std(ddof=1) / np.sqrt(24), abs=1e-12)
     assert found.used == any(found.lost[2:] > 2 * found.error[2:])
+    assert found.carried == pytest.approx(carried[:200].mean()) and found.little == pytest.approx(0.01)
 
 
 def test_a_network_without_memory_uses_no_state(be: Backend, tmp_path: Path):

@@ -19,13 +19,14 @@ from gpurnn.exceptions import DataError
 class Places:
     """A split of text or of series, read at places: steps of it, each with what a window has of it.
 
-    forecast, burn_in: of series, see `WindowStream`. count: how many targets there are; place p has the target p.
+    forecast, burn_in: of series, see `WindowStream`. count: how many targets there are; place p has the target p. The
+    last rows of series, after which nothing lies that could be forecast, are no places.
     """
 
     def __init__(self, split: Split, forecast: Forecast | None = None, burn_in: int = 0) -> None:
         self._split, self._forecast, self._burn_in = split, forecast, burn_in
         self.path, self.name = split.path, split.name
-        self.count = max(0, len(split) - (forecast is None))
+        self.count = max(0, len(split) - (1 if forecast is None else forecast.most))
         self._makers: dict[int, WindowMaker] = {}
 
     def window(self, starts: NDArray[np.int64], steps: int) -> Window:

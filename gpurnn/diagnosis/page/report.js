@@ -78,11 +78,11 @@ const DRAWN = {
     const band = { x, low: of.lost.map((lost, n) => Math.max(lost - 2 * of.error[n], 0)), high: of.lost.map((lost, n) => Math.max(lost + 2 * of.error[n], 0)) };
     return [
       figure({
-        name: "What the state before a position is worth", caption: "How much more a target costs so many steps after the state was taken away; the band is two standard errors to each side.",
-        across: "steps since", logX: true, logY: true, least: 1e-3, band, ticksX: [1, 2, 4, 8, 16, 32, 64, 128],
+        name: "What the state before a position is worth", caption: `How much more a target costs (${of.unit}) so many steps after the state was taken away; the band is two standard errors to each side.`,
+        across: "steps since", logX: true, logY: true, least: of.little / 10, band, ticksX: [1, 2, 4, 8, 16, 32, 64, 128],
         lines: [
           { name: "worth of the state", x, y: of.lost, style: "first" },
-          beside(than, (other) => ({ name: `worth of the state${OTHER}`, x: places(other), y: other.lost })),
+          beside(than?.unit === of.unit ? than : undefined, (other) => ({ name: `worth of the state${OTHER}`, x: places(other), y: other.lost })),
         ],
       }),
       folded("Numbers", table(["steps since", "worth", "standard error"], of.positions.map((position, n) => [position, of.lost[n], of.error[n]]))),
