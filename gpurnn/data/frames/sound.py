@@ -17,6 +17,8 @@ _CODINGS = {(_PCM, 8): "u1", (_PCM, 16): "<i2", (_PCM, 24): "u1", (_PCM, 32): "<
 _NAMES = {2: "ADPCM", 6: "A-law", 7: "mu-law", 17: "IMA ADPCM", 49: "GSM", 80: "MPEG", 85: "MP3", 255: "AAC"}
 _CHUNKS = 1000
 _MOST_CHANNELS = 64
+_UNKNOWN = 0x7FFFF000
+"""Who writes into a pipe says 0xFFFFFFFF bytes of sound, or about 2 GiB; no file may have as many as that."""
 _LOUDEST = 1e12
 """Energies of larger samples may be no numbers of 32 bits."""
 
@@ -74,7 +76,7 @@ def read_header(file: IO[bytes], path: Path) -> Wave:
         if len(head) < 8:
             break
         if head[:4] == b"data":
-            return _wave(file, path, said, size)
+            return _wave(file, path, said, size, 8 + int.from_bytes(begin[4:8], "little"))
         if head[:4] == b"fmt ":
             said = file.read(min(size, 40))
             size -= len(said)
@@ -82,8 +84,11 @@ def read_header(file: IO[bytes], path: Path) -> Wave:
     raise wrong(path, "it has no sound, or was cut short; get it again")
 
 
-def _wave(file: IO[bytes], path: Path, said: bytes, size: int) -> Wave:
-    """said: what describes the sound. size: bytes of the sound, which comes next."""
+def _wave(file: IO[bytes], path: Path, said: bytes, size: int, whole: int) -> Wave:
+    """said: what describes the sound. size, whole: bytes of the sound, which comes next, and of the file, as it says.
+
+    A header may be of a time at which nobody knew how much sound there would be: then all that is there is sound.
+    """
     if len(said) < 16:
         raise wrong(path, "it does not say how its sound is coded; get it again")
     coding, channels, rate, _, _, bits = (
@@ -106,6 +111,8 @@ def _wave(file: IO[bytes], path: Path, said: bytes, size: int) -> Wave:
         )
     begin = file.tell()
     there = file.seek(0, os.SEEK_END) - begin
+    if size >= _UNKNOWN or (not size and whole <= begin):
+        size = there
     if there < size:
         raise wrong(path, f"it was cut short: {there:,} bytes of sound, its header says {size:,}; get it again")
     samples = size // (channels * bits // 8)

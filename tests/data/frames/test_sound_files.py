@@ -45,6 +45,20 @@ def test_samples_of_all_codings_are_the_same(tmp_path: Path) -> None:
     assert samples(wav(path, finest.tobytes(), bits=24)).tolist() == [1 / 256, -1 / 256, (2**23 - 1) / 256, -32768]
 
 
+def test_sound_of_which_the_header_does_not_know_how_much_there_is(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    for said in (0xFFFFFFFF, 0xFFFFFFFF - 36, 0x80000000, 0x7FFFF000):  # of ffmpeg, and of others
+        assert np.array_equal(samples(wav(path, SOUND.tobytes(), said=said)), SOUND)
+        assert np.array_equal(samples(wav(path, SOUND.tobytes() + b"\1", said=said)), SOUND)
+    recorded = wav(path, SOUND.tobytes(), said=0).read_bytes()
+    for whole in (0, 36):  # nobody came back to write how much was recorded
+        path.write_bytes(recorded[:4] + struct.pack("<I", whole) + recorded[8:])
+        assert np.array_equal(samples(path), SOUND)
+    wav(path, b"LIST\x06\x00\x00\x00abcdef", said=0)
+    with pytest.raises(DataError, match="it has no frames; leave it out"):
+        samples(path)
+
+
 def energies(sound: np.ndarray, rate: int, bands: int) -> np.ndarray:
     """What `read_wav` says that frames of sound are, in float64."""
     size, step = int(0.025 * rate), int(0.01 * rate)
