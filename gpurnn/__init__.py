@@ -1,4 +1,4 @@
-"""gpurnn: recurrent networks trained on long text by truncated back-propagation through time.
+"""gpurnn: recurrent networks trained on long sequences by truncated back-propagation through time.
 
     corpus = gpurnn.prepare("book.txt", "book.h5")
     run = gpurnn.train(corpus, "runs/book", cell="gru", minutes=3)
@@ -8,7 +8,7 @@
 These functions, `gpurnn.evaluate`, `gpurnn.fit`, which learns from arrays, and the array shim `gpurnn.backend` are
 loaded when they are first used; importing this package loads nothing. The rooms behind them, each importing only from
 those before it: `exceptions`, `settings`, `signals`, `files`; `backend`, usable alone, and `network`; `data`, `runs`,
-`training`; `evaluation`, `generation`; `api`, whose functions are those above; `cli`.
+`training`; `evaluation`, `generation`, `diagnosis`, `export`; `api`, whose functions are those above; `cli`.
 """
 
 from __future__ import annotations

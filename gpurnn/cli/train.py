@@ -131,8 +131,12 @@ _USE = {
 
 
 def _show_end(outcome: Outcome, trainer: Trainer, given: dict[str, Any]) -> None:
-    """How the run ended, and how to go on with the same bits: on the same device, with as many threads."""
-    same = "".join(f" --{name} {given[name]}" for name in ("device", "threads") if given[name] not in (None, "auto"))
+    """How the run ended, and how to go on with the same bits: on the same device, with as many threads.
+
+    After a signal also to where it would have ended, unless that was a matter of time.
+    """
+    names = ("device", "threads", *(("epochs", "windows") if outcome.exit_code else ()))
+    same = "".join(f" --{name} {given[name]}" for name in names if given[name] not in (None, "auto"))
     learner, run = trainer.learner, shell_word(trainer.run_directory.path)
     best = learner.progress.best
     message(f"{outcome.reason}; wrote {shell_word(outcome.checkpoint)}")

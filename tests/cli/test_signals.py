@@ -267,14 +267,14 @@ def test_process_1(folder: Path, place: str, arguments: tuple[str, ...], told: s
 
 @pytest.mark.parametrize("number", STOPS)
 def test_training_is_saved(folder: Path, number: signal.Signals) -> None:
-    command = Command(folder, ENDLESS)
+    command = Command(folder, (*ENDLESS, "--windows", "1000000"))
     command.wait_for_line(b"window 3 ")
     command.process.send_signal(number)
     code, errors = command.end()
     assert code == 128 + number
     told = re.search(rf"^stopped by {number.name}; wrote (new/checkpoints/window-0*(\d+)\.safetensors)$", errors, re.M)
     assert told, errors
-    assert "go on:    gpurnn train --resume new" in errors
+    assert "go on:    gpurnn train --resume new --device cpu --threads 1 --windows 1000000\n" in errors
     assert len((folder / "new" / "log.jsonl").read_text().splitlines()) == int(told[2])
     assert RunDirectory(folder / "new").load("last").path == Path(folder / told[1])
 
