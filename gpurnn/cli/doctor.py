@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -14,13 +14,14 @@ from gpurnn.cli import console
 from gpurnn.cli.cells import printable
 from gpurnn.cli.console import warn, with_options
 from gpurnn.cli.model_options import device_option, run_argument
-from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, PATH, Command
+from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, PATH, Command, parse_escapes
 from gpurnn.cli.progress import Bar
 from gpurnn.data.corpus import Corpus
-from gpurnn.diagnosis.doctor import PANELS, PARAMETERS, diagnose
+from gpurnn.diagnosis.doctor import PANELS, PARAMETERS, look_at
 from gpurnn.diagnosis.findings import LEVELS
 from gpurnn.diagnosis.report import Report
 from gpurnn.diagnosis.reportpage import page_of
+from gpurnn.diagnosis.subject import opened
 from gpurnn.exceptions import UsageError
 from gpurnn.files.durable import write_durably
 from gpurnn.files.output import find_output
@@ -47,6 +48,12 @@ _CALLED = {"looked_at": "run", "run": "training"}
 )
 @click.option("--fail-on", type=click.Choice(LEVELS[2:]), help="Exit with 1 where something as bad as that is found.")
 @click.option("--against", type=PATH, metavar="RUN", help="Look at another run, too, with half of the time each.")
+@click.option(
+    "--text",
+    metavar="TEXT",
+    callback=parse_escapes,
+    help="Of text: show what the symbols of this one cost, up to 512; \\n is a newline, \\\\ a backslash.",
+)
 @click.option("--seed", type=click.IntRange(0), default=1, help="Of the places that are looked at.")
 @device_option
 @click.option("--force", is_flag=True, help="Replace a FILE that exists.")
@@ -60,6 +67,7 @@ def doctor(
     parameters: str | None,
     fail_on: str | None,
     against: Path | None,
+    text: str | bytes | None,
     seed: int,
     device: str,
     force: bool,
@@ -74,6 +82,7 @@ def doctor(
     \b
       gpurnn doctor runs/book
       gpurnn doctor runs/book -o book.html
+      gpurnn doctor runs/book -o two.html --against runs/other --text "It was"
       gpurnn doctor runs/book --json book.json --fail-on warning
     """
     targets = [find_output(path, replace=force) for path in (output, as_json) if path is not None]
@@ -81,23 +90,22 @@ def doctor(
         raise UsageError(f"-o and --json: both lead to {targets[0]}; give two names")
     be = backend.get(device)
     runs = [run] if against is None else [run, against]
-    reports = []
-    with nullcontext() if corpus is None else Corpus.open(corpus) as opened, Bar() as bar:
-        for each in runs:
-            reports.append(
-                diagnose(
-                    each,
-                    be,
-                    opened,
-                    checkpoint=checkpoint,
-                    parameters=parameters,
-                    seconds=seconds / len(runs),
-                    seed=seed,
-                    on_warning=warn,
-                    on_panel=lambda name: bar("doctor", PANELS.index(name), len(PANELS)),
-                ).said(with_options)
-            )
-    first, *others = reports
+    with ExitStack() as stack, Bar() as bar:
+        given = None if corpus is None else stack.enter_context(Corpus.open(corpus))
+        subjects = [
+            stack.enter_context(opened(each, be, given, checkpoint=checkpoint, text=text, on_warning=warn))
+            for each in runs
+        ]
+        first, *others = [
+            look_at(
+                subject,
+                parameters=parameters,
+                seconds=seconds / len(runs),
+                seed=seed,
+                on_panel=lambda name: bar("doctor", PANELS.index(name), len(PANELS)),
+            ).said(with_options)
+            for subject in subjects
+        ]
     lines = [
         f"{panel.level:<8}{_CALLED.get(name, name):<9} {printable(panel.sentence)}"
         for name, panel in first.panels.items()

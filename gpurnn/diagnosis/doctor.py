@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpurnn import backend
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.text.language import Language
@@ -21,10 +20,11 @@ from gpurnn.diagnosis import findings
 from gpurnn.diagnosis.findings import Finding
 from gpurnn.diagnosis.history import next_updates
 from gpurnn.diagnosis.lanes import GoingOn, without_dropout
+from gpurnn.diagnosis.passage import read_passage
 from gpurnn.diagnosis.reach import Reach, reach
 from gpurnn.diagnosis.recovery import FromZero, from_zero, stuck_lanes
 from gpurnn.diagnosis.report import Panel, Report
-from gpurnn.diagnosis.subject import NotMeasured, Subject
+from gpurnn.diagnosis.subject import NotMeasured, Subject, opened
 from gpurnn.diagnosis.text import text_cost
 from gpurnn.diagnosis.units import units
 from gpurnn.diagnosis.whole import whole_reach
@@ -32,17 +32,14 @@ from gpurnn.diagnosis.window import window_cut
 from gpurnn.diagnosis.worth import worth
 from gpurnn.exceptions import GpurnnError
 from gpurnn.network import Model
-from gpurnn.training.model_file import is_model_file
-from gpurnn.training.origin import load_checkpoint, refuse_other_model
-from gpurnn.training.session import corpus_of
-from gpurnn.training.snapshot import load_config, versions
+from gpurnn.training.snapshot import versions
 from gpurnn.training.tasks import task_of
 
 PANELS = ("looked_at", "reach", "window", "state", "recovery", "units", "text", "run")
 PARAMETERS = ("last", "average")
 _OF_UPDATES = ("reach", "window", "run")
 """Panels that ask of the parameters that updates see, unless others are asked for."""
-_STEPS = 256
+_STEPS, _PASSAGE = 256, 480
 _ENDS = {"recovery": 0.15, "state": 0.3, "units": 0.35, "text": 0.4, "run": 0.5, "reach": 0.6, "window": 1.0}
 """In which order the panels are measured, and which part of the time is over when each takes no more samples.
 
@@ -51,45 +48,39 @@ Reach goes over its samples again, which takes about twice as long as to take th
 _logger = logging.getLogger("gpurnn")
 
 
+def look_at(
+    subject: Subject,
+    *,
+    parameters: str | None = None,
+    seconds: float = 25.0,
+    seed: int = 1,
+    on_panel: Callable[[str], None] = lambda name: None,
+) -> Report:
+    """All that is asked of it.
+
+    parameters: "last" or "average" for all panels; None: those that updates see for reach, window and run, those that
+    are used for the others. seconds: all measures together, which stop after the sample at which the time is over.
+    on_panel: called with the name of each panel that is being measured.
+    """
+    panels = _Measures(subject, parameters, seed).all(seconds, on_panel)
+    fingerprint = "" if subject.corpus is None else subject.corpus.fingerprint
+    path, be = str(subject.checkpoint.path), subject.be
+    return Report(str(subject.source), path, fingerprint, versions(be), be.device, seed, panels)
+
+
 def diagnose(
     source: Path,
     be: Backend | None = None,
     corpus: Corpus | None = None,
     *,
     checkpoint: str = "last",
-    parameters: str | None = None,
-    seconds: float = 25.0,
-    seed: int = 1,
+    text: str | bytes | None = None,
     on_warning: Callable[[str], None] = _logger.warning,
-    on_panel: Callable[[str], None] = lambda name: None,
+    **asked: Any,
 ) -> Report:
-    """Look at a run, or at a checkpoint. Nothing is written, no lock is taken.
-
-    corpus: open; None: that of the run, where it is still there. checkpoint: "last", "best" or a file. parameters:
-    "last" or "average" for all panels; None: those that updates see for reach, window and run, those that are used for
-    the others. seconds: all measures together, which stop after the sample at which the time is over. on_warning:
-    called with one line on what is damaged; on_panel: with the name of each panel that is being measured.
-    Raises RunError, CheckpointError: a run or checkpoint that is missing or damaged; CheckpointError for a corpus that
-    is not of its kind.
-    """
-    loaded = load_checkpoint(source, checkpoint, on_warning)
-    own, missing = corpus, ""
-    if corpus is None:
-        try:
-            own = corpus_of(loaded.header, loaded.path)
-        except GpurnnError as error:
-            missing = str(error)
-    try:
-        if own is not None and not is_model_file(loaded):
-            refuse_other_model(loaded, load_config(loaded), own)
-        subject = Subject(source, be or backend.get("auto"), loaded, own, missing)
-        panels = _Measures(subject, parameters, seed).all(seconds, on_panel)
-        fingerprint = "" if own is None else own.fingerprint
-        device = subject.be.device
-        return Report(str(source), str(loaded.path), fingerprint, versions(subject.be), device, seed, panels)
-    finally:
-        if own is not None and corpus is None:
-            own.close()
+    """Look at a run, or at a checkpoint: see `opened`. asked: see `look_at`."""
+    with opened(source, be, corpus, checkpoint=checkpoint, text=text, on_warning=on_warning) as subject:
+        return look_at(subject, **asked)
 
 
 class _Found(NamedTuple):
@@ -166,13 +157,19 @@ class _Measures:
         return _Found(findings.of_units(found), vars(found), found.values)
 
     def _text(self, model: Model, going_on: GoingOn) -> _Found:
-        self._subject.places("valid")
+        places, given = self._subject.places("valid"), self._subject.given
         corpus, language = self._subject.corpus, self._subject.meaning
         assert corpus is not None
         assert isinstance(language, Language)
         found = text_cost(model, language, corpus.split("valid"), going_on)
-        numbers = vars(found) | {"mean": found.total / found.targets}
-        return _Found(findings.of_text(found, model.head.unit), numbers, found.targets)
+        window = given
+        if window is None:
+            window = places.window(np.array([found.begin]), min(_PASSAGE + 1, places.count - found.begin))
+        passage = read_passage(model, language.vocabulary, window, first=int(given is None))
+        mean = None if given is None else float(passage.losses[1:].mean())
+        numbers = vars(found) | {"mean": found.total / found.targets, "given": mean}
+        numbers |= {"passage": passage.symbols, "passage_losses": passage.losses}
+        return _Found(findings.of_text(found, model.head.unit, mean), numbers, found.targets)
 
     def _run(self, model: Model, going_on: GoingOn) -> _Found:
         subject, log, updates, why_not = self._subject, self._subject.log(), None, ""

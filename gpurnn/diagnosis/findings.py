@@ -123,12 +123,14 @@ def of_units(found: Units) -> Finding:
     return Finding("info", sentence)
 
 
-def of_text(found: TextCost, unit: str) -> Finding:
-    """The dearest classes."""
+def of_text(found: TextCost, unit: str, given: float | None) -> Finding:
+    """The dearest classes. given: the mean loss of a text that somebody gave, None without."""
     dearest = sorted(found.classes.items(), key=lambda item: -item[1].share)[:3]
     told = ", ".join(f"{name} {cost.share:.0%} ({cost.each:.2f} each)" for name, cost in dearest)
     mean = found.total / found.targets
-    return Finding("info", f"{mean:.3f} {unit} a target: {told}; the hardest 1 % of targets carry {found.hardest:.0%}")
+    told += f"; the hardest 1 % of targets carry {found.hardest:.0%}"
+    own = "" if given is None else f"; of the text that was given {given:.3f} each"
+    return Finding("info", f"{mean:.3f} {unit} a target: {told}{own}")
 
 
 def slowest(found: Reach) -> tuple[str, Fall]:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gpurnn import backend
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.series.forecast import Forecast
+from gpurnn.data.stream import Window
 from gpurnn.data.stream.places import Places
 from gpurnn.data.text.language import Language
 from gpurnn.data.text.tokens import Vocabulary
 from gpurnn.diagnosis.history import History, history
+from gpurnn.diagnosis.passage import given_passage
 from gpurnn.diagnosis.report import Panel
-from gpurnn.exceptions import GpurnnError, RunError
+from gpurnn.exceptions import GpurnnError, RunError, UsageError
 from gpurnn.network import Model, State
 from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.runs.directory import RunDirectory
@@ -27,8 +32,12 @@ from gpurnn.runs.log import read_log
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.meaning import Meaning, kind_of, load_meaning
 from gpurnn.training.model_file import is_model_file
+from gpurnn.training.origin import load_checkpoint, refuse_other_model
+from gpurnn.training.session import corpus_of
 from gpurnn.training.snapshot import load_config, load_model
 from gpurnn.training.tasks import TASKS
+
+_logger = logging.getLogger("gpurnn")
 
 
 class NotMeasured(Exception):
@@ -40,14 +49,24 @@ class Subject:
 
     source: the run, or the checkpoint. corpus: open, None where it is not there; missing: why. models: by the names of
     their parameters, "last" and "average"; averaged: whether these differ. windows, epochs: how long it has learnt,
-    epochs 0 where they are not known.
+    epochs 0 where they are not known. given: a text that somebody wants to see read, None without.
     """
 
-    def __init__(self, source: Path, be: Backend, checkpoint: Checkpoint, corpus: Corpus | None, missing: str) -> None:
+    def __init__(
+        self,
+        source: Path,
+        be: Backend,
+        checkpoint: Checkpoint,
+        corpus: Corpus | None,
+        missing: str,
+        text: str | bytes | None = None,
+    ) -> None:
+        """Raises UsageError, DataError for a text that it cannot read."""
         self.source, self.be, self.checkpoint = source, be, checkpoint
         self.corpus, self.missing = corpus, missing
         self.config: TrainConfig = load_config(checkpoint)
         self.meaning: Meaning = load_meaning(checkpoint)
+        self.given = None if text is None else self._given(text)
         average = load_model(be, checkpoint)
         self.models = {"average": average, "last": average}
         self.averaged = any(name.startswith("average.") for name in checkpoint.tensors)
@@ -59,6 +78,16 @@ class Subject:
         windows = progress.get("windows") if isinstance(progress, dict) else 0
         self.windows = windows if isinstance(windows, int) else 0
         self.epochs = self.windows / self._windows_per_epoch()
+
+    def _given(self, text: str | bytes) -> Window:
+        if not isinstance(self.meaning, Language) or self.meaning.vocabulary.kind == "words":
+            raise UsageError(
+                f"`text` is for models of text in characters or bytes; {self.checkpoint.path} is none; leave it out"
+            )
+        try:
+            return given_passage(self.meaning, text)
+        except GpurnnError as error:
+            raise type(error)(f"`text` for {self.source}: {error}") from None
 
     def _windows_per_epoch(self) -> float:
         if self.corpus is None or self.corpus.kind not in TASKS:
@@ -166,3 +195,36 @@ class Subject:
             return history((line for line in lines if int(line["window"]) <= self.windows), self.config, task)
         except RunError:
             return None
+
+
+@contextmanager
+def opened(
+    source: Path,
+    be: Backend | None = None,
+    corpus: Corpus | None = None,
+    *,
+    checkpoint: str = "last",
+    text: str | bytes | None = None,
+    on_warning: Callable[[str], None] = _logger.warning,
+) -> Iterator[Subject]:
+    """A run, or a checkpoint, to be looked at. Nothing is written, no lock is taken.
+
+    corpus: open; None: that of the run, where it is still there. checkpoint: "last", "best" or a file. text: a passage
+    of one's own, whose symbols are looked at. on_warning: called with one line on what is damaged.
+    Raises RunError, CheckpointError: a run or checkpoint that is missing or damaged; CheckpointError for a corpus that
+    is not of its kind; UsageError, DataError for a text that it cannot read.
+    """
+    loaded = load_checkpoint(source, checkpoint, on_warning)
+    own, missing = corpus, ""
+    if corpus is None:
+        try:
+            own = corpus_of(loaded.header, loaded.path)
+        except GpurnnError as error:
+            missing = str(error)
+    try:
+        if own is not None and not is_model_file(loaded):
+            refuse_other_model(loaded, load_config(loaded), own)
+        yield Subject(source, be or backend.get("auto"), loaded, own, missing, text)
+    finally:
+        if own is not None and corpus is None:
+            own.close()

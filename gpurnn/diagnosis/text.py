@@ -17,7 +17,7 @@ from gpurnn.training.validation import ForwardPass
 
 CLASSES = ("first letters of words", "2nd and 3rd letters", "later letters", "spaces", "line ends", "digits", "others")
 _STEPS, _LANES, _MOST = 128, 32, 100_000
-_PAIRS, _PASSAGE = 12, 480
+_PAIRS = 12
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class TextCost:
     """The loss of `targets` targets, whose sum is `total`; lanes that are stuck, `stuck` of them, are left out.
 
     classes: by `CLASSES`, those that occur. hardest: which share the hardest hundredth of targets carries. pairs: the
-    dearest pairs of symbols, (what was read, what had to be found, loss of all of them, how many). passage,
-    passage_losses: symbols one after the other, and what each cost.
+    dearest pairs of symbols, (what was read, what had to be found, loss of all of them, how many). begin: where the
+    first lane that is not stuck began in the split.
     """
 
     classes: dict[str, Cost]
@@ -44,8 +44,7 @@ class TextCost:
     total: float
     targets: int
     stuck: int
-    passage: tuple[str, ...]
-    passage_losses: np.ndarray
+    begin: int
 
 
 def text_cost(model: Model, language: Language, split: Split, going_on: GoingOn = lambda: True) -> TextCost:
@@ -86,7 +85,6 @@ def text_cost(model: Model, language: Language, split: Split, going_on: GoingOn 
     sorted_nats = np.sort(nats[known])
     top = max(1, len(sorted_nats) // 100)
     pairs = _dearest(language, before[known], after[known], nats[known])
-    lane = int(np.argmin(stuck))
     return TextCost(
         costs,
         float(sorted_nats[-top:].sum()) / total,
@@ -94,8 +92,7 @@ def text_cost(model: Model, language: Language, split: Split, going_on: GoingOn 
         total,
         int(known.sum()),
         int(stuck.sum()),
-        tuple(language.vocabulary.decode([symbol]) for symbol in after[:_PASSAGE, lane].tolist()),
-        nats[:_PASSAGE, lane],
+        int(np.argmin(stuck)) * ((len(split) - 1) // lanes),
     )
 
 

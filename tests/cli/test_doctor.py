@@ -166,7 +166,7 @@ def test_what_cannot_be_written_is_said_before_anything_is_measured(
 ):
     (here / "sealed").mkdir()
     monkeypatch.setattr("os.access", lambda folder, mode: Path(folder).name != "sealed")
-    monkeypatch.setattr("gpurnn.cli.doctor.diagnose", None)
+    monkeypatch.setattr("gpurnn.cli.doctor.look_at", None)
     result = doctor("run", option, name, "--force")
     assert (result.exit_code, result.stderr) == (1, told + "\n")
 
@@ -174,13 +174,48 @@ def test_what_cannot_be_written_is_said_before_anything_is_measured(
 @pytest.mark.parametrize("other", ["x", "./x", "link", "../{here}/x"])
 def test_a_page_and_numbers_in_the_same_file(here: Path, monkeypatch: pytest.MonkeyPatch, other: str):
     (here / "link").symlink_to("x")
-    monkeypatch.setattr("gpurnn.cli.doctor.diagnose", None)
+    monkeypatch.setattr("gpurnn.cli.doctor.look_at", None)
     result = doctor("run", "-o", "x", "--json", other.format(here=here.name))
     assert (result.exit_code, result.stderr) == (
         2,
         f"gpurnn: -o and --json: both lead to {here / 'x'}; give two names\n",
     )
     assert not (here / "x").exists()
+
+
+def test_a_text_of_ones_own(here: Path):
+    """Its first symbol is no target; of two runs each reads it."""
+    shutil.copytree(here / "run", here / "other")
+    given = ["--text", "One star.\\nTwo", "--json", "found.json", "--seconds", "2", "--against", "other"]
+    result = doctor("run", *given)
+    assert result.exit_code == 0, result.output
+    found = json.loads((here / "found.json").read_text())
+    for each in (found, found["against"]):
+        numbers = each["panels"]["text"]["numbers"]
+        assert numbers["passage"] == list("One star.\nTwo")
+        first, *losses = numbers["passage_losses"]
+        assert first is None and numbers["given"] == pytest.approx(sum(losses) / 12)
+        assert each["panels"]["text"]["sentence"].endswith(f"; of the text that was given {numbers['given']:.3f} each")
+
+
+def test_a_text_that_cannot_be_read_is_said_before_anything_is_measured(here: Path, monkeypatch: pytest.MonkeyPatch):
+    make_corpus(here / "other.h5", ["something else, xyz\n" * 30], split=(0.5, 0.5, 0))
+    make_run(backend.get("cpu"), here / "other.h5", here / "other")
+    make_corpus(here / "words.h5", ["red fish blue fish " * 60], split=(0.5, 0.5, 0), tokens="words")
+    make_run(backend.get("cpu"), here / "words.h5", here / "words")
+    monkeypatch.setattr("gpurnn.cli.doctor.look_at", None)
+    lacks = "at character {} is not in the vocabulary ({} chars); leave it out or put another symbol there"
+    for code, arguments, told in (
+        (1, ["run", "--text", "One\u00e9"], "--text for run: '\u00e9' " + lacks.format(3, len(set(TEXT)))),
+        (1, ["run", "--text", "One", "--against", "other"], "--text for other: 'O' " + lacks.format(0, 16)),
+        (2, ["run", "--text", "O"], "--text for run: expected a text of 2 to 512 symbols, found 1"),
+        (2, ["run", "--text", "One" * 200], "--text for run: expected a text of 2 to 512 symbols, found 600"),
+        (2, ["words", "--text", "red fish"], "--text is for models of text in characters or bytes; words/"),
+        (1, ["run", "--against", "nowhere"], "no run directory at nowhere"),
+    ):
+        result = doctor(*arguments)
+        assert result.exit_code == code and result.stderr.startswith(f"gpurnn: {told}"), result.stderr
+        assert len(result.stderr.splitlines()) == 1
 
 
 def test_a_model_in_a_file(here: Path):

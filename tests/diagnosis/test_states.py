@@ -12,6 +12,7 @@ import pytest
 from gpurnn.backend import Backend
 from gpurnn.data.stream.places import Places
 from gpurnn.diagnosis.lanes import copied
+from gpurnn.diagnosis.passage import given_passage, read_passage
 from gpurnn.diagnosis.recovery import JUDGED_FROM, STEPS, from_zero, stuck_lanes
 from gpurnn.diagnosis.text import text_cost
 from gpurnn.diagnosis.units import units
@@ -168,6 +169,25 @@ def test_cost_of_a_text(be: Backend, tmp_path: Path):
     assert sum(counts[k] for k in counts if "letters" in k) == letters
     assert abs(counts["first letters of words"] - len(read.replace("2", "").split())) <= 23  # where lanes cut words
     assert sum(pair[3] for pair in found.pairs) <= found.targets and found.pairs[0][2] >= found.pairs[1][2]
+
+
+def test_a_passage(be: Backend, tmp_path: Path):
+    """What each symbol costs, and states, by the equations: of a split, and of a text of one's own."""
+    model = random_network(be, 4, scale=1.5)
+    with corpus_of(tmp_path, bistable_text()) as corpus:
+        window = Places(corpus.split("valid")).window(np.array([70]), 30)
+        tokens = tokens_of(corpus, "valid")[70:101]
+        language = corpus.language
+    text = language.vocabulary.decode(tokens.tolist())
+    states, nats = run_plainly(be, model, tokens[:, None], np.zeros((1, 4)))
+    given = given_passage(language, text[:30])
+    for passage, first in (
+        (read_passage(model, language.vocabulary, window, first=1), 1),
+        (read_passage(model, language.vocabulary, given), 0),
+    ):
+        assert "".join(passage.symbols) == text[first:30] and np.isnan(passage.losses[0]) == (not first)
+        np.testing.assert_allclose(passage.losses[1 - first :], nats[:29, 0], rtol=1e-9)
+        np.testing.assert_allclose(passage.at["layers.0.h"], states[first:30, 0], rtol=1e-9)
 
 
 def test_texts_that_cannot_be_measured(be: Backend, tmp_path: Path):

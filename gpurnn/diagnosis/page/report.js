@@ -136,17 +136,17 @@ const DRAWN = {
 function costs(of, than) {
   const mine = of.passage_losses, theirs = than?.passage_losses;
   const note = (text) => make("p", { class: "rests" }, text);
-  const found = [note("The redder a symbol, the more it cost:"), passage("What each symbol cost", of.passage, mine.map((loss) => loss / 6), (n) => shown(mine[n]))];
+  const found = [note("The redder a symbol, the more it cost:"), passage("What each symbol cost", of.passage, mine.map((loss) => loss === null ? null : loss / 6), (n) => shown(mine[n]))];
   if (!than) return found;
   if (JSON.stringify(of.passage) !== JSON.stringify(than.passage)) {
     const why = data.fingerprint === data.against.fingerprint ? "they begin at other places" : "their corpora differ";
     return [...found, note(`The two runs read no passage in common, ${why}: there is no difference to show.`)];
   }
-  const more = mine.map((loss, n) => loss - theirs[n]);
+  const more = mine.map((loss, n) => loss === null ? null : loss - theirs[n]);
   return [
     ...found,
     note("The same, less what it cost the other run: red where it cost this one more, blue where less."),
-    passage("How much more each symbol cost than with the other run", of.passage, more.map((each) => each / 2), (n) => `${shown(more[n])}: here ${shown(mine[n])}, with the other run ${shown(theirs[n])}`),
+    passage("How much more each symbol cost than with the other run", of.passage, more.map((each) => each === null ? null : each / 2), (n) => `${shown(more[n])}: here ${shown(mine[n])}, with the other run ${shown(theirs[n])}`),
   ];
 }
 
