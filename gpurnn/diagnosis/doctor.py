@@ -195,8 +195,7 @@ class _Measures:
         places = self._subject.places("train", series=True)
         steps = min(_STEPS, places.count // 2)
         self._reach = found = reach(without_dropout(model), places, steps=steps, seed=self._seed, going_on=going_on)
-        of = "target" if self._subject.burn_in is None else "forecast"
-        finding = findings.of_reach(found, self._clipped, self._subject.epochs, of)
+        finding = findings.of_reach(found, self._clipped, self._subject.epochs, self._subject.output)
         return _Found(finding, vars(found) | {"half": findings.slowest(found)[1].half}, found.targets)
 
     def _whole_reach(self, model: Model, going_on: GoingOn) -> _Found:
@@ -206,7 +205,7 @@ class _Measures:
         found, words = whole_reach(
             without_dropout(model), task, subject.input_vocabulary, seed=self._seed, going_on=going_on
         )
-        finding = findings.of_reach(found, self._clipped, subject.epochs)
+        finding = findings.of_reach(found, self._clipped, subject.epochs, subject.output)
         finding = findings.with_words(finding, words)
         half = findings.slowest(found)[1].half
         return _Found(finding, vars(found) | {"half": half, "words": words}, found.targets)

@@ -154,13 +154,16 @@ def of_reach(found: Reach, clipped: float | None, epochs: float, of: str = "targ
             f"errors grow by {slow.beta:.3f} a step back: they explode; what keeps training alive is "
             f"clipping{acted}; lower `lr` or `clip`, or begin with smaller weights",
         )
-    half, few = (_lag(k, lags) for k in (slow.one_percent, slow.one_percent_of_few))
     where = f" in {name.removesuffix('.dh')}" if len({n.rsplit(".", 1)[0] for n in found.falls}) > 1 else ""
-    every = f"{slow.half:.1f}" if slow.half < lags else f"more than {lags - 1}"
-    sentence = (
-        f"the error of a {of} halves every {every} steps back{where}; 1 % is left after {half} for half "
-        f"of the {of}s, after {few} for all but a tenth"
-    )
+    way = "ahead" if ".reverse." in name else "back"
+    sentence = f"the error of a {of} halves every {slow.half:.1f} steps {way}{where}"
+    if not slow.half < lags:
+        sentence = f"more than half of the error of a {of} is left {lags - 1} steps {way}{where}"
+    elif slow.one_percent is None:
+        sentence += f"; more than 1 % is left after {lags - 1}"
+    else:
+        few = f"more than {lags - 1}" if slow.one_percent_of_few is None else slow.one_percent_of_few
+        sentence += f"; 1 % is left after {slow.one_percent} for half of the {of}s, after {few} for all but a tenth"
     aside = f" ({found.stuck} stuck lanes set aside)" if found.stuck else ""
     return Finding("info", sentence + aside + _young(epochs))
 
@@ -171,10 +174,6 @@ def with_words(finding: Finding, words: Sequence[Word]) -> Finding:
         return finding
     told = ", ".join(f"{each.word!a} {each.share:.0%}" for each in words[:5])
     return Finding(finding.level, f"{finding.sentence}; the error falls most on the words {told}")
-
-
-def _lag(lag: int | None, lags: int) -> str:
-    return f"more than {lags - 1}" if lag is None else str(lag)
 
 
 def _young(epochs: float) -> str:

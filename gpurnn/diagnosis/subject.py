@@ -13,6 +13,7 @@ import numpy as np
 from gpurnn import backend
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
+from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.series.columns import Columns
@@ -106,8 +107,8 @@ class Subject:
 
     @property
     def whole(self) -> bool:
-        """Whether its windows hold whole sequences of labels, tags or pairs."""
-        return self.corpus is not None and isinstance(self.meaning, Labelling | PairLanguage)
+        """Whether its windows hold whole sequences: of labels, tags, pairs or frames."""
+        return self.corpus is not None and isinstance(self.meaning, Labelling | PairLanguage | Transcription)
 
     @property
     def input_vocabulary(self) -> Vocabulary | None:
@@ -162,6 +163,11 @@ class Subject:
         for name, array in state.named().items():
             self.be.from_host(self.checkpoint.tensor(name, array.shape).astype(array.dtype), out=array)
         return state
+
+    @property
+    def output(self) -> str:
+        """What an output is for, in a word."""
+        return {"series": "forecast", "frames": "frame"}.get(kind_of(self.meaning), "target")
 
     @property
     def burn_in(self) -> int | None:

@@ -1,7 +1,8 @@
-"""How far the error of a target reaches within its sequence, and which inputs it falls on: of labels, tags and pairs.
+"""How far the error of an output reaches within its sequence, and which inputs it falls on.
 
-A window holds whole sequences. In each lane one target is chosen, and the loss of these alone is followed back; in a
-direction against time it goes forward, so that a lag is a distance there, too.
+Of labels, tags, pairs and frames: a window holds whole sequences. In each lane the output of one step is chosen, and
+its error alone is followed back; in a direction against time it goes forward, so that a lag is a distance there, too.
+Where it is not said which step a label is of, any step of a sequence may be chosen, else one that has a target.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpurnn.backend import Array
 from gpurnn.data.stream import Window
 from gpurnn.data.text.tokens import Vocabulary
-from gpurnn.diagnosis.lanes import GoingOn, Numbers, weighted
+from gpurnn.diagnosis.lanes import GoingOn, Numbers
 from gpurnn.diagnosis.reach import Reach, fall, of_interest
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model, State, Workspace, through_time
+from gpurnn.network.heads.ctc import Ctc
 from gpurnn.training.feed import Feed
 from gpurnn.training.tasks import Task
 
@@ -52,7 +55,7 @@ def whole_reach(
     """
     sizes = task.sizes
     lanes = sizes.lanes
-    ws = model.workspace(lanes, sizes.steps, source=sizes.source, sequences=sizes.sequences)
+    ws = model.workspace(**sizes._asdict())
     ws.watch()
     feed, state, rng = Feed(model.be, ws.batch), model.state(lanes), np.random.default_rng(seed)
     norms: dict[str, list[Numbers]] = defaultdict(list)
@@ -62,15 +65,16 @@ def whole_reach(
         for number, window in enumerate(stream):
             if found >= targets or number >= targets or (found and not going_on()):
                 break
-            chosen = _chosen(window, rng)
-            of_window = _norms(model, ws, feed, weighted(window, _only(window, chosen)), state)
-            counts = np.flatnonzero(chosen >= 0)
-            found += len(counts)
+            counts = within(window) if isinstance(model.head, Ctc) else window.weight > 0
+            chosen = _chosen(counts, rng)
+            of_window = _norms(model, ws, feed, window, _only(window, chosen), state)
+            there = np.flatnonzero(chosen >= 0)
+            found += len(there)
             for name, each in of_window.items():
                 if of_interest(name):
-                    norms[name].append(_by_lag(each, window.carry, chosen, counts, -1 if ".reverse." in name else 1))
+                    norms[name].append(_by_lag(each, window.carry, chosen, there, -1 if ".reverse." in name else 1))
             if vocabulary is not None and _INPUT in of_window:
-                for lane in counts.tolist():
+                for lane in there.tolist():
                     _add_words(vocabulary, window, of_window[_INPUT][:, lane], lane, int(chosen[lane]), shares)
     if not found:
         raise DataError(f"{task.corpus.path}: split train has no target to look at")
@@ -82,32 +86,47 @@ def whole_reach(
     return Reach(falls, {}, {}, math.nan, found, 0), tuple(ranked[:_WORDS])
 
 
-def _chosen(window: Window, rng: np.random.Generator) -> np.ndarray:
-    """A step with weight in each lane, (B,), -1 where there is none."""
-    order = rng.random(window.weight.shape) * (window.weight > 0)
+def within(window: Window) -> NDArray[np.bool_]:
+    """(T, B), whether a step is of a sequence that has a target with weight; what is left over of a window is of none.
+
+    A sequence begins where carry is 0, and at the first step.
+    """
+    steps, lanes = window.carry.shape
+    number = np.cumsum(window.carry == 0, axis=0) + (steps + 1) * np.arange(lanes)
+    weight = np.bincount(number.reshape(-1), window.weight.reshape(-1), lanes * (steps + 1))
+    inside: NDArray[np.bool_] = weight[number] > 0
+    return inside
+
+
+def _chosen(counts: NDArray[np.bool_], rng: np.random.Generator) -> np.ndarray:
+    """One of the steps that count in each lane, (B,), -1 where there is none."""
+    order = rng.random(counts.shape) * counts
     return np.where(order.max(axis=0) > 0, order.argmax(axis=0), -1)
 
 
 def _only(window: Window, chosen: np.ndarray) -> np.ndarray:
-    weight = np.zeros_like(window.weight)
+    """(T, B), by what the errors of outputs are multiplied to become those of the losses of the chosen steps alone."""
+    keep = np.zeros(window.weight.shape)
     lanes = np.flatnonzero(chosen >= 0)
-    weight[chosen[lanes], lanes] = 1
-    return weight
+    weight = window.weight[chosen[lanes], lanes]
+    keep[chosen[lanes], lanes] = window.weight_sum / np.where(weight > 0, weight, 1)
+    return keep
 
 
-def _norms(model: Model, ws: Workspace, feed: Feed, window: Window, state: State) -> dict[str, Numbers]:
-    """Of each error of each step in each lane, (steps, B), of the loss summed over the chosen targets."""
+def _norms(
+    model: Model, ws: Workspace, feed: Feed, window: Window, keep: np.ndarray, state: State
+) -> dict[str, Numbers]:
+    """Of each error of each step in each lane, (steps, B). keep: see `Model.backward`."""
     be, xp = model.be, model.be.xp
     feed.load(window)
     model.begin(state)
     model.forward(ws, state)
-    model.backward(ws)
+    model.backward(ws, keep=be.from_host(keep.astype(model.config.real)))
     found: dict[str, list[Array]] = defaultdict(list)
     for step in through_time(model, ws):
         for name, error in step.errors.items():
             found[name].append(xp.sqrt(xp.square(error, dtype=np.float64).sum(axis=1)))
-    targets = float(window.weight.sum())
-    return {name: targets * be.to_host(xp.stack(each)) for name, each in found.items()}
+    return {name: be.to_host(xp.stack(each)) for name, each in found.items()}
 
 
 def _by_lag(norms: Numbers, carry: np.ndarray, chosen: np.ndarray, lanes: np.ndarray, sign: int) -> Numbers:

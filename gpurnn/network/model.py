@@ -165,12 +165,16 @@ class Model:
         ws.holds = ""
         ws.head.evaluate(ws.batch)
 
-    def backward(self, ws: Workspace, d_last: Sequence[Mapping[str, Array]] | None = None) -> None:
+    def backward(
+        self, ws: Workspace, d_last: Sequence[Mapping[str, Array]] | None = None, keep: Array | None = None
+    ) -> None:
         """Loss, errors and gradients of the window that `forward` has just run.
 
         `ws.loss`, `ws.losses`, `ws.o` (its error), every layer's errors and `params.gradients`: overwritten.
         d_last: for each layer, the errors at its last states by name, from the window after this one; None: 0, which
         truncates. What would go to the window before is in each layer's `d_first`.
+        keep: (T, B) real, what the errors of the outputs are multiplied by before they go back, for looking: 1 where
+        they are followed, 0 elsewhere; the loss stays that of the window. None: 1 everywhere.
         Raises UsageError unless `forward` has just run on a workspace made for training, and where d_last does not fit.
         """
         expect_workspace(ws, self.params, train=True, holds="logits")
@@ -179,7 +183,7 @@ class Model:
         for number, layer in enumerate(ws.layers):
             layer.d_last = None if d_last is None else d_last[number]
         ws.holds = "errors"
-        ws.head.backward(ws.batch)
+        ws.head.backward(ws.batch, keep)
         for each in reversed(ws.working):
             each.backward(ws.batch)
 

@@ -26,7 +26,7 @@ def reach_of(beta: float) -> Reach:
     ("beta", "level", "said"),
     [
         (0.5, "info", "halves every 1.0 steps back; 1 % is left after 7 for half of the targets, after 7"),
-        (0.999, "info", "halves every more than 63 steps back; 1 % is left after more than 63"),
+        (0.999, "info", "more than half of the error of a target is left 63 steps back"),
         (
             1.02,
             "warning",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,16 @@ import numpy as np
 import pytest
 
 from gpurnn.backend import Backend
+from gpurnn.data.stream import Cursor, Window
 from gpurnn.data.text.tokens import Vocabulary
 from gpurnn.diagnosis.doctor import diagnose
 from gpurnn.diagnosis.reportpage import page_of
-from gpurnn.diagnosis.whole import whole_reach
+from gpurnn.diagnosis.whole import whole_reach, within
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training.config import Limits, TrainConfig
 from gpurnn.training.session import new_run
 from gpurnn.training.tasks import Task, task_of
+from tests.frames import LETTERS, framed
 from tests.sequences import LABELS, SYMBOLS, told
 
 
@@ -26,16 +29,21 @@ def task_and_model(
     """A linear network whose W are rho times orthogonal ones, and what it would learn."""
     config = ModelConfig(SYMBOLS, "simple", 4, outputs=len(LABELS), dropout=0.0, dtype="float64", **model)
     task = task_of(told(path, kind, "symbols", lengths).corpus, TrainConfig(config, lanes=3, bptt=48, layout="whole"))
+    return task, linear(be, config, rho)[0]
+
+
+def linear(be: Backend, config: ModelConfig, rho: float) -> tuple[Model, np.ndarray]:
+    """A network whose states are so small that it is linear, and V."""
     made, rng = Model(be, config), np.random.default_rng(0)
     values = {name: 1e-7 * rng.standard_normal(array.shape) for name, array in made.params.value.items()}
-    values["output.V"] = rng.standard_normal(values["output.V"].shape)
+    V = values["output.V"] = rng.standard_normal(values["output.V"].shape)
     for name in values:
         if name.endswith(".W"):
             values[name] = rho * np.linalg.qr(rng.standard_normal((4, 4)))[0]
     if "embedding.table" in values:
         values["layers.0.U"] = 1e-7 * np.eye(len(values["layers.0.U"]), 4)
     made.params.load(be, values, "made")
-    return task, made
+    return made, V
 
 
 def test_errors_reach_both_ways_in_both_directions(be: Backend, tmp_path: Path):
@@ -55,6 +63,55 @@ def test_a_label_is_decided_within_its_sequence(be: Backend, tmp_path: Path):
     task, model = task_and_model(be, tmp_path / "l.h5", "labels", [15] * 20, rho)
     fall = whole_reach(model, task, None, targets=20)[0].falls["layers.0.dh"]
     np.testing.assert_allclose(fall.median / fall.median[0], rho ** np.arange(15), rtol=1e-9)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_the_error_of_a_frame(be: Backend, tmp_path: Path, both: bool):
+    """States are so small that every label is as likely; so all ways to say one label are, and (t + 1) (n - t) of
+    n (n + 1) / 2 say it at step t. Of that error rho^k is left k steps back, and ahead in the direction against time.
+    """
+    n, rho = 14, 0.6
+    made = framed(tmp_path / "f.h5", [(n, 1)] * 3)
+    outputs = len(LETTERS) + 1
+    stack = ("both_directions" if both else "recurrent",)
+    config = ModelConfig(
+        0, "simple", 4, inputs=3, outputs=outputs, input="real", head="ctc", dropout=0.0, dtype="float64", stack=stack
+    )
+    task = task_of(made.corpus, TrainConfig(config, lanes=1, bptt=n + 2))
+    model, V = linear(be, config, rho)
+    with closing(task.windows(be, None)) as stream:
+        string = next(stream).targets[:1, 0]
+    found, words = whole_reach(model, task, None, targets=1)
+    assert found.targets == 1 and words == ()
+    back = found.falls["layers.0.dh"].median
+    t = len(back) - 1
+    do = np.full(outputs, 1 / outputs)
+    share = (t + 1) * (n - t) * 2 / (n * (n + 1))
+    do[string] -= share
+    do[-1] -= 1 - share
+    np.testing.assert_allclose(back, np.linalg.norm(V[:4] @ do) * rho ** np.arange(t + 1), rtol=1e-6)
+    if both:
+        ahead = found.falls["layers.0.reverse.dh"].median
+        np.testing.assert_allclose(ahead, np.linalg.norm(V[4:] @ do) * rho ** np.arange(n - t), rtol=1e-6)
+
+
+def test_steps_within_sequences():
+    """Two sequences of which one counts, a step that is left over; and one that goes on from the window before."""
+    carry = np.array([[0, 1], [1, 1], [0, 1], [1, 0], [0, 1]], np.float32)
+    weight = np.array([[0, 1], [2, 0], [0, 0], [0, 0], [0, 1]], np.float32)
+    window = Window(
+        0,
+        0,
+        carry=carry,
+        weight=weight,
+        has_boundary=True,
+        uniform=False,
+        weight_sum=4.0,
+        cursor=Cursor(0, 2, 5, 11),
+        fields={},
+    )
+    expected = [[True, True], [True, True], [False, True], [False, True], [False, True]]
+    np.testing.assert_array_equal(within(window), expected)
 
 
 def test_the_words_on_which_errors_fall(be: Backend, tmp_path: Path):

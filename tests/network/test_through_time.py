@@ -79,6 +79,23 @@ def test_a_step_without_weight_at_the_end_contributes_nothing(be: Backend, cell:
         assert (largest > 0) == (step.t < 3)
 
 
+def test_errors_of_outputs_are_followed_where_they_are_kept(be: Backend, cell: str):
+    """As with weights that are 0 elsewhere, but for the loss, which stays that of all targets."""
+    p = problem(be, cell)
+    whole = float(be.to_host(p.ws.loss)[0])
+    keep = np.zeros((5, 3))
+    keep[2, 1], keep[4, 0] = 0.5, 2
+    p.model.forward(p.ws, p.state)
+    p.model.backward(p.ws, keep=be.from_host(keep))
+    found = host(be, p.model.params.gradient)
+    assert float(be.to_host(p.ws.loss)[0]) == whole
+    p = make_problem(be, p.model.config, replace(p.window, weight=p.window.weight * keep))
+    p.model.forward(p.ws, p.state)
+    p.model.backward(p.ws)
+    for name, gradient in host(be, p.model.params.gradient).items():
+        check_gradient(name, found[name], gradient, 1e-13)
+
+
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_errors(be: Backend, cell: str, dropout: float):
     """do, and dh_out of both layers, against differences of the loss that the activations make."""

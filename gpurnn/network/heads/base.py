@@ -122,10 +122,12 @@ class HeadPass(Pass):
         n = batch.steps * self._lanes
         self._loss_op(self.o[:n], self._target[:n], self.losses[:n], *self._besides)
 
-    def backward(self, batch: Batch) -> None:
-        """`losses` and `loss` too; o becomes its error."""
+    def backward(self, batch: Batch, keep: Array | None = None) -> None:
+        """`losses` and `loss` too; o becomes its error. keep: (T, B), what that is multiplied by."""
         n = batch.steps * self._lanes
         self._find_errors(batch)
+        if keep is not None:
+            self.o[:n] *= keep.reshape(-1, 1)
         self._weighted_loss(self.losses[:n], batch.weight[:n], batch.scale, self.loss)
         self._linear.backward(self.o[:n])
 
