@@ -20,7 +20,7 @@ from gpurnn.diagnosis import findings
 from gpurnn.diagnosis.findings import Finding
 from gpurnn.diagnosis.history import next_updates
 from gpurnn.diagnosis.lanes import GoingOn, without_dropout
-from gpurnn.diagnosis.passage import read_passage
+from gpurnn.diagnosis.passage import Passage, read_passage
 from gpurnn.diagnosis.reach import Reach, reach
 from gpurnn.diagnosis.recovery import FromZero, from_zero, stuck_lanes
 from gpurnn.diagnosis.report import Panel, Report
@@ -39,8 +39,8 @@ PANELS = ("looked_at", "reach", "window", "state", "recovery", "units", "text", 
 PARAMETERS = ("last", "average")
 _OF_UPDATES = ("reach", "window", "run")
 """Panels that ask of the parameters that updates see, unless others are asked for."""
-_STEPS, _PASSAGE = 256, 480
-_ENDS = {"recovery": 0.15, "state": 0.3, "units": 0.35, "text": 0.4, "run": 0.5, "reach": 0.6, "window": 1.0}
+_STEPS, _PASSAGE, _COLOURED = 256, 480, 6
+_ENDS = {"recovery": 0.15, "state": 0.3, "text": 0.35, "units": 0.4, "run": 0.5, "reach": 0.6, "window": 1.0}
 """In which order the panels are measured, and which part of the time is over when each takes no more samples.
 
 Reach goes over its samples again, which takes about twice as long as to take them.
@@ -95,6 +95,7 @@ class _Measures:
     def __init__(self, subject: Subject, parameters: str | None, seed: int) -> None:
         self._subject, self._parameters, self._seed = subject, parameters, seed
         self._zero: FromZero | None = None
+        self._passage: Passage | None = None
         self._reach: Reach | None = None
         self._clipped: float | None = None
 
@@ -103,8 +104,8 @@ class _Measures:
         measures = {
             "recovery": self._recovery,
             "state": self._state,
-            "units": self._units,
             "text": self._text,
+            "units": self._units,
             "run": self._run,
             "reach": self._error_reach,
             "window": self._window,
@@ -153,8 +154,14 @@ class _Measures:
         return _Found(finding, vars(found) | {"unit": model.head.unit}, found.starts)
 
     def _units(self, model: Model, going_on: GoingOn) -> _Found:
-        found = units(model, self._subject.places("valid", series=True), seed=self._seed)
-        return _Found(findings.of_units(found), vars(found), found.values)
+        language = self._subject.meaning
+        vocabulary = language.vocabulary if isinstance(language, Language) else None
+        found = units(model, self._subject.places("valid", series=True), vocabulary, seed=self._seed)
+        numbers = dict(vars(found))
+        if self._passage is not None:
+            at = [self._passage.at[each.name][:, each.unit] for each in found.ranked[:_COLOURED]]
+            numbers["passage_values"] = [np.round(each.astype(np.float64), 3) for each in at]
+        return _Found(findings.of_units(found), numbers, found.values)
 
     def _text(self, model: Model, going_on: GoingOn) -> _Found:
         places, given = self._subject.places("valid"), self._subject.given
@@ -165,7 +172,7 @@ class _Measures:
         window = given
         if window is None:
             window = places.window(np.array([found.begin]), min(_PASSAGE + 1, places.count - found.begin))
-        passage = read_passage(model, language.vocabulary, window, first=int(given is None))
+        self._passage = passage = read_passage(model, language.vocabulary, window, first=int(given is None))
         mean = None if given is None else float(passage.losses[1:].mean())
         numbers = vars(found) | {"mean": found.total / found.targets, "given": mean}
         numbers |= {"passage": passage.symbols, "passage_losses": passage.losses}

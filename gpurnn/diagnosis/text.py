@@ -75,7 +75,7 @@ def text_cost(model: Model, language: Language, split: Split, going_on: GoingOn 
     total = float(nats[known].sum())
     if not total > 0:
         raise DataError(f"{split.path}: split {split.name} has no target that costs anything")
-    kinds = np.array([_kind(symbol) for symbol in language.vocabulary.symbols])
+    kinds = np.array([_kind(character(symbol)) for symbol in language.vocabulary.symbols])
     classes = _classes(kinds, before, after)
     costs = {
         name: Cost(float(nats[chosen].sum()) / total, float(nats[chosen].mean()), int(chosen.sum()))
@@ -96,10 +96,15 @@ def text_cost(model: Model, language: Language, split: Split, going_on: GoingOn 
     )
 
 
-def _kind(symbol: str | bytes) -> int:
-    """0: a letter, 3: a space, 4: the end of a line, 5: a digit, 6: anything else. A byte beyond ASCII is a letter."""
+def character(symbol: str | bytes) -> str:
+    """What a symbol counts as: a byte beyond ASCII as a letter, one that stands for all others as none."""
     if isinstance(symbol, bytes):
         symbol = symbol.decode("ascii") if symbol.isascii() else "a"
+    return symbol or "\ufffd"
+
+
+def _kind(symbol: str) -> int:
+    """0: a letter, 3: a space, 4: the end of a line, 5: a digit, 6: anything else."""
     if symbol.isalpha():
         return 0
     if symbol in ("\n", "\r"):

@@ -1,17 +1,22 @@
-"""What units and gates do: which are always open or closed, which never move."""
+"""What units and gates do: which are always open or closed, which never move, which remember more than the input."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from gpurnn.data.stream import Window
 from gpurnn.data.stream.places import Places
+from gpurnn.data.text.tokens import Vocabulary
+from gpurnn.diagnosis.features import features
 from gpurnn.diagnosis.lanes import WARM_UP, Lanes, draw, lanes_for, warm_up
+from gpurnn.diagnosis.ranked import STILL, Ranked, ranked
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model, activations
 
-OPEN, CLOSED, ALWAYS, EXTREME, STILL = 0.9, 0.1, 0.95, 0.99, 0.02
+OPEN, CLOSED, ALWAYS, EXTREME = 0.9, 0.1, 0.95, 0.99
 _STEPS, _LANES = 200, 64
 _KEEPING = {"lstm": "f", "gru": "z"}
 """The gate by which a cell multiplies what a unit keeps from one step to the next."""
@@ -39,6 +44,7 @@ class Units:
     how many of its units have a standard deviation below `STILL`; units, how many there are.
     constants: by the name of the gate by which units keep what they have, their time constants -1/ln(mean) in steps,
     inf where it never closes: those that a tenth, half and nine tenths of the units have at most, and the longest.
+    ranked: the units of which the current symbol explains least; none where no characters or bytes are read.
     """
 
     gates: dict[str, Gate]
@@ -47,10 +53,11 @@ class Units:
     units: dict[str, int]
     values: int
     constants: dict[str, tuple[float, ...]]
+    ranked: tuple[Ranked, ...]
 
 
-def units(model: Model, places: Places, *, seed: int = 4) -> Units:
-    """Look at random places of a split, lanes that are stuck left out.
+def units(model: Model, places: Places, vocabulary: Vocabulary | None = None, *, seed: int = 4) -> Units:
+    """Look at random places of a split, lanes that are stuck left out. vocabulary: of the text, None of series.
 
     Raises DataError where the split is too short, or every lane is stuck.
     """
@@ -75,7 +82,16 @@ def units(model: Model, places: Places, *, seed: int = 4) -> Units:
         {name: array.shape[2] for name, array in hidden.items()},
         _STEPS * int(sound.sum()),
         {n: _constants(a) for n, a in between.items() if n.split(".")[-1] == _KEEPING.get(model.config.cell)},
+        _ranked(hidden, vocabulary, places.window(found.starts[sound] - warm, warm + _STEPS)),
     )
+
+
+def _ranked(hidden: Mapping[str, np.ndarray], vocabulary: Vocabulary | None, window: Window) -> tuple[Ranked, ...]:
+    """window: what was read, from an empty state on; its last `_STEPS` steps led to the states `hidden`."""
+    if vocabulary is None or vocabulary.kind == "words":
+        return ()
+    of_text = features(vocabulary, window.tokens, window.carry)
+    return ranked(hidden, window.tokens[-_STEPS:], {name: array[-_STEPS:] for name, array in of_text.items()})
 
 
 def _is_gate(name: str) -> bool:

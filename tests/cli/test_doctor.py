@@ -66,6 +66,9 @@ def test_every_panel_is_told_alike_and_the_run_untouched(here: Path):
     assert len(numbers["reach"]["falls"]["layers.0.dc"]["median"]) == 256
     assert sum(numbers["reach"]["shares"]["layers.0.W"]) == pytest.approx(1, abs=1e-6)
     assert set(numbers["units"]["gates"]) == {f"layers.0.{gate}" for gate in "ifo"}
+    units, passage = numbers["units"], numbers["text"]["passage"]
+    assert [set(each) for each in units["ranked"]] == [{"name", "unit", "unexplained", "feature", "correlation"}] * 6
+    assert [len(each) for each in units["passage_values"]] == [len(passage)] * 6
     assert numbers["recovery"]["state_stuck_lanes"] == 0
     assert "look again after an epoch" in found["panels"]["window"]["sentence"]
     doctor("run", "--json", "again.json")

@@ -96,7 +96,7 @@ def test_two_runs_stand_beside_each_other(report: Report, other: Report, tmp_pat
     assert drawn(loss, "other") == pytest.approx(theirs["run"]["curve"]["loss"], abs=0.01)
 
     symbols, costs, others = mine["text"]["passage"], mine["text"]["passage_losses"], theirs["text"]["passage_losses"]
-    cost, difference = found["walked"]
+    _, cost, difference = found["walked"]
     lines = [
         f"{json.dumps(each, ensure_ascii=False)}: {printed(loss)}" for each, loss in zip(symbols, costs, strict=True)
     ]
@@ -104,7 +104,7 @@ def test_two_runs_stand_beside_each_other(report: Report, other: Report, tmp_pat
     for n, line in enumerate(difference[: len(symbols)]):
         more = printed(costs[n] - others[n])
         assert line.endswith(f": {more}: here {printed(costs[n])}, with the other run {printed(others[n])}")
-    for n, colour in enumerate(found["colours"][1]):
+    for n, colour in enumerate(found["colours"][2]):
         *rgb, alpha = map(float, re.findall(r"[\d.]+", colour))
         more = costs[n] - others[n]
         expected = min(0.75, 0.375 * abs(more))
@@ -125,7 +125,7 @@ def test_runs_that_read_no_passage_in_common(report: Report, other: Report, tmp_
     path = tmp_path / "apart.html"
     path.write_bytes(page_of(report, changed))
     seen = look(path, DRAWN, tmp_path, width=400, dark=True)
-    assert seen.said == [] and len(seen.answer["walked"]) == 1
+    assert seen.said == [] and len(seen.answer["walked"]) == 2
     assert seen.width is not None and seen.width[0] <= seen.width[1]
     told = f"The two runs read no passage in common, {why}: there is no difference to show."
     assert seen.answer["notes"][-1] == told

@@ -85,6 +85,44 @@ def test_what_a_browser_shows_is_the_report(report: Report, page: Path, tmp_path
     assert found["passage"].replace("↵", "") == "".join(numbers["text"]["passage"])
 
 
+UNITS = """(() => {
+  const all = (what) => [...document.querySelectorAll(`#units ${what}`)], text = (each) => each.textContent;
+  const seen = () => {
+    const told = document.querySelector("#units .told"), passage = document.querySelector("#units .passage");
+    return all(".passage span").map((mark) => {
+      passage.dispatchEvent(new KeyboardEvent("keydown", { key: mark === passage.firstChild ? "Home" : "ArrowRight" }));
+      return [text(told), getComputedStyle(mark).backgroundColor];
+    });
+  };
+  return {
+    rows: all("[aria-label^='unit, '] tbody tr").map((row) => [...row.children].map(text)),
+    names: all("label").map(text),
+    passages: all("input").map((input) => { input.focus(), input.click(); return seen(); }),
+    focus: document.activeElement === all("input").at(-1),
+  };
+})()"""
+
+
+def test_the_passage_by_the_value_of_units_in_dark_mode(report: Report, page: Path, tmp_path: Path):
+    seen = look(page, UNITS, tmp_path, dark=True)
+    panels = report.to_json()["panels"]
+    numbers, symbols = panels["units"]["numbers"], panels["text"]["numbers"]["passage"]
+    rows = [
+        [f"{each['name']} {each['unit']}", printed(each["unexplained"]), each["feature"], printed(each["correlation"])]
+        for each in numbers["ranked"]
+    ]
+    assert seen.said == [] and len(rows) == 6 and seen.answer["rows"] == rows
+    assert seen.answer["names"] == [row[0] for row in rows] and seen.answer["focus"]
+    for values, passage in zip(numbers["passage_values"], seen.answer["passages"], strict=True):
+        most = max(map(abs, values))
+        for symbol, value, (told, colour) in zip(symbols, values, passage, strict=True):
+            assert told == f"{json.dumps(symbol, ensure_ascii=False)}: {printed(value)}"
+            *rgb, alpha = map(float, re.findall(r"[\d.]+", colour))
+            strength = 0.75 * abs(value) / most
+            assert alpha == pytest.approx(strength, abs=0.01)
+            assert strength < 0.01 or rgb == ([220, 80, 60] if value > 0 else [50, 130, 210])
+
+
 def test_a_report_with_nothing_measured(page: Path, tmp_path: Path):
     """Every panel says why; the page draws nothing and says nothing to the console. By what Chromium dumps."""
     panels = {name: Panel("none", f"not measured: {name} <b>", {}) for name in PANELS}

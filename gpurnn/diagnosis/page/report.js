@@ -98,7 +98,7 @@ const DRAWN = {
     if (gates.length) found.push(table(["gate", "open (above .9)", "closed (below .1)", "units always open", "units"], gates));
     const constants = Object.entries(of.constants).map(([name, steps]) => [name, ...steps]);
     if (constants.length) found.push(table(["units keep by", "a tenth for at most (steps)", "half", "nine tenths", "longest"], constants));
-    return found;
+    return [...found, ...remembering(of)];
   },
 
   text: (of, than) => {
@@ -148,6 +148,29 @@ function costs(of, than) {
     note("The same, less what it cost the other run: red where it cost this one more, blue where less."),
     passage("How much more each symbol cost than with the other run", of.passage, more.map((each) => each === null ? null : each / 2), (n) => `${shown(more[n])}: here ${shown(mine[n])}, with the other run ${shown(theirs[n])}`),
   ];
+}
+
+const called = ({ name, unit }) => `${name} ${unit}`;
+
+// The units of which the current symbol explains least, and the passage coloured by the value of one of the first.
+function remembering(of) {
+  if (!of.ranked.length) return [];
+  const rows = of.ranked.map((each) => [called(each), each.unexplained, each.feature, each.correlation]);
+  const found = [
+    make("p", { class: "rests" }, "Units that remember most: what the symbol just read leaves unexplained of their variance, and the feature of the text that they go with best."),
+    table(["unit", "left unexplained", "goes with", "correlation"], rows),
+  ];
+  const values = of.passage_values ?? [];
+  if (!values.length) return found;
+  const symbols = data.panels.text.numbers.passage;
+  const scaled = values.map((each) => { const most = Math.max(...each.map(Math.abs)) || 1; return each.map((value) => value / most); });
+  const painted = passage("The value of a unit at each symbol", symbols, scaled[0], (n) => shown(values[0][n]));
+  const choices = values.map((each, number) => {
+    const input = make("input", { type: "radio", name: "unit", value: number, ...(number ? {} : { checked: "" }) });
+    input.addEventListener("change", () => painted.paint(scaled[number], (n) => shown(each[n])));
+    return make("label", {}, input, called(of.ranked[number]));
+  });
+  return [...found, make("fieldset", {}, make("legend", {}, "The passage by the value of a unit: red above 0, blue below"), ...choices), painted];
 }
 
 function badge(found) {
