@@ -49,6 +49,8 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
     """One line a fact, those of a dictionary below its name."""
     lines = []
     for name, value in facts.items():
+        if (name, value) == ("symbols", 0):
+            continue  # a model of numbers reads none
         label = f"{indent}{printable(name if indent else name.replace('_', ' ')):<14}"
         if isinstance(value, list) and value and isinstance(value[0], dict):
             value = _by_name(value)

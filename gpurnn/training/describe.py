@@ -87,8 +87,10 @@ def _section(header: dict[str, Any], name: str) -> dict[str, Any]:
 def _model(config: TrainConfig) -> dict[str, Any]:
     model = config.model
     names = ("cell", "hidden", "layers", "embedding", "symbols", "dropout", "dtype")
-    more: dict[str, Any] = {"both_directions": True} if BOTH_DIRECTIONS in model.stack else {}
-    more |= {"pool": model.pool} if model.pool else {}
+    more: dict[str, Any] = {name: getattr(model, name) for name in ("inputs", "vectors") if getattr(model, name)}
+    more |= {"source_symbols": model.source} if model.source else {}
+    more |= {"both_directions": True} if BOTH_DIRECTIONS in (*model.stack, *model.encoder) else {}
+    more |= {name: getattr(model, name) for name in ("attention", "pool") if getattr(model, name)}
     one, two = (_parameters(replace(model, layers=layers)) for layers in (1, 2))
     return (
         {name: getattr(model, name) for name in names} | more | {"parameters": one + (model.layers - 1) * (two - one)}
@@ -120,6 +122,7 @@ def _reading(config: TrainConfig) -> dict[str, Any]:
     usual = {"cut": False, "context": 0, "class_weights": (), "scheduled_sampling": 0.0}
     usual["layout"] = usual_layout(config.model.start)
     found = {name: getattr(config, name) for name, value in usual.items() if getattr(config, name) != value}
+    found |= {"target_steps": config.target_bptt} if config.target_bptt else {}
     found |= {"class_weights": list(config.class_weights)} if config.class_weights else {}
     return found | ({"label_smoothing": config.model.label_smoothing} if config.model.label_smoothing else {})
 
@@ -148,13 +151,13 @@ def _epochs(cursor: Any) -> float | None:
 
 
 def _losses(run: RunDirectory, checkpoint: Checkpoint | None, on_warning: Callable[[str], None]) -> dict[str, Any]:
-    """The last losses that were logged, and the best validation; of labels, tags and frames also what was found."""
+    """The last losses that were logged, and the best validation; of some kinds also what was found."""
     losses: dict[str, Any] = {"train": None, "valid": None, "best_valid": None, "best_window": None}
     for line in read_log(run.log, on_warning) if run.log.exists() else ():
         for task in set(TASKS.values()):
             losses["train"] = line.get(task.loss_key, losses["train"])
             losses["valid"] = line.get(task.valid_key, losses["valid"])
-        losses |= {name: line[name] for name in _FOUND if name in line}
+        losses |= {name: line[name] for name in (*_FOUND, *_BESIDE) if name in line}
     progress = {} if checkpoint is None else _section(checkpoint.header, "progress")
     best, found = progress.get("best"), [name for name in _FOUND if name in losses]
     if found:
@@ -169,3 +172,5 @@ def _losses(run: RunDirectory, checkpoint: Checkpoint | None, on_warning: Callab
 _ERRORS = "valid_cer"
 _FOUND = ("valid_span_f1", "valid_accuracy", "valid_macro_f1", _ERRORS)
 """What the log says of labels and tags that were found, and of frames; the first that is there decides what is best."""
+_BESIDE = ("valid_mae", "valid_exact")
+"""What it says of series and of pairs that decides nothing."""

@@ -255,6 +255,8 @@ def test_a_person_is_told_what_is_read_and_how_well(tmp_path: Path) -> None:
     (now,) = (line for line in lines if line.startswith("validation now: "))
     assert re.fullmatch(r"validation now: CER \d\.\d{4}, loss \d+\.\d{4}; best: CER \d\.\d{4} after window 20", now)
     assert lines[-1] == f"read:     gpurnn predict {tmp_path}/run FILE"
+    shown = CliRunner().invoke(main, ["info", f"{tmp_path}/run"]).stdout
+    assert "\n  inputs          3\n" in shown and "symbols" not in shown
 
 
 def test_a_run_on_frames_says_what_it_is_and_has_no_columns_for_series(tmp_path: Path) -> None:

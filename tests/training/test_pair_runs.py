@@ -18,6 +18,7 @@ from gpurnn.exceptions import CheckpointError, DataError, UsageError
 from gpurnn.network import ModelConfig
 from gpurnn.training.begin import trainer_of
 from gpurnn.training.config import Limits, TrainConfig
+from gpurnn.training.describe import describe_run
 from gpurnn.training.load import load_trained
 from gpurnn.training.model_file import write_model
 from gpurnn.training.optimizer import OptimizerConfig
@@ -103,6 +104,17 @@ def test_a_resumed_run_has_the_bits_of_one_that_was_not_stopped(
     lines = check_resumes(be, corpus, config, tmp_path, (33, 60))
     assert lines[-1]["loss"] < 0.8 * lines[0]["loss"], "it learnt something, so bits moved"
     assert lines[-1]["valid_loss"] < lines[1]["valid_loss"] and 0 <= lines[-1]["valid_exact"] <= 1
+
+
+def test_info_tells_what_is_read_and_how_much_comes_out_right(be: Backend, tmp_path: Path) -> None:
+    config = settings("pairs", validate_every=2)
+    config = replace(config, model=replace(config.model, attention="dot"))
+    new_run(be, learnable(tmp_path / "a.h5", "pairs"), config, tmp_path / "run", refuse_warnings).run(Limits(windows=4))
+    told = describe_run(tmp_path / "run", refuse_warnings)
+    model = {name: told["model"][name] for name in ("symbols", "source_symbols", "attention", "both_directions")}
+    assert model == {"symbols": 4, "source_symbols": 3, "attention": "dot", "both_directions": True}
+    assert (told["training"]["steps"], told["training"]["target_steps"]) == (16, 12)
+    assert told["loss"]["valid_exact"] == log_without_clock(tmp_path / "run")[-1]["valid_exact"]
 
 
 @pytest.mark.parametrize("kind", ["pairs", "captions"])
