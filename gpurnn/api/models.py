@@ -14,6 +14,7 @@ from gpurnn.api.labels import labels_of
 from gpurnn.api.table import table_of_parts
 from gpurnn.api.transcribe import transcripts_of, words_of
 from gpurnn.api.translate import translations_of
+from gpurnn.api.uses import expect_use
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.labelling import Labelling
@@ -79,6 +80,7 @@ class TrainedModel:
 
         Raises DataError for a model of text.
         """
+        expect_use(self._trained, "forecaster")
         return Forecaster(self.model, self.forecast)
 
     @known_keywords
@@ -93,6 +95,7 @@ class TrainedModel:
             measured, NaN where a number is missing.
         probabilities: Whether the probability of each label is said, too.
         """
+        expect_use(self._trained, "label")
         return labels_of(self._trained, inputs, probabilities)
 
     @known_keywords
@@ -110,6 +113,7 @@ class TrainedModel:
         n_best: How many texts of each source; at most the beam.
         max_length: Symbols at which a text is cut, its end among them; unless given 10 more than twice its source.
         """
+        expect_use(self._trained, "translate")
         return translations_of(self._trained, sources, beam, n_best, max_length)
 
     @known_keywords
@@ -141,6 +145,7 @@ class TrainedModel:
         words: Texts have no other words than these, a list, or those in this file, with white space between them.
         times: Whether it is said where symbols begin.
         """
+        expect_use(self._trained, "transcribe")
         run, listed = None if lm is None else path_of("lm", lm), words_of(words)
         return transcripts_of(
             self._trained, inputs, times, beam=beam, n_best=n_best, lm=run, lm_weight=lm_weight, words=listed
@@ -172,6 +177,7 @@ class TrainedModel:
         stop: End before this text.
         vector: Of a model of captions: what the text is made from, instead of a prompt; the numbers of one vector.
         """
+        expect_use(self._trained, "generate")
         if length == 0 and stop is None:
             raise UsageError("length: with 0 the text never ends; give a length, or a text to stop at")
         generator = generator_of(self._trained, vector, prompted=prompt != "")

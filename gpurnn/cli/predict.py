@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gpurnn import backend
+from gpurnn.api.uses import expect_use
 from gpurnn.cli.console import warn
 from gpurnn.cli.model_options import checkpoint_option, device_option, run_argument
 from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, PATH, Command, given_to
@@ -18,12 +19,11 @@ from gpurnn.cli.predict_series import predict_series
 from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.labelling import Labelling
 from gpurnn.data.pairs.language import PairLanguage
-from gpurnn.data.text.language import Language
-from gpurnn.exceptions import DataError, UsageError
+from gpurnn.exceptions import UsageError
 from gpurnn.generation.pairs import PairModel
 from gpurnn.training.hearing import WEIGHT, Hearing
 from gpurnn.training.load import Trained, load_trained
-from gpurnn.training.meaning import kind_of
+from gpurnn.training.meaning import in_words, kind_of
 
 _LABELLED, _PAIRED = ("labels", "tags"), ("pairs", "captions")
 _HEARING = ("lm", "lm_weight", "words")
@@ -166,6 +166,7 @@ def predict(ctx: click.Context, /, run: Path, file: str, checkpoint: str, device
       ls *.png | gpurnn predict runs/lines - --lm runs/book --words words.txt
     """
     trained = load_trained(run, backend.get(device), checkpoint=checkpoint, on_warning=warn)
+    expect_use(trained, "predict", run)
     given = set(given_to(ctx))
     _refuse_others(trained, given)
     skip, jsonl = options["bad_rows"] == "skip", options["jsonl"]
@@ -202,8 +203,6 @@ def predict(ctx: click.Context, /, run: Path, file: str, checkpoint: str, device
         )
     elif isinstance(trained.meaning, Transcription):
         _predict_frames(trained, file, given, options, skip=skip)
-    elif isinstance(trained.meaning, Language):
-        raise DataError(f"{trained.checkpoint.path}: a model of text, of which nothing is predicted; use gpurnn sample")
     else:
         predict_series(trained, file, options["state"], jsonl=jsonl, skip=skip)
 
@@ -234,6 +233,6 @@ def _refuse_others(trained: Trained, given: set[str]) -> None:
     kind = kind_of(trained.meaning)
     for name, kinds in _OF_KINDS.items():
         if name in given and kind not in kinds:
-            *others, last = ({"series": "measured series"}.get(each, each) for each in kinds)
+            *others, last = map(in_words, kinds)
             what = f"{', '.join(others)} and {last}" if others else last
             raise UsageError(f"`{name}` is for models of {what}; {trained.checkpoint.path} is none; leave it out")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gpurnn import backend
 from gpurnn.api.models import TrainedModel
+from gpurnn.api.uses import expect_use
 from gpurnn.cli.console import Output, standard_input, warn
 from gpurnn.cli.model_options import checkpoint_option, device_option, run_argument
 from gpurnn.cli.options import FILE_NAME, Command, options_of, parse_escapes, setting
@@ -72,6 +73,7 @@ def sample(run: Path, checkpoint: str, device: str, **given: Any) -> None:
         raise UsageError("sample: with --length 0 the first text never ends; leave out -n, or give --length or --stop")
     with Output() as out:
         trained = load_trained(run, backend.get(device), checkpoint=checkpoint, on_warning=warn)
+        expect_use(trained, "sample", run)
         prompted = prompt is not None or prompt_file is not None
         generator = generator_of(trained, _vector(trained, given), prompted=prompted)
         if isinstance(generator, Generator):

@@ -12,7 +12,7 @@ from gpurnn.data.labelled.options import What
 from gpurnn.data.stream.sequences import sequences_of
 from gpurnn.evaluation.label_baselines import Baseline, label_baselines
 from gpurnn.evaluation.language_model import expect_vocabulary
-from gpurnn.evaluation.part import part_of
+from gpurnn.evaluation.part import expect_corpus_of, part_of
 from gpurnn.evaluation.series import expect_columns
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model
@@ -94,8 +94,7 @@ def evaluate_labels(
 def expect_labels(labelling: Labelling, corpus: Corpus) -> None:
     """Raises DataError where the labels, the symbols or the columns of a corpus are not those of a model."""
     what = labelling.what
-    if corpus.kind != what:
-        raise DataError(f"{corpus.path}: it holds {corpus.manifest.shape.called}, the model was trained on {what}")
+    expect_corpus_of(what, corpus)
     if labelling.columns is not None:
         expect_columns(labelling.columns, corpus)
     if labelling.vocabulary is not None:

@@ -15,7 +15,7 @@ from gpurnn.data.stream.pairs import CaptionStream, PairStream, longest_of, pair
 from gpurnn.data.stream.sequences import pairs_of
 from gpurnn.evaluation.mean_loss import mean_loss
 from gpurnn.evaluation.pair_scores import PairScore, PairScores
-from gpurnn.evaluation.part import part_of
+from gpurnn.evaluation.part import expect_corpus_of, part_of
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model
 from gpurnn.settings import expect_kind
@@ -119,10 +119,8 @@ def evaluate_pairs(
 
 def expect_pairs(language: PairLanguage, corpus: Corpus) -> None:
     """Raises DataError where a corpus has no pairs, or captions, with the symbols, or vectors, of a model."""
+    expect_corpus_of("captions" if language.source is None else "pairs", corpus)
     theirs = PairLanguage.of(corpus)
-    what = "captions" if language.source is None else "pairs"
-    if corpus.kind != what:
-        raise DataError(f"{corpus.path}: it holds {corpus.manifest.shape.called}, the model was trained on {what}")
     if language.vectors != theirs.vectors:
         found = f"vectors of {theirs.vectors:,} numbers"
         raise DataError(f"{corpus.path}: it has {found}, the model was trained on such of {language.vectors:,}")

@@ -1,4 +1,4 @@
-"""The split of a corpus that is measured."""
+"""What is measured: a corpus of the kind that a model was trained on, and a split of it."""
 
 from __future__ import annotations
 
@@ -12,3 +12,10 @@ def part_of(corpus: Corpus, split: str, what: str) -> Split:
         others = ", ".join(f"{name} {steps:,}" for name, steps in corpus.splits.items() if steps)
         raise DataError(f"{corpus.path}: split {split} is empty; it has these {what}: {others}")
     return corpus.split(split)
+
+
+def expect_corpus_of(kind: str, corpus: Corpus) -> None:
+    """Raises DataError for a corpus of another kind than a model was trained on."""
+    if corpus.kind != kind:
+        held = corpus.manifest.shape.called
+        raise DataError(f"{corpus.path}: it holds {held}, the model was trained on {kind}; name a corpus of {kind}")

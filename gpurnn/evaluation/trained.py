@@ -22,7 +22,7 @@ from gpurnn.exceptions import UsageError
 from gpurnn.training.decoding import usual_longest
 from gpurnn.training.hearing import Hearing
 from gpurnn.training.load import Trained
-from gpurnn.training.meaning import kind_of
+from gpurnn.training.meaning import in_words, kind_of
 
 _logger = logging.getLogger(__name__)
 Found = Evaluation | SeriesEvaluation | LabelsEvaluation | PairEvaluation | TranscriptEvaluation
@@ -48,31 +48,31 @@ def evaluate_trained(
     words, on_warning: of frames only; see `Hearing.of`. on_progress: called with what is done and the whole.
     Raises UsageError for any of them of another kind, and as those do.
     """
-    meaning = trained.meaning
+    meaning, kind = trained.meaning, in_words(kind_of(trained.meaning))
     if not isinstance(meaning, PairLanguage | Transcription):
-        _refuse(beam not in (None, 1), f"`beam`: nothing is made by a model of {kind_of(meaning)}")
+        _refuse(beam not in (None, 1), f"`beam`: nothing is made by a model of {kind}")
     if not isinstance(meaning, Transcription):
         for name, value in (("lm", lm), ("lm_weight", lm_weight), ("words", words)):
-            _refuse(value is not None, f"`{name}`: nothing is heard by a model of {kind_of(meaning)}")
+            _refuse(value is not None, f"`{name}`: nothing is heard by a model of {kind}")
     if isinstance(meaning, Language):
-        _refuse(plot is not None, "`plot`: there is nothing to draw of a model of text")
+        _refuse(plot is not None, f"`plot`: there is nothing to draw of a model of {kind}")
         found: Evaluation = language_model.evaluate(
             trained.model, meaning, corpus, split, lanes=lanes, on_progress=on_progress
         )
         return found
     if isinstance(meaning, Labelling):
-        _refuse(plot is not None, f"`plot`: there is nothing to draw of a model of {meaning.what}")
+        _refuse(plot is not None, f"`plot`: there is nothing to draw of a model of {kind}")
         _refuse(lanes != 1, "`lanes`: sequences are read side by side as they are")
         return evaluate_labels(trained.model, meaning, trained.config, corpus, split, on_progress=on_progress)
     if isinstance(meaning, PairLanguage):
-        _refuse(plot is not None, f"`plot`: there is nothing to draw of a model of {kind_of(meaning)}")
+        _refuse(plot is not None, f"`plot`: there is nothing to draw of a model of {kind}")
         _refuse(lanes != 1, "`lanes`: texts are made side by side as they are")
         longest = usual_longest(trained.config)
         return evaluate_pairs(
             trained.model, meaning, corpus, split, beam=beam or 1, longest=longest, on_progress=on_progress
         )
     if isinstance(meaning, Transcription):
-        _refuse(plot is not None, "`plot`: there is nothing to draw of a model of frames")
+        _refuse(plot is not None, f"`plot`: there is nothing to draw of a model of {kind}")
         _refuse(lanes != 1, "`lanes`: frames are read side by side as they are")
         hearing = Hearing.of(
             trained, beam=beam, lm=lm, lm_weight=lm_weight, words=words, scores=False, on_warning=on_warning

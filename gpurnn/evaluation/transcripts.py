@@ -13,7 +13,7 @@ from gpurnn.data.stream import StringStream
 from gpurnn.data.stream.pieces import longest_sequence, rounded_up
 from gpurnn.data.stream.sequences import strings_of
 from gpurnn.evaluation.mean_loss import mean_loss
-from gpurnn.evaluation.part import part_of
+from gpurnn.evaluation.part import expect_corpus_of, part_of
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model
 from gpurnn.settings import expect_kind
@@ -109,8 +109,7 @@ def evaluate_transcripts(
 
 def expect_frames(transcription: Transcription, corpus: Corpus) -> None:
     """Raises DataError where a corpus has no frames with texts, or others than a model was trained with."""
-    if corpus.kind != "frames":
-        raise DataError(f"{corpus.path}: it holds {corpus.manifest.shape.called}, the model was trained on frames")
+    expect_corpus_of("frames", corpus)
     other = transcription.differs(Transcription.of(corpus))
     if other:
         raise DataError(

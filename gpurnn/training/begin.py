@@ -26,7 +26,7 @@ from gpurnn.training.origin import load_checkpoint
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.session import Warn, new_run, resumed_run
 from gpurnn.training.snapshot import load_config
-from gpurnn.training.tasks import kind_of, task_of
+from gpurnn.training.tasks import TASKS, task_of
 from gpurnn.training.tasks.base import BOTH_DIRECTIONS
 from gpurnn.training.trainer import Trainer
 
@@ -114,7 +114,7 @@ def _backend(given: Settings, precision: str) -> Backend:
 def _config(given: Settings, corpus: Corpus, begun: Checkpoint | None) -> TrainConfig:
     """The settings of a new run, from those given, the size of the corpus, and the run that it begins with."""
     given = _settled(given)
-    kind = kind_of(corpus)
+    kind = TASKS[corpus.kind]
     defaults = kind.defaults(corpus, given)
     if given.get("validate_every") == 0 or not corpus.targets("valid"):
         defaults["patience"] = 0  # there is nothing to wait for

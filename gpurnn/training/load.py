@@ -22,7 +22,7 @@ from gpurnn.exceptions import CheckpointError, DataError, UsageError
 from gpurnn.network import Model
 from gpurnn.runs.checkpoint import Checkpoint
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.meaning import Meaning, kind_of, load_meaning
+from gpurnn.training.meaning import Meaning, in_words, kind_of, load_meaning
 from gpurnn.training.origin import load_checkpoint
 from gpurnn.training.snapshot import load_config, load_model
 
@@ -70,8 +70,7 @@ class Trained:
 
     def _expected(self, kind: type[_M], called: str) -> _M:
         if not isinstance(self.meaning, kind):
-            found = {"series": "measured series"}.get(kind_of(self.meaning), kind_of(self.meaning))
-            raise DataError(f"{self.checkpoint.path}: a model of {found}, not of {called}")
+            raise DataError(f"{self.checkpoint.path}: a model of {in_words(kind_of(self.meaning))}, not of {called}")
         return self.meaning
 
 

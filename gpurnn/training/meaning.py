@@ -35,6 +35,11 @@ def kind_of(meaning: Meaning) -> str:
     return "series" if isinstance(meaning, Columns) else "text"
 
 
+def in_words(kind: str) -> str:
+    """A kind as messages call it."""
+    return "measured series" if kind == "series" else kind
+
+
 def described(meaning: Meaning) -> dict[str, Any]:
     """What headers say of it under `corpus`."""
     return {"columns": meaning.to_json()} if isinstance(meaning, Columns) else meaning.to_json()

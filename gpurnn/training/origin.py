@@ -19,7 +19,7 @@ from gpurnn.runs.checkpoint import Checkpoint, read_checkpoint
 from gpurnn.runs.directory import RunDirectory
 from gpurnn.runs.strictjson import Json
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.meaning import kind_of, load_meaning
+from gpurnn.training.meaning import in_words, kind_of, load_meaning
 from gpurnn.training.snapshot import load_config, validated_parameters
 
 _FREE = {"dropout", "init", "recurrent_init", "forget_bias"}
@@ -44,7 +44,8 @@ def refuse_other_model(checkpoint: Checkpoint, config: TrainConfig, corpus: Corp
     known = shell_word(source) if isinstance(source, str) else "CORPUS"
     kind = "text" if corpus.kind in TEXT_KINDS else corpus.kind
     if kind_of(meaning) != kind:
-        raise CheckpointError(f"{checkpoint.path}: its model is one of {kind_of(meaning)}, {corpus.path} holds {kind}")
+        found = f"its model is one of {in_words(kind_of(meaning))}, {corpus.path} holds {in_words(kind)}"
+        raise CheckpointError(f"{checkpoint.path}: {found}; name a run on such")
     if isinstance(meaning, Labelling | PairLanguage | Transcription):
         other = _differs(meaning, corpus)
         if other:

@@ -99,5 +99,5 @@ def test_what_is_refused(
 
 
 def test_a_model_of_other_things(folder: Path) -> None:
-    with pytest.raises(DataError, match="a model of text, not of frames"):
+    with pytest.raises(DataError, match="a model of text, which transcribe is not for; use generate"):
         gpurnn.load(folder / "lm", device="cpu").transcribe([])

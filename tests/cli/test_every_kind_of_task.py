@@ -25,18 +25,26 @@ from typing import NamedTuple
 import pytest
 from click.testing import CliRunner
 
+import gpurnn
 from gpurnn.cli.main import main
+from gpurnn.data.corpus.sizes import SHAPES
+from gpurnn.exceptions import DataError
+from gpurnn.training.tasks import TASKS
 from tests import kinds
 
 
 class Kind(NamedTuple):
-    """write: of tests/kinds.py. prepare, train, said: the commands' words. answers: in what `said` prints."""
+    """write: of tests/kinds.py. prepare, train, said: the commands' words. answers: in what `said` prints.
+
+    methods: those of a loaded model that are for such a one.
+    """
 
     write: Callable[[random.Random, Path], list[str]]
     prepare: str
     train: str
     answers: Callable[[str], list[str]]
     said: str = "predict run asked"
+    methods: tuple[str, ...] = ("label",)
 
 
 def column(number: int, between: str = "\t", head: int = 0) -> Callable[[str], list[str]]:
@@ -60,12 +68,14 @@ KINDS = {
         "--bptt 32 --lanes 4 --windows 120",
         list,
         "sample run --prompt 'the ' --length 16 --temperature 0.01",
+        ("generate",),
     ),
     "series": Kind(
         kinds.series,
         "train.csv --series --time when",
         "--target x --ahead 3h --bptt 24 --lanes 2 --windows 150",
         forecasts,
+        methods=("forecaster",),
     ),
     "state of symbols": Kind(kinds.brackets, "train.tsv --tags", f"{STREAM} --bptt 32 --windows 60", column(2)),
     "state of numbers": Kind(kinds.machine, POWER, f"{STREAM} --bptt 32 --windows 80", column(3, ",", 1)),
@@ -81,18 +91,29 @@ KINDS = {
         "train.tsv --pairs --tokens chars",
         "--attention dot --bptt 32 --lanes 4 --windows 150",
         column(1),
+        methods=("translate",),
     ),
     "captions": Kind(
-        kinds.sides, "train.txt --vectors vectors.npy --tokens chars", SHORT, str.split, "predict run asked.npy"
+        kinds.sides,
+        "train.txt --vectors vectors.npy --tokens chars",
+        SHORT,
+        str.split,
+        "predict run asked.npy",
+        ("translate", "generate"),
     ),
     "frames": Kind(
-        kinds.letters, "train.jsonl --frames", "--both-directions --bptt 32 --lanes 4 --windows 120", column(1)
+        kinds.letters,
+        "train.jsonl --frames",
+        "--both-directions --bptt 32 --lanes 4 --windows 120",
+        column(1),
+        methods=("transcribe",),
     ),
     "sound": Kind(
         kinds.tones,
         "train.tsv --frames --tokens words --splice 1 --skip 2",
         "--both-directions --bptt 64 --lanes 4 --windows 60",
         column(1),
+        methods=("transcribe",),
     ),
 }
 
@@ -110,6 +131,29 @@ def test_what_was_learnt_is_said_of_another_file(name: str, tmp_path: Path, monk
     assert sum(a == b for a, b in zip(found, right, strict=True)) >= 0.9 * len(right), list(
         zip(found, right, strict=True)
     )
+    check_other_uses(kind)
+
+
+def check_other_uses(kind: Kind) -> None:
+    """What a run is not for says in one line what the run is, and what it is for."""
+    command = kind.said.split()[0]
+    if "generate" in kind.methods and command == "predict":
+        assert len(run("sample run --vector asked.npy --device cpu")) > 0
+    else:
+        other = {"sample": "predict run asked --plain", "predict": "sample run --vector asked --prompt a"}[command]
+        done = CliRunner().invoke(main, shlex.split(f"{other} --device cpu"))
+        assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        right = "gpurnn predict run FILE" if command == "predict" else "gpurnn sample run"
+        assert done.stderr.endswith(f", which gpurnn {other.split()[0]} is not for; use {right}\n")
+    model = gpurnn.load("run", device="cpu")
+    methods = {"generate": (), "forecaster": (), "label": ([],), "translate": ([],), "transcribe": ([],)}
+    for name in methods.keys() - set(kind.methods):
+        with pytest.raises(DataError, match=f": a model of .*, which {name} is not for; use {kind.methods[0]}$"):
+            getattr(model, name)(*methods[name])
+
+
+def test_each_kind_of_corpus_is_a_task():
+    assert TASKS.keys() == SHAPES.keys()
 
 
 def run(command: str) -> str:

@@ -206,8 +206,7 @@ def test_symbols_are_drawn_as_likely_as_the_model_says(folder: Path) -> None:
         (("captions", "--vector", "no.npy"), 1, "no.npy: cannot read the vectors: No such file"),
         (("captions", "--vector", "nan.npy", "--prompt", "a"), 2, "the text begins with what is made from it"),
         (("captions", "--row", "1"), 2, "--row is that of a file of vectors; give --vector, too"),
-        (("sounds", "--vector", "nan.npy"), 2, "is a model of pairs, not of captions; leave it out"),
-        (("sounds",), 1, "a model of pairs, not of text"),
+        (("sounds", "--vector", "nan.npy"), 1, "a model of pairs, which gpurnn sample is not for; use gpurnn predict"),
     ],
 )
 def test_what_no_text_is_drawn_from(

@@ -115,8 +115,8 @@ def test_what_text_and_series_do_not_share(folder: Path, tmp_path: Path):
     gpurnn.train(corpus, tmp_path / "text", windows=2, hidden=4, lanes=2, bptt=8, device="cpu")
     done = run("evaluate", tmp_path / "text", "--plot", tmp_path / "x.svg")
     assert done.exit_code == 2 and "--plot: there is nothing to draw of a model of text" in done.stderr
-    done = run("predict", tmp_path / "text", folder / "table.csv")
-    assert done.exit_code == 1 and "a model of text, of which nothing is predicted; use gpurnn sample" in done.stderr
+    done = run("predict", folder / "run", folder / "table.csv", "--words", folder / "table.csv")
+    assert done.exit_code == 2 and "--words is for models of frames; " in done.stderr
     done = run("evaluate", folder / "run", tmp_path / "text.h5")
     assert done.exit_code == 1 and "text.h5" in done.stderr
 

@@ -251,7 +251,6 @@ def test_rows_of_a_file(folder: Path) -> None:
         ("one", ("--lm-weight", "2"), "--lm-weight is the weight of a language model; give --lm, too"),
         ("one", ("--n-best", "2"), "--n-best 2: a beam of 1 has no more than 1; use --beam 2"),
         ("one", ("--plain",), "--plain is for models of labels, tags and pairs"),
-        ("lm", ("--words", "x"), "--words is for models of frames"),
     ],
 )
 def test_options_that_do_not_go_together(folder: Path, model: str, options: tuple[str, ...], error: str) -> None:
