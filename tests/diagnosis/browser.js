@@ -6,6 +6,7 @@ const wanted = JSON.parse(require("fs").readFileSync(0, "utf-8"));
   const browser = await chromium.launch({ executablePath: wanted.browser, args: ["--no-sandbox"] });
   const settings = { viewport: { width: wanted.width, height: 900 }, colorScheme: wanted.dark ? "dark" : "light" };
   const page = await browser.newPage(settings);
+  await page.emulateMedia({ media: wanted.printed ? "print" : "screen" });
   const said = [],
     asked = [];
   page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));

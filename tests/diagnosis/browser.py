@@ -48,15 +48,31 @@ def has_playwright() -> bool:
     )
 
 
-def look(page: Path, script: str, folder: Path, *, width: int = 1340, dark: bool = False, keep: str = "") -> Seen:
+def look(
+    page: Path,
+    script: str,
+    folder: Path,
+    *,
+    width: int = 1340,
+    dark: bool = False,
+    printed: bool = False,
+    keep: str = "",
+) -> Seen:
     """Open a page and run a script in it, whose last expression is the answer. Needs playwright-core; skips without.
 
-    folder: where it may write. keep: the name of a picture to keep there.
+    folder: where it may write. printed: as it is on paper. keep: the name of a picture to keep there.
     """
     browser = chromium()
     if not has_playwright():
         pytest.skip("needs node with playwright-core: npm install playwright-core, and its folder in NODE_PATH")
-    wanted = {"browser": browser, "page": page.as_uri(), "script": script, "width": width, "dark": dark}
+    wanted = {
+        "browser": browser,
+        "page": page.as_uri(),
+        "script": script,
+        "width": width,
+        "dark": dark,
+        "printed": printed,
+    }
     wanted["picture"] = str(folder / keep) if keep else ""
     done = subprocess.run(
         ["node", str(DRIVER)], input=json.dumps(wanted), capture_output=True, text=True, timeout=60, check=False

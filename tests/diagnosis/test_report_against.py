@@ -42,7 +42,7 @@ DRAWN = """(() => {
     about: text(document.getElementById("against")),
     walked,
     colours: passages.map((each) => [...each.children].map((mark) => getComputedStyle(mark).backgroundColor)),
-    notes: all(document, "#text .rests").map(text),
+    notes: all(document, "#text .explains").map(text),
     images: document.images.length,
   };
 })()"""

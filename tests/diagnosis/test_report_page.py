@@ -123,6 +123,15 @@ def test_the_passage_by_the_value_of_units_in_dark_mode(report: Report, page: Pa
             assert strength < 0.01 or rgb == ([220, 80, 60] if value > 0 else [50, 130, 210])
 
 
+def test_on_paper_there_is_nothing_to_point_at(page: Path, tmp_path: Path):
+    visible = """[...document.querySelectorAll("body *")].filter((each) => each.checkVisibility())
+      .map((each) => each.closest("label, .passage, svg") ? "kept" : each.getAttribute("class") || each.localName)"""
+    seen = look(page, visible, tmp_path, width=800, printed=True)
+    shown = set(seen.answer)
+    assert shown >= {"kept", "legend", "figcaption", "table", "fieldset", "footer"}
+    assert not shown & {"nav", "a", "details", "summary", "rests", "told", "input"}
+
+
 def test_a_report_with_nothing_measured(page: Path, tmp_path: Path):
     """Every panel says why; the page draws nothing and says nothing to the console. By what Chromium dumps."""
     panels = {name: Panel("none", f"not measured: {name} <b>", {}) for name in PANELS}

@@ -26,6 +26,7 @@ function passage(name, symbols, values, told) {
     if (next === undefined) return;
     event.preventDefault();
     go(next);
+    marks[at].scrollIntoView({ block: "nearest" });
   });
   made.paint(values, told);
   return made;

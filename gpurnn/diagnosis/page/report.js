@@ -135,7 +135,7 @@ const DRAWN = {
 // The passage with what each symbol cost, and by how much more or less than with the other run, where both read the same.
 function costs(of, than) {
   const mine = of.passage_losses, theirs = than?.passage_losses;
-  const note = (text) => make("p", { class: "rests" }, text);
+  const note = (text) => make("p", { class: "explains" }, text);
   const found = [note("The redder a symbol, the more it cost:"), passage("What each symbol cost", of.passage, mine.map((loss) => loss === null ? null : loss / 6), (n) => shown(mine[n]))];
   if (!than) return found;
   if (JSON.stringify(of.passage) !== JSON.stringify(than.passage)) {
@@ -157,7 +157,7 @@ function remembering(of) {
   if (!of.ranked.length) return [];
   const rows = of.ranked.map((each) => [called(each), each.unexplained, each.feature, each.correlation]);
   const found = [
-    make("p", { class: "rests" }, "Units that remember most: what the symbol just read leaves unexplained of their variance, and the feature of the text that they go with best."),
+    make("p", { class: "explains" }, "Units that remember most: what the symbol just read leaves unexplained of their variance, and the feature of the text that they go with best."),
     table(["unit", "left unexplained", "goes with", "correlation"], rows),
   ];
   const values = of.passage_values ?? [];
