@@ -28,8 +28,8 @@ class Told:
     at_end: bool
 
 
-def told(path: Path, kind: str, of: str, lengths: list[int], seed: int = 0) -> Told:
-    """A corpus of these sequences. kind: "tags" or "labels". of: "symbols" or "reals"."""
+def told(path: Path, kind: str, of: str, lengths: list[int], seed: int = 0, *, valid: bool = False) -> Told:
+    """A corpus of these sequences. kind: "tags" or "labels". of: "symbols" or "reals". valid: split valid, too."""
     rng = np.random.default_rng(seed)
     begins = np.append(0, np.cumsum(lengths))
     count = int(begins[-1])
@@ -46,7 +46,7 @@ def told(path: Path, kind: str, of: str, lengths: list[int], seed: int = 0) -> T
         split["reals"] = raw = rows(count, WIDTH, seed)
         tables["columns"] = scale = columns("x", "y", "z", interval=1, season=1)
         inputs = np.where(np.isnan(raw), 0, (raw - scale.mean) / scale.scale).astype(np.float32)
-    Made(kind, {"train": split}, Tables(**tables), **more).write(path)
+    Made(kind, {"train": split} | ({"valid": split} if valid else {}), Tables(**tables), **more).write(path)
     parts = [slice(a, b) for a, b in pairwise(begins)]
     each = targets.tolist() if kind == "labels" else [targets[part] for part in parts]
     return Told(Corpus.open(path), [inputs[part] for part in parts], each, kind == "labels")

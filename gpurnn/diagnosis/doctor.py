@@ -26,14 +26,13 @@ from gpurnn.diagnosis.recovery import FromZero, from_zero, stuck_lanes
 from gpurnn.diagnosis.report import Panel, Report
 from gpurnn.diagnosis.subject import NotMeasured, Subject, opened
 from gpurnn.diagnosis.text import text_cost
-from gpurnn.diagnosis.units import units
-from gpurnn.diagnosis.whole import whole_reach
+from gpurnn.diagnosis.units import units, whole_units
+from gpurnn.diagnosis.whole import Word, whole_reach
 from gpurnn.diagnosis.window import window_cut
 from gpurnn.diagnosis.worth import worth
 from gpurnn.exceptions import GpurnnError
 from gpurnn.network import Model
 from gpurnn.training.snapshot import versions
-from gpurnn.training.tasks import task_of
 
 PANELS = ("looked_at", "reach", "window", "state", "recovery", "units", "text", "run")
 PARAMETERS = ("last", "average")
@@ -132,7 +131,7 @@ class _Measures:
         return Panel(found.finding.level, found.finding.sentence, found.numbers, seconds, found.samples, which)
 
     def _recovery(self, model: Model, going_on: GoingOn) -> _Found:
-        places = self._subject.places("valid", series=True)
+        places = self._subject.places("valid", "recovery")
         self._zero = found = from_zero(model, places, seed=self._seed, going_on=going_on)
         stuck = np.sort(found.starts[found.stuck])
         example = self._subject.told_of(places, int(stuck[0])) if len(stuck) else ""
@@ -140,31 +139,31 @@ class _Measures:
         carried = None if state is None else stuck_lanes(model, places, state, found)
         numbers = {"stuck": len(stuck), "starts": len(found.starts), "worst": found.worst, "places": stuck}
         numbers |= {"state_stuck_lanes": carried}
-        finding = findings.of_recovery(
-            found, model.head.unit, example, carried, forecasts=self._subject.burn_in is not None
-        )
+        finding = findings.of_recovery(found, model.head.unit, example, carried, self._subject.kind)
         return _Found(finding, numbers, len(found.starts))
 
     def _state(self, model: Model, going_on: GoingOn) -> _Found:
-        places = self._subject.places("valid", series=True)
+        places = self._subject.places("valid", "state")
         if self._zero is None:
             raise NotMeasured("not measured: it needs starts from an empty state, see recovery")
         found = worth(model, places, self._zero, going_on)
-        finding = findings.of_worth(found, model.head.unit, burn_in=self._subject.burn_in)
+        finding = findings.of_worth(found, model.head.unit, self._subject.kind, self._subject.config.burn_in)
         return _Found(finding, vars(found) | {"unit": model.head.unit}, found.starts)
 
     def _units(self, model: Model, going_on: GoingOn) -> _Found:
-        language = self._subject.meaning
-        vocabulary = language.vocabulary if isinstance(language, Language) else None
-        found = units(model, self._subject.places("valid", series=True), vocabulary, seed=self._seed)
-        numbers = dict(vars(found))
+        subject, numbers = self._subject, dict[str, Any]()
+        if not subject.through:
+            found = whole_units(model, subject.task, going_on)
+        else:
+            vocabulary = subject.meaning.vocabulary if isinstance(subject.meaning, Language) else None
+            found = units(model, subject.places("valid", "units"), vocabulary, seed=self._seed)
         if self._passage is not None:
             at = [self._passage.at[each.name][:, each.unit] for each in found.ranked[:_COLOURED]]
             numbers["passage_values"] = [np.round(each.astype(np.float64), 3) for each in at]
-        return _Found(findings.of_units(found), numbers, found.values)
+        return _Found(findings.of_units(found), vars(found) | numbers, found.values)
 
     def _text(self, model: Model, going_on: GoingOn) -> _Found:
-        places, given = self._subject.places("valid"), self._subject.given
+        places, given = self._subject.places("valid", "text"), self._subject.given
         corpus, language = self._subject.corpus, self._subject.meaning
         assert corpus is not None
         assert isinstance(language, Language)
@@ -197,28 +196,21 @@ class _Measures:
         return _Found(findings.of_run(log, updates, why_not), numbers, samples)
 
     def _error_reach(self, model: Model, going_on: GoingOn) -> _Found:
-        if self._subject.whole:
-            return self._whole_reach(model, going_on)
-        places = self._subject.places("train", series=True)
-        steps = min(_STEPS, places.count // 2)
-        self._reach = found = reach(without_dropout(model), places, steps=steps, seed=self._seed, going_on=going_on)
-        finding = findings.of_reach(found, self._clipped, self._subject.epochs, self._subject.output)
-        return _Found(finding, vars(found) | {"half": findings.slowest(found)[1].half}, found.targets)
-
-    def _whole_reach(self, model: Model, going_on: GoingOn) -> _Found:
-        subject = self._subject
-        assert subject.corpus is not None
-        task = task_of(subject.corpus, subject.config)
-        found, words = whole_reach(
-            without_dropout(model), task, subject.input_vocabulary, seed=self._seed, going_on=going_on
-        )
+        subject, model = self._subject, without_dropout(model)
+        words: tuple[Word, ...] = ()
+        if not subject.through or subject.input_vocabulary is not None:
+            vocabulary = subject.input_vocabulary
+            found, words = whole_reach(model, subject.task, vocabulary, seed=self._seed, going_on=going_on)
+        if subject.through:
+            places = subject.places("train", "reach")
+            steps = min(_STEPS, places.count // 2)
+            self._reach = found = reach(model, places, steps=steps, seed=self._seed, going_on=going_on)
         finding = findings.of_reach(found, self._clipped, subject.epochs, subject.output)
-        finding = findings.with_words(finding, words)
-        half = findings.slowest(found)[1].half
-        return _Found(finding, vars(found) | {"half": half, "words": words}, found.targets)
+        numbers = vars(found) | {"half": findings.slowest(found)[1].half, "words": words}
+        return _Found(findings.with_words(finding, words), numbers, found.targets)
 
     def _window(self, model: Model, going_on: GoingOn) -> _Found:
-        config, places = self._subject.config, self._subject.places("train", series=True)
+        config, places = self._subject.config, self._subject.places("train", "window")
         found = window_cut(
             without_dropout(model), places, steps=config.bptt, lanes=config.lanes, seed=self._seed, going_on=going_on
         )

@@ -21,6 +21,7 @@ from gpurnn.diagnosis.units import Units
 from gpurnn.diagnosis.whole import Word
 from gpurnn.diagnosis.window import ALL, WindowCut
 from gpurnn.diagnosis.worth import LITTLE, Worth
+from gpurnn.training.config import TrainConfig
 
 LEVELS = ("none", "info", "note", "warning")
 """Rising."""
@@ -31,8 +32,11 @@ _HIGH, _LOW = 1.5e-2, 1e-4
 """Between these ratios of an update to the parameters most trainings lie by far."""
 _FEW = 16
 """Errors that grow over fewer lags do not explode: they may fall behind these."""
-_OFTEN, _ABOVE = 0.5, 0.2
-"""Clipping that acts in more of the windows, or a loss that is by more of it above its lowest: the rate is too high."""
+_OFTEN, _ABOVE, _OF_FALL = 0.5, 0.2, 0.02
+"""Clipping that acts in more of the windows, or a loss that is by more of it above its lowest: the rate is too high.
+
+A loss near 0 may be many times its lowest, and still next to nothing of all that it fell.
+"""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,18 @@ class Finding:
     sentence: str
 
 
-def of_recovery(found: FromZero, unit: str, example: str, carried: int | None, *, forecasts: bool = False) -> Finding:
-    """example: where one that is stuck begins. carried: how many lanes of training are stuck."""
+def why_not_asked(question: str, kind: str, config: TrainConfig) -> str:
+    """Why a panel says nothing of what is not read at any place. kind: of what was learnt."""
+    if kind == "captions" and config.layout == "through":
+        return "it is not told of captions that go on from one window to the next"
+    whole = "windows hold pieces of sequences" if config.cut else "windows hold whole sequences"
+    if question == "window":
+        return f"{whole}, which begin anew, so that no gradient is cut"
+    return f"{whole}, each of which begins anew, so that no state is carried from one window to the next"
+
+
+def of_recovery(found: FromZero, unit: str, example: str, carried: int | None, kind: str = "text") -> Finding:
+    """example: where one that is stuck begins. carried: how many lanes of training are stuck. kind: what is learnt."""
     lanes = f"; lanes of training that are stuck: {carried}" if carried else ""
     starts, stuck = len(found.starts), int(found.stuck.sum())
     if not stuck:
@@ -54,7 +68,7 @@ def of_recovery(found: FromZero, unit: str, example: str, carried: int | None, *
             f"all {starts} starts from an empty state recovered (so at most {most:.1%} do not, with 95 %){lanes}",
         )
     told = f"{stuck} of {starts} starts from an empty state never recovered"
-    if forecasts:
+    if kind == "series":
         told += (
             f": {JUDGED_FROM} steps later forecasts still cost more than twice as much as with the state carried on, "
             f"up to {found.worst:.2g} ({unit})"
@@ -63,23 +77,23 @@ def of_recovery(found: FromZero, unit: str, example: str, carried: int | None, *
         told += f" (up to {found.worst:.1f} {unit} a target)"
     return Finding(
         "warning",
-        f"{told}, one at {example}; a {'prediction' if forecasts else 'sample'} begins so: train longer, with "
+        f"{told}, one at {example}; a {'sample' if kind == 'text' else 'prediction'} begins so: train longer, with "
         f"`restart` above 0, and look again{lanes}",
     )
 
 
-def of_worth(found: Worth, unit: str, *, burn_in: int | None = None) -> Finding:
-    """unit: of the loss. burn_in: of forecasts, how many steps from an empty state training leaves out."""
+def of_worth(found: Worth, unit: str, kind: str = "text", burn_in: int = 0) -> Finding:
+    """unit: of the loss. kind: what is learnt. burn_in: how many steps from an empty state training leaves out."""
     if not found.starts or math.isnan(found.lost[0]):
         return Finding("none", "not measured: no start recovered")
-    if burn_in is not None:
+    if not found.used:  # of text alone it is known that what lies further back tells something
+        told = f"the carried state is worth nothing beyond the last 2 steps (at 2 back {found.lost[2]:.2g} {unit}): "
+        if kind != "text":
+            told += "either steps further back tell nothing, or "
+        told += "the network does not use it; train longer, with a higher `lr`, or longer windows (`bptt`)"
+        return Finding("warning" if kind == "text" else "note", told)
+    if kind == "series":
         return _of_forecasts(found, unit, burn_in)
-    if not found.used:
-        return Finding(
-            "warning",
-            f"the carried state is worth nothing beyond the last 2 steps (at 2 back {found.lost[2]:.2g} {unit}): the "
-            "network does not use it; train longer, with a higher `lr`, or longer windows (`bptt`)",
-        )
     first = f"a state of 1 step is worth {found.lost[1]:.2g} {unit} less than the whole one"
     if found.beyond is None:
         return Finding("info", f"{first}; what lies {found.positions[-1]} steps back still counts")
@@ -87,14 +101,7 @@ def of_worth(found: Worth, unit: str, *, burn_in: int | None = None) -> Finding:
 
 
 def _of_forecasts(found: Worth, unit: str, burn_in: int) -> Finding:
-    """A series may say nothing of what comes later, so that a state which is not used is no fault."""
-    if not found.used:
-        return Finding(
-            "note",
-            f"the carried state is worth nothing beyond the last 2 steps (at 2 back {found.lost[2]:.2g} of "
-            f"{found.carried:.2g}, {unit}): either rows further back tell nothing, or the network does not use it yet: "
-            "train longer, with a higher `lr`, or longer windows (`bptt`)",
-        )
+    """Their loss has no scale of its own, so what they cost is told beside it."""
     told = (
         f"a forecast from a state of 1 step costs {found.lost[1]:.2g} more than one from the whole state, which costs "
         f"{found.carried:.2g} ({unit})"
@@ -119,7 +126,8 @@ def of_units(found: Units) -> Finding:
     if dead > _DEAD * units:
         return Finding("note", f"{sentence}; a smaller `hidden` might do as well")
     if extreme > _EXTREME:
-        return Finding("note", f"{sentence}; such units pass little error back: a lower `lr` or a gated `cell` helps")
+        advice = "a lower `lr` helps" if found.gates else "a lower `lr` or a gated `cell` helps"
+        return Finding("note", f"{sentence}; such units pass little error back: {advice}")
     return Finding("info", sentence)
 
 
@@ -229,7 +237,7 @@ def of_run(log: History | None, updates: Updates | None, why_not: str) -> Findin
             f"the loss ran away {log.divergences} times, {log.skipped} windows were skipped: the rate is too high, "
             "lower `lr` or `clip`"
         )
-    if log.lowest is not None and log.loss is not None and log.loss > log.lowest + _ABOVE * abs(log.lowest):
+    if _rose(log):
         level = "warning"
         told.append(f"that is far above its lowest, {log.lowest:.3f}: the rate is too high, lower `lr`")
     told.append(_clip(log, updates))
@@ -248,6 +256,15 @@ def of_run(log: History | None, updates: Updates | None, why_not: str) -> Findin
     if why_not:
         told.append(why_not)
     return Finding(level, "; ".join(each for each in told if each))
+
+
+def _rose(log: History) -> bool:
+    """Whether the loss is far above its lowest, beside that and beside all that it fell."""
+    losses = [loss for loss in log.curve.loss if loss is not None]
+    if log.lowest is None or log.loss is None or not losses:
+        return False
+    rise = log.loss - log.lowest
+    return rise > _ABOVE * abs(log.lowest) and rise > _OF_FALL * (max(losses) - log.lowest)
 
 
 def _clip(log: History, updates: Updates | None) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gpurnn.data.stream import Window
 from gpurnn.data.stream.places import Places
+from gpurnn.exceptions import DataError
 from gpurnn.network import Model, State, Workspace
 from gpurnn.training.feed import Feed
 
@@ -104,7 +105,15 @@ def lanes_for(model: Model, steps: int, most: int) -> int:
 
 
 def draw(rng: np.random.Generator, places: Places, lanes: int, steps: int) -> NDArray[np.int64]:
-    """Places from which so many steps can be read."""
+    """Places from which so many steps can be read; where few have a target, those whose last step has one.
+
+    Raises DataError where there is none.
+    """
+    if places.ends is not None:
+        starts = places.ends[places.ends >= steps - 1] - (steps - 1)
+        if not len(starts):
+            raise DataError(f"{places.path}: split {places.name} has no target after {steps:,} steps, which this needs")
+        return rng.choice(starts, lanes)
     return rng.integers(0, places.count - steps + 1, lanes)
 
 

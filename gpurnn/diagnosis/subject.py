@@ -13,15 +13,14 @@ import numpy as np
 from gpurnn import backend
 from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.frames.transcription import Transcription
 from gpurnn.data.labelled.labelling import Labelling
-from gpurnn.data.pairs.language import PairLanguage
 from gpurnn.data.series.columns import Columns
 from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream import Window
-from gpurnn.data.stream.places import Places
+from gpurnn.data.stream.places import LabelledPlaces, Places
 from gpurnn.data.text.language import Language
 from gpurnn.data.text.tokens import Vocabulary
+from gpurnn.diagnosis import findings
 from gpurnn.diagnosis.history import History, history
 from gpurnn.diagnosis.passage import given_passage
 from gpurnn.diagnosis.report import Panel
@@ -36,7 +35,8 @@ from gpurnn.training.model_file import is_model_file
 from gpurnn.training.origin import load_checkpoint, refuse_other_model
 from gpurnn.training.session import corpus_of
 from gpurnn.training.snapshot import load_config, load_model
-from gpurnn.training.tasks import TASKS
+from gpurnn.training.tasks import TASKS, Task, task_of
+from gpurnn.training.tasks.labelled import weights_of
 
 _logger = logging.getLogger("gpurnn")
 
@@ -106,9 +106,18 @@ class Subject:
         return self.corpus is not None and self.corpus.fingerprint == fingerprint
 
     @property
-    def whole(self) -> bool:
-        """Whether its windows hold whole sequences: of labels, tags, pairs or frames."""
-        return self.corpus is not None and isinstance(self.meaning, Labelling | PairLanguage | Transcription)
+    def through(self) -> bool:
+        """Whether lanes go through a split, which can be read at any place of it."""
+        if isinstance(self.meaning, Labelling):
+            return self.config.layout == "through"
+        return isinstance(self.meaning, Language | Columns)
+
+    @property
+    def task(self) -> Task:
+        """What it learns. Raises NotMeasured without a corpus; UsageError, DataError where they do not fit."""
+        if self.corpus is None:
+            raise NotMeasured(f"not measured: {self.missing}")
+        return task_of(self.corpus, self.config)
 
     @property
     def input_vocabulary(self) -> Vocabulary | None:
@@ -118,7 +127,7 @@ class Subject:
     def described(self) -> Panel:
         """What was looked at, in words and numbers."""
         config, model = self.config, self.config.model
-        kind = kind_of(self.meaning)
+        kind = self.kind
         numbers = {
             "windows": self.windows,
             "epochs": self.epochs,
@@ -132,8 +141,8 @@ class Subject:
         }
         sentence = (
             f"{model.cell}, {model.layers} layer{'s' * (model.layers != 1)} of {model.hidden}, after {self.windows:,} "
-            f"windows of {config.bptt} steps of {config.lanes} lanes ({self.epochs:.3g} epochs) of {kind}, on "
-            f"{self.be.device}"
+            f"windows of {config.bptt} steps of {config.lanes} lane{'s' * (config.lanes != 1)} ({self.epochs:.3g} "
+            f"epochs) of {kind}, on {self.be.device}"
         )
         if self.missing:
             return Panel("note", f"{sentence}; {self.missing}", numbers)
@@ -141,19 +150,23 @@ class Subject:
             return Panel("note", f"{sentence}; {self.corpus.path} is not the corpus that it was trained on", numbers)
         return Panel("info", sentence, numbers)
 
-    def places(self, split: str, *, series: bool = False) -> Places:
-        """A split that is read at any place. series: whether the question is one of series, too.
-
-        Raises NotMeasured where that cannot be done.
-        """
+    def places(self, split: str, question: str) -> Places:
+        """A split that is read at any place. question: the panel. Raises NotMeasured where it is not asked."""
         if self.corpus is None:
             raise NotMeasured(f"not measured: {self.missing}")
-        if isinstance(self.meaning, Language):
-            return Places(self.corpus.split(split))
-        if isinstance(self.meaning, Columns) and series:
-            forecast = Forecast(self.meaning, self.config.target, self.config.ahead)
-            return Places(self.corpus.split(split), forecast, self.config.burn_in)
-        raise NotMeasured(f"not measured: it is not asked of {kind_of(self.meaning)}")
+        part, meaning = self.corpus.split(split), self.meaning
+        if isinstance(meaning, Language):
+            return Places(part)
+        if question == "text":
+            raise NotMeasured("not measured: what costs how much is told of text only")
+        if isinstance(meaning, Columns):
+            return Places(part, Forecast(meaning, self.config.target, self.config.ahead), self.config.burn_in)
+        if not self.through or not isinstance(meaning, Labelling):
+            raise NotMeasured(f"not measured: {findings.why_not_asked(question, self.kind, self.config)}")
+        if meaning.what == "labels" and question in ("state", "recovery"):
+            raise NotMeasured("not measured: only the last step of a sequence has a label; see reach")
+        weights = weights_of(self.config.class_weights, meaning)
+        return LabelledPlaces(part, len(meaning.labels), meaning.columns, weights)
 
     def carried(self, model: Model) -> State | None:
         """What the lanes of training carried when the checkpoint was written; None where a file has no such thing."""
@@ -165,20 +178,21 @@ class Subject:
         return state
 
     @property
-    def output(self) -> str:
-        """What an output is for, in a word."""
-        return {"series": "forecast", "frames": "frame"}.get(kind_of(self.meaning), "target")
+    def kind(self) -> str:
+        """What it was trained on, in a word, see `kind_of`."""
+        return kind_of(self.meaning)
 
     @property
-    def burn_in(self) -> int | None:
-        """How many steps from an empty state training leaves out; None where it learns no forecasts."""
-        return self.config.burn_in if isinstance(self.meaning, Columns) else None
+    def output(self) -> str:
+        """What an output is for, in a word."""
+        return {"series": "forecast", "frames": "frame"}.get(self.kind, "target")
 
     def told_of(self, places: Places, start: int) -> str:
         """Which place that is, for a person: what stands there, or which row it is and when."""
-        if isinstance(self.meaning, Language):
+        vocabulary = self.meaning.vocabulary if isinstance(self.meaning, Language) else self.input_vocabulary
+        if vocabulary is not None:
             window = places.window(np.array([start]), min(16, places.count - start))
-            return ascii(self.meaning.vocabulary.decode(window.tokens[:, 0].tolist()))
+            return ascii(vocabulary.decode(window.tokens[:, 0].tolist()))
         row = f"row {start:,} of split {places.name}"
         if not isinstance(self.meaning, Columns) or not self.meaning.time:
             return row
@@ -196,8 +210,7 @@ class Subject:
             return None
         try:
             lines: Iterator[Mapping[str, Any]] = read_log(RunDirectory.open(self.source).log, lambda text: None)
-            kind = kind_of(self.meaning)
-            task = TASKS["chars" if kind == "text" else kind]
+            task = TASKS["chars" if self.kind == "text" else self.kind]
             return history((line for line in lines if int(line["window"]) <= self.windows), self.config, task)
         except RunError:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,13 @@ from gpurnn.data.stream import Window
 from gpurnn.data.stream.places import Places
 from gpurnn.data.text.tokens import Vocabulary
 from gpurnn.diagnosis.features import features
-from gpurnn.diagnosis.lanes import WARM_UP, Lanes, draw, lanes_for, warm_up
+from gpurnn.diagnosis.lanes import WARM_UP, GoingOn, Lanes, draw, lanes_for, warm_up
 from gpurnn.diagnosis.ranked import STILL, Ranked, ranked
+from gpurnn.diagnosis.whole import within
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model, activations
+from gpurnn.training.feed import Feed
+from gpurnn.training.tasks import Task
 
 OPEN, CLOSED, ALWAYS, EXTREME = 0.9, 0.1, 0.95, 0.99
 _STEPS, _LANES = 200, 64
@@ -74,15 +78,39 @@ def units(model: Model, places: Places, vocabulary: Vocabulary | None = None, *,
         raise DataError(f"{places.path}: split {places.name}: every lane that was looked at is stuck")
     at = {name: model.be.to_host(array)[:, sound] for name, array in activations(lanes.ws).items()}
     hidden = {name: array for name, array in at.items() if name.endswith(".h")}
+    best = _ranked(hidden, vocabulary, places.window(found.starts[sound] - warm, warm + _STEPS))
+    return _told(model, {name: array.reshape(-1, array.shape[2]) for name, array in at.items()}, best)
+
+
+def whole_units(model: Model, task: Task, going_on: GoingOn = lambda: True) -> Units:
+    """Look at the first windows of whole sequences that training has, what is left over of them left out."""
+    ws, state = model.workspace(**task.sizes._asdict(), train=False), model.state(task.sizes.lanes)
+    feed, parts, rows = Feed(model.be, ws.batch), list[dict[str, np.ndarray]](), 0
+    with closing(task.windows(model.be, None)) as stream:
+        for window in stream:
+            feed.load(window)
+            model.begin(state)
+            model.forward(ws, state)
+            inside = within(window)
+            parts.append({name: model.be.to_host(array)[inside] for name, array in activations(ws).items()})
+            rows += int(inside.sum())
+            if rows >= _STEPS * _LANES or not going_on():
+                break
+    return _told(model, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+
+def _told(model: Model, at: Mapping[str, np.ndarray], best: tuple[Ranked, ...] = ()) -> Units:
+    """at: gates and states of some steps, (n, H), by name. best: see `Units.ranked`."""
+    hidden = {name: array for name, array in at.items() if name.endswith(".h")}
     between = {n: a for n, a in at.items() if _is_gate(n) and a.size and a.min() >= 0 and a.max() <= 1}
     return Units(
         {name: _gate(array) for name, array in between.items()},
         {name: float((np.abs(array) > EXTREME).mean()) for name, array in hidden.items()},
-        {name: int((array.std(axis=(0, 1)) < STILL).sum()) for name, array in hidden.items()},
-        {name: array.shape[2] for name, array in hidden.items()},
-        _STEPS * int(sound.sum()),
+        {name: int((array.std(axis=0) < STILL).sum()) for name, array in hidden.items()},
+        {name: array.shape[1] for name, array in hidden.items()},
+        max(map(len, hidden.values())),
         {n: _constants(a) for n, a in between.items() if n.split(".")[-1] == _KEEPING.get(model.config.cell)},
-        _ranked(hidden, vocabulary, places.window(found.starts[sound] - warm, warm + _STEPS)),
+        best,
     )
 
 
@@ -100,11 +128,11 @@ def _is_gate(name: str) -> bool:
 
 def _constants(array: np.ndarray) -> tuple[float, ...]:
     with np.errstate(divide="ignore"):
-        steps = np.sort(np.abs(1 / np.log(array.mean(axis=(0, 1), dtype=np.float64))))
+        steps = np.sort(np.abs(1 / np.log(array.mean(axis=0, dtype=np.float64))))
     return tuple(float(steps[int(part * (len(steps) - 1))]) for part in _PARTS)
 
 
 def _gate(array: np.ndarray) -> Gate:
     opened = array > OPEN
-    always = int((opened.mean(axis=(0, 1)) > ALWAYS).sum())
-    return Gate(float(opened.mean()), float((array < CLOSED).mean()), always, array.shape[2])
+    always = int((opened.mean(axis=0) > ALWAYS).sum())
+    return Gate(float(opened.mean()), float((array < CLOSED).mean()), always, array.shape[1])

@@ -100,6 +100,8 @@ def test_a_rate_that_is_too_high_or_too_low():
     ran_away = findings.of_run(log_of(3.0, 2.0, 4.0), None, "")
     assert ran_away.level == "warning"
     assert "far above its lowest, 2.000: the rate is too high, lower `lr`" in ran_away.sentence
+    near_0 = findings.of_run(log_of(3.0, 1e-4, 3e-3), None, "")
+    assert near_0.level == "info", "many times its lowest, and next to nothing of what it was"
     clipped = findings.of_run(log_of(3.0, 2.0, clipped_windows=9, gradient_norm_max=4.0), None, "")
     assert clipped.level == "note" and "acted in 90% of the windows (largest norm 4): a lower `lr`" in clipped.sentence
     assert findings.of_run(log_of(3.0, 2.0, update_ratio=0.03), None, "").level == "note"

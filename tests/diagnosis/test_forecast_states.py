@@ -180,18 +180,18 @@ def test_a_run_of_series_is_told_what_applies(be: Backend, tmp_path: Path):
 def test_what_is_said_of_forecasts():
     late = np.full((STEPS, 9), 4.2)
     zero = FromZero(np.arange(9), late, np.ones((STEPS, 9)), np.arange(9) < 3)
-    found = findings.of_recovery(zero, "Huber error", "row 7", 2, forecasts=True)
+    found = findings.of_recovery(zero, "Huber error", "row 7", 2, "series")
     assert found.level == "warning" and found.sentence == (
         "3 of 9 starts from an empty state never recovered: 200 steps later forecasts still cost more than twice as "
         "much as with the state carried on, up to 4.2 (Huber error), one at row 7; a prediction begins so: train "
         "longer, with `restart` above 0, and look again; lanes of training that are stuck: 2"
     )
     lost, error = np.array([0.5, 0.3, 0.2, 0.001]), np.full(4, 1e-4)
-    told = findings.of_worth(Worth((0, 1, 2, 3), lost, error, 3, 9, 0.25, 0.0025), "Huber error", burn_in=12)
+    told = findings.of_worth(Worth((0, 1, 2, 3), lost, error, 3, 9, 0.25, 0.0025), "Huber error", "series", 12)
     assert told.level == "info" and told.sentence == (
         "a forecast from a state of 1 step costs 0.3 more than one from the whole state, which costs 0.25 (Huber "
         "error); the first 12 steps are not learnt (`burn_in`); what lies more than 3 steps back is worth less than 1% "
         "of the loss"
     )
-    none = findings.of_worth(Worth((0, 1, 2, 3), lost * 0, error, 0, 9, 0.25, 0.0025), "Huber error", burn_in=0)
-    assert none.level == "note" and "either rows further back tell nothing" in none.sentence
+    none = findings.of_worth(Worth((0, 1, 2, 3), lost * 0, error, 0, 9, 0.25, 0.0025), "Huber error", "series")
+    assert none.level == "note" and "either steps further back tell nothing" in none.sentence

@@ -11,9 +11,13 @@ import pytest
 
 from gpurnn.backend import Backend
 from gpurnn.data.stream import Cursor, Window
+from gpurnn.data.stream.places import LabelledPlaces
 from gpurnn.data.text.tokens import Vocabulary
 from gpurnn.diagnosis.doctor import diagnose
+from gpurnn.diagnosis.reach import reach
+from gpurnn.diagnosis.report import Report
 from gpurnn.diagnosis.reportpage import page_of
+from gpurnn.diagnosis.units import whole_units
 from gpurnn.diagnosis.whole import whole_reach, within
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training.config import Limits, TrainConfig
@@ -146,6 +150,65 @@ def test_a_run_of_labels_is_told_what_applies(be: Backend, tmp_path: Path):
     panels = found.panels
     assert panels["reach"].level == "info" and "the error falls most on the words" in panels["reach"].sentence
     assert panels["run"].samples == 16 and "after 4 windows" in panels["run"].sentence
-    for name in ("window", "state", "recovery", "units", "text"):
-        assert (panels[name].level, panels[name].sentence) == ("none", "not measured: it is not asked of labels")
+    assert panels["units"].level != "none" and panels["units"].numbers["units"] == {"layers.0.h": 4}
+    for name, why in (
+        ("window", "windows hold whole sequences, which begin anew, so that no gradient is cut"),
+        ("state", "windows hold whole sequences, each of which begins anew, so that no state is carried from one"),
+        ("recovery", "windows hold whole sequences, each of which begins anew, so that no state is carried from one"),
+        ("text", "what costs how much is told of text only"),
+    ):
+        assert panels[name].level == "none" and panels[name].sentence.startswith(f"not measured: {why}"), name
     assert b"the error falls most" in page_of(found)
+
+
+def test_units_over_whole_sequences(be: Backend, tmp_path: Path):
+    """By plain NumPy, of sequences that all lie in one window; its third lane is left over from step 40 on."""
+    lengths = [20, 28, 9, 39, 40]
+    task, model = task_and_model(be, tmp_path / "t.h5", "tags", lengths, 0.9)
+    rng = np.random.default_rng(1)
+    U, W = rng.normal(size=(SYMBOLS, 4)), rng.normal(size=(4, 4))
+    U[:, 0] = W[:, 0] = 0
+    whole = {name: be.to_host(array) for name, array in model.params.value.items()}
+    model.params.load(be, whole | {"layers.0.U": 3 * U, "layers.0.W": W}, "made")
+    states = []
+    for symbols in told(tmp_path / "t.h5", "tags", "symbols", lengths).inputs:
+        h = np.zeros(4)
+        for symbol in symbols:
+            h = np.tanh(3 * U[symbol] + h @ W + whole["layers.0.b"])
+            states.append(h)
+    found = whole_units(model, task, lambda: False)
+    assert found.values == 136 and found.units == {"layers.0.h": 4}
+    assert found.extreme == {"layers.0.h": pytest.approx((np.abs(states) > 0.99).mean())}
+    assert found.dead == {"layers.0.h": int((np.std(states, axis=0) < 0.02).sum())} and found.dead["layers.0.h"]
+
+
+def run_of(be: Backend, folder: Path, kind: str, lengths: list[int]) -> Report:
+    """Of a run whose sequences go on from one window to the next."""
+    corpus = told(folder / "t.h5", kind, "symbols", lengths, valid=True).corpus
+    config = ModelConfig(SYMBOLS, "gru", 4, outputs=len(LABELS), dropout=0.0, embedding=3)
+    settings = TrainConfig(config, lanes=3, bptt=16, layout="through", validate_every=0, log_every=2)
+    new_run(be, corpus, settings, folder / "run", lambda line: None).run(Limits(windows=4))
+    return diagnose(folder / "run", be, seconds=60)
+
+
+def test_tags_that_go_on_are_told_all_that_text_is(be: Backend, tmp_path: Path):
+    found = run_of(be, tmp_path, "tags", [300, 320])
+    panels = found.panels
+    assert {name for name, panel in panels.items() if panel.level == "none"} == {"text"}
+    assert panels["reach"].numbers["shares"] and "the error falls most on the words" in panels["reach"].sentence
+    assert panels["recovery"].sentence.startswith("all 65 starts from an empty state recovered")
+    assert panels["recovery"].numbers["state_stuck_lanes"] == 0
+    assert panels["state"].numbers["unit"] == "nats" and b"share of the error" in page_of(found)
+
+
+def test_labels_that_go_on_are_followed_from_the_ends_of_sequences(be: Backend, tmp_path: Path):
+    panels = run_of(be, tmp_path, "labels", [30] * 12).panels
+    assert panels["window"].level in ("info", "note") and panels["units"].level != "none"
+    for name in ("state", "recovery"):
+        assert panels[name].sentence == "not measured: only the last step of a sequence has a label; see reach"
+    rho = 0.8
+    with told(tmp_path / "l.h5", "labels", "symbols", [30] * 12).corpus as corpus:
+        places = LabelledPlaces(corpus.split("train"), len(LABELS))
+        model, _ = linear(be, ModelConfig(SYMBOLS, "simple", 4, outputs=len(LABELS), dropout=0.0, dtype="float64"), rho)
+        of = reach(model, places, steps=64, targets=8).falls["layers.0.dh"].median
+    np.testing.assert_allclose(of / of[0], rho ** np.arange(30), rtol=1e-9)

@@ -29,11 +29,10 @@ const DRAWN = {
       });
     });
     const rows = Object.entries(of.falls).map(([name, fall]) => [name, fall.beta, fall.half, fall.one_percent, fall.one_percent_of_few]);
-    const falling = table(["error", "factor a step", "halves every", "1 % left after", "all but a tenth"], rows);
-    if (of.words) {
-      const words = of.words.map((each) => [each.word, each.share, each.times]);
-      return [make("div", { class: "figures" }, ...pictures), falling, words.length ? table(["word", "share of the error", "times"], words) : ""];
-    }
+    const falling = make("div", {}, table(["error", "factor a step", "halves every", "1 % left after", "all but a tenth"], rows));
+    const words = of.words.map((each) => [each.word, each.share, each.times]);
+    if (words.length) falling.append(table(["word", "share of the error", "times"], words));
+    if (!Object.keys(of.shares).length) return [make("div", { class: "figures" }, ...pictures), falling];
     const names = Object.keys(of.shares), lags = numbered(of.shares[names[0]]);
     const sums = names.map((name) => { let sum = 0; return of.shares[name].map((share) => sum += share); });
     const matrix = Math.max(0, names.findIndex((name) => name.endsWith(".W")));

@@ -13,8 +13,10 @@ from trained import documents, make_corpus
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.series.forecast import Forecast
 from gpurnn.data.stream import WindowStream
-from gpurnn.data.stream.places import Places
+from gpurnn.data.stream.labelled import ThroughStream
+from gpurnn.data.stream.places import LabelledPlaces, Places
 from gpurnn.exceptions import DataError
+from tests.sequences import LABELS, told
 
 
 def expect_as_streamed(places: Places, stream: WindowStream, starts: list[int], steps: int) -> None:
@@ -55,3 +57,20 @@ def test_series(tmp_path: Path):
             for name in ("carry", "reals", "targets"):
                 expected = getattr(whole, name)[start : start + 10, 0]
                 np.testing.assert_array_equal(getattr(found, name)[:, lane], expected)
+
+
+@pytest.mark.parametrize("of", ["symbols", "reals"])
+@pytest.mark.parametrize("kind", ["tags", "labels"])
+def test_labels_and_tags(tmp_path: Path, kind: str, of: str):
+    lengths = [7, 1, 20, 12]
+    corpus = told(tmp_path / "l.h5", kind, of, lengths).corpus
+    weights = np.array([1, 0.5, 0, 2, 1], np.float32)
+    split = corpus.split("train")
+    places = LabelledPlaces(split, len(LABELS), corpus.columns if of == "reals" else None, weights)
+    assert places.count == 40
+    stream = ThroughStream(corpus, lanes=1, steps=40, plan=False, weights=weights)
+    expect_as_streamed(places, stream, [0, 17, 5, 20], 20)
+    if kind == "tags":
+        assert places.ends is None
+    else:
+        np.testing.assert_array_equal(places.ends, np.cumsum(lengths) - 1)
