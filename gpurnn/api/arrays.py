@@ -7,7 +7,6 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 
-import gpurnn
 from gpurnn import backend
 from gpurnn.api.arguments import AnyPath, known_keywords, path_of
 from gpurnn.api.table import table_of_parts
@@ -15,15 +14,13 @@ from gpurnn.backend import Backend
 from gpurnn.data.arrays.arrays import Layout, Scaling, expect_finite, inputs_of
 from gpurnn.data.arrays.windows import SequenceStream
 from gpurnn.exceptions import CheckpointError, DataError, GpurnnError
-from gpurnn.files.durable import write_durably
-from gpurnn.files.errors import reported_as
 from gpurnn.network import Model, ModelConfig
-from gpurnn.runs.checkpoint import Checkpoint, encode_checkpoint, read_checkpoint
+from gpurnn.runs.checkpoint import Checkpoint, read_checkpoint
 from gpurnn.runs.strictjson import Json
 from gpurnn.settings import Count, OneOf, Seed, checked
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.fit import Fitting, Parts, parts_of_arrays
-from gpurnn.training.model_file import VERSION
+from gpurnn.training.model_file import write_network
 from gpurnn.training.optimizer import OptimizerConfig
 from gpurnn.training.schedule import ScheduleConfig
 from gpurnn.training.snapshot import load_config, load_model
@@ -91,18 +88,9 @@ class Fitted:
         Readers find the old file or the whole new one; what `path` leads to is replaced where it is a regular file.
         Raises UsageError, CheckpointError.
         """
-        file, model = path_of("path", path, file=True), self.model
-        arrays = {name: model.be.to_host(array) for name, array in model.params.value.items()}
-        arrays |= self.x_scaling.to_arrays("x") | self.y_scaling.to_arrays("y")
-        header: dict[str, Json] = {
-            "model_file": VERSION,
-            "config": self.config.to_json(),
-            "corpus": {"arrays": {"last": self._layout.last, "axes": self._layout.axes}},
-            "versions": {"gpurnn": gpurnn.__version__},
-        }
-        chunks = encode_checkpoint(arrays, header)
-        with reported_as(CheckpointError, f"cannot write model {file}"):
-            write_durably(file, chunks)
+        corpus: dict[str, Json] = {"arrays": {"last": self._layout.last, "axes": self._layout.axes}}
+        arrays = self.x_scaling.to_arrays("x") | self.y_scaling.to_arrays("y")
+        write_network(path_of("path", path, file=True), self.model, self.config, corpus, arrays)
 
     @classmethod
     def load(cls, path: AnyPath, device: str = "auto") -> Self:

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from gpurnn.data.series.forecast import Forecast
 from gpurnn.exceptions import CheckpointError, GpurnnError, UsageError
-from gpurnn.files.durable import write_durably
-from gpurnn.files.errors import reported_as
 from gpurnn.generation.rowsteps import RowSteps
 from gpurnn.network import Model
-from gpurnn.runs.checkpoint import NewerFormatError, encode_checkpoint, read_checkpoint
+from gpurnn.runs.checkpoint import NewerFormatError, read_checkpoint, write_checkpoint
 from gpurnn.settings import expect_kind
 
 VERSION = 1
@@ -73,9 +71,7 @@ class Forecaster(RowSteps):
         """
         self._keep()
         header: dict[str, Any] = {"forecaster": VERSION, "model": self._identity(), "forecasts": self._names()}
-        chunks = encode_checkpoint(self._kept.to_arrays(), header)
-        with reported_as(CheckpointError, f"cannot write state {path}"):
-            write_durably(path, chunks)
+        write_checkpoint(path, self._kept.to_arrays(), header, "state")
 
     def load(self, path: Path) -> None:
         """Go on from the states that `save` wrote. Raises CheckpointError for another model's and other files."""

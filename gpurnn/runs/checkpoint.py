@@ -83,18 +83,21 @@ class Checkpoint:
         return tensor
 
 
-def write_checkpoint(path: Path, tensors: Mapping[str, np.ndarray], header: Mapping[str, Json]) -> None:
+def write_checkpoint(
+    path: Path, tensors: Mapping[str, np.ndarray], header: Mapping[str, Json], called: str = "checkpoint"
+) -> None:
     """Write tensors and header to `path` so that a reader finds the old file or the whole new one.
 
     tensors: names of letters, digits, "_", ".", "-"; float32, float64, bool, uint8 to uint64, int32, int64;
              any shape of at most 8 dimensions. The same input gives the same bytes.
     header:  JSON of at most 1 MiB with text as keys, without NaN, infinity, tuples and whole numbers of more than
              64 bits.
+    called:  what the file is, for messages.
 
     Raises CheckpointError: input that the format cannot hold, or a file that cannot be written.
     """
     chunks = encode_checkpoint(tensors, header)
-    with reported_as(CheckpointError, f"cannot write checkpoint {path}"):
+    with reported_as(CheckpointError, f"cannot write {called} {path}"):
         write_durably(path, chunks)
 
 
@@ -146,10 +149,8 @@ def _little_endian(name: str, array: np.ndarray) -> np.ndarray:
     return np.asarray(array, dtype=little, order="C")
 
 
-def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
+def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint, following symbolic links, and check every part of it.
-
-    verify: compare the SHA-256 digest too; False is for tools that look into damaged files.
 
     Takes at most the file's own size plus 64 MiB of memory, runs nothing and opens nothing else.
     Raises CheckpointError: a file that is missing, unreadable, not a regular file, damaged, not a checkpoint,
@@ -158,7 +159,7 @@ def read_checkpoint(path: Path, *, verify: bool = True) -> Checkpoint:
     try:
         with reported_as(CheckpointError, f"cannot read checkpoint {path}"):
             data = _read_regular_file(Path(path))
-        return parse_checkpoint(data, path=Path(path), verify=verify)
+        return parse_checkpoint(data, path=Path(path))
     except MemoryError:
         raise CheckpointError(f"checkpoint {path} does not fit into memory") from None
 

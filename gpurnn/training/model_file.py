@@ -8,14 +8,16 @@ a checkpoint reads that of such a file too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 import gpurnn
 from gpurnn.exceptions import CheckpointError
-from gpurnn.files.durable import write_durably
-from gpurnn.files.errors import reported_as
 from gpurnn.network import Model
-from gpurnn.runs.checkpoint import Checkpoint, NewerFormatError, encode_checkpoint
+from gpurnn.runs.checkpoint import Checkpoint, NewerFormatError, write_checkpoint
 from gpurnn.runs.strictjson import Json
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.meaning import Meaning, described
@@ -30,16 +32,21 @@ def write_model(path: Path, model: Model, meaning: Meaning, config: TrainConfig)
     is replaced where it is a regular file.
     Raises UsageError, CheckpointError.
     """
+    write_network(path, model, config, described(meaning), meaning.to_arrays())
+
+
+def write_network(
+    path: Path, model: Model, config: TrainConfig, corpus: dict[str, Json], arrays: Mapping[str, NDArray[Any]]
+) -> None:
+    """The same of what is said otherwise of what it was trained on. corpus: in the header; arrays: by name."""
     parameters = {name: model.be.to_host(array) for name, array in model.params.value.items()}
     header: dict[str, Json] = {
         "model_file": VERSION,
         "config": config.to_json(),
-        "corpus": described(meaning),
+        "corpus": corpus,
         "versions": {"gpurnn": gpurnn.__version__},
     }
-    chunks = encode_checkpoint(parameters | meaning.to_arrays(), header)
-    with reported_as(CheckpointError, f"cannot write model {path}"):
-        write_durably(path, chunks)
+    write_checkpoint(path, {**parameters, **arrays}, header, "model")
 
 
 def is_model_file(checkpoint: Checkpoint) -> bool:
