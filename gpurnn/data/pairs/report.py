@@ -1,37 +1,29 @@
 """What a corpus of pairs or captions was made of: for programs in fields, for people in lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from gpurnn.data.corpus.sizes import SplitSize
 from gpurnn.data.pairs.options import What
+from gpurnn.data.report import Report
 from gpurnn.data.text.tokens import Kind
-from gpurnn.data.told import counted, told_of_bytes, told_of_names
-from gpurnn.exceptions import shell_word
+from gpurnn.data.told import counted
 
 
-@dataclass(frozen=True)
-class PairsReport:
+@dataclass(frozen=True, kw_only=True)
+class PairsReport(Report):
     """What prepare made of pairs of texts, or of vectors with captions.
 
     kind: "pairs" or "captions". tokens: what those of the targets, or of captions, are; symbols: how many are in their
     vocabulary; longest: of the longest, how many it has, without its end; unknown: tokens of each split that became the
     unknown symbol. source_tokens, source_symbols, source_longest, source_unknown: the same of the sources, None, 0, 0
-    and {} of captions. vectors: numbers of each vector, 0 of pairs. splits: tokens of both sides and pairs by split.
-    left_out: pairs that were too long. passed_over, wrong_bytes, replacements, damaged: as in the report of texts.
-    It stands for the corpus wherever a path of one is asked for; as a text it says all this to people.
+    and {} of captions. vectors: numbers of each vector, 0 of pairs. splits: tokens of both sides and pairs. left_out:
+    pairs that were too long. The others: see `Report`.
     """
 
-    output: Path
     kind: What
     tokens: Kind
-    symbols: int
     longest: int
     unknown: Mapping[str, int]
-    splits: Mapping[str, SplitSize]
-    sources: int
-    fingerprint: str
     source_tokens: Kind | None = None
     source_symbols: int = 0
     source_longest: int = 0
@@ -39,39 +31,23 @@ class PairsReport:
     vectors: int = 0
     max_length: int | None = None
     left_out: int = 0
-    wrong_bytes: int = 0
-    replacements: int = 0
-    damaged: int = 0
-    passed_over: Sequence[Path] = ()
 
-    def __fspath__(self) -> str:
-        return str(self.output)
-
-    def __str__(self) -> str:
+    def _lines(self) -> Iterator[str]:
         noun = "pair" if self.kind == "pairs" else "caption"
-        lines = [f"{shell_word(self.output)}: {self._sides()}"]
         for name, size in self.splits.items():
             source = f"{size.source:>15,} source tokens," if self.kind == "pairs" else ""
             what = " target tokens" if self.kind == "pairs" else " tokens"
-            lines.append(
-                f"  {name:<6}{source}{size.tokens:>15,}{what} in {counted(size.documents, noun)}{self._unknown(name)}"
-            )
+            yield f"  {name:<6}{source}{size.tokens:>15,}{what} in {counted(size.documents, noun)}{self._unknown(name)}"
         longest = counted(self.longest, "token")
         if self.kind == "pairs":
-            lines.append(
-                f"  the longest source has {counted(self.source_longest, 'token')}, the longest target {longest}"
-            )
+            yield f"  the longest source has {counted(self.source_longest, 'token')}, the longest target {longest}"
         else:
-            lines.append(f"  the longest caption has {longest}")
+            yield f"  the longest caption has {longest}"
         if self.left_out:
-            lines.append(
-                f"  {counted(self.left_out, noun)} of more than {counted(self.max_length or 0, 'token')} were left out"
-            )
-        lines.extend(told_of_names(self.passed_over))
-        lines.extend(told_of_bytes(self.wrong_bytes, self.replacements, self.damaged))
-        return "\n".join(lines)
+            long = counted(self.max_length or 0, "token")
+            yield f"  {counted(self.left_out, noun)} of more than {long} were left out"
 
-    def _sides(self) -> str:
+    def _what(self) -> str:
         if self.kind == "pairs":
             return (
                 f"{self.source_symbols:,} {self.source_tokens} in the source vocabulary, {self.symbols:,} "
