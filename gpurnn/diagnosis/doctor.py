@@ -17,6 +17,7 @@ from gpurnn.backend import Backend
 from gpurnn.data.corpus import Corpus
 from gpurnn.data.text.language import Language
 from gpurnn.diagnosis import findings
+from gpurnn.diagnosis.again import Again, again
 from gpurnn.diagnosis.findings import Finding
 from gpurnn.diagnosis.history import next_updates
 from gpurnn.diagnosis.lanes import GoingOn, without_dropout
@@ -95,6 +96,7 @@ class _Measures:
         self._subject, self._parameters, self._seed = subject, parameters, seed
         self._zero: FromZero | None = None
         self._passage: Passage | None = None
+        self._again: Again | None = None
         self._reach: Reach | None = None
         self._clipped: float | None = None
 
@@ -148,7 +150,13 @@ class _Measures:
             raise NotMeasured("not measured: it needs starts from an empty state, see recovery")
         found = worth(model, places, self._zero, going_on)
         finding = findings.of_worth(found, model.head.unit, self._subject.kind, self._subject.config.burn_in)
-        return _Found(finding, vars(found) | {"unit": model.head.unit}, found.starts)
+        numbers = vars(found) | {"unit": model.head.unit}
+        if isinstance(self._subject.meaning, Language):
+            self._again = again(model, places, self._zero, going_on)
+            numbers["again"] = self._again
+            steps = self._subject.config.bptt
+            finding = findings.with_what_comes_again(finding, self._again, steps, model.head.unit)
+        return _Found(finding, numbers, found.starts)
 
     def _units(self, model: Model, going_on: GoingOn) -> _Found:
         subject, numbers = self._subject, dict[str, Any]()
@@ -216,9 +224,8 @@ class _Measures:
         )
         name = findings.recurrent_matrix(found)
         kept = found.kept[name]
-        finding = findings.of_window(
-            found, None if self._reach is None else self._reach.shares.get(name), self._subject.epochs
-        )
+        shares = None if self._reach is None else self._reach.shares.get(name)
+        finding = findings.of_window(found, shares, self._subject.epochs, self._again)
         own = {"parameter": name, "cosine": kept.cosine[found.own], "share": kept.share[found.own]}
         return _Found(finding, vars(found) | own, found.samples)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gpurnn.diagnosis.again import Again
 from gpurnn.diagnosis.history import History, Updates
 from gpurnn.diagnosis.reach import Fall, Reach
 from gpurnn.diagnosis.recovery import JUDGED_FROM, FromZero
@@ -90,7 +91,7 @@ def of_worth(found: Worth, unit: str, kind: str = "text", burn_in: int = 0) -> F
         told = f"the carried state is worth nothing beyond the last 2 steps (at 2 back {found.lost[2]:.2g} {unit}): "
         if kind != "text":
             told += "either steps further back tell nothing, or "
-        told += "the network does not use it; train longer, with a higher `lr`, or longer windows (`bptt`)"
+        told += "the network does not use it; train longer, or with longer windows (`bptt`)"
         return Finding("warning" if kind == "text" else "note", told)
     if kind == "series":
         return _of_forecasts(found, unit, burn_in)
@@ -113,6 +114,27 @@ def _of_forecasts(found: Worth, unit: str, burn_in: int) -> Finding:
     return Finding(
         "info", f"{told}; what lies more than {found.beyond} steps back is worth less than {LITTLE:.0%} of the loss"
     )
+
+
+def with_what_comes_again(finding: Finding, found: Again, steps: int, unit: str) -> Finding:
+    """The same with what the network lacks of a symbol further back. steps: of a window. unit: of the loss."""
+    if found.lag is None:
+        return finding
+    shown, needed = max(0.0, 1 - found.lag / steps), _showing(found.lag, steps)
+    advice = "train longer" if needed == steps else f"try longer ones: `bptt={needed}`"
+    return Finding(
+        "note" if finding.level == "info" else finding.level,
+        f"{finding.sentence}; the symbol of {found.lag} steps back comes again more often than the network "
+        f"expects: if it did, the loss would be {found.fall[found.lag]:.2g} of {found.loss:.2g} {unit} lower; windows "
+        f"of {steps} show it to {shown:.0%} of the targets: {advice}",
+    )
+
+
+def _showing(lag: int, steps: int) -> int:
+    """How long windows have to be, doubled as often as it takes, until a third of the targets sees such a lag."""
+    while lag > steps * 2 / 3:
+        steps *= 2
+    return steps
 
 
 def of_units(found: Units) -> Finding:
@@ -194,8 +216,8 @@ def recurrent_matrix(found: WindowCut) -> str:
     return min(names, key=lambda name: found.kept[name].cosine[found.own], default=ALL)
 
 
-def of_window(found: WindowCut, shares: np.ndarray | None, epochs: float) -> Finding:
-    """shares: of the gradient of that matrix by lag, where they are known."""
+def of_window(found: WindowCut, shares: np.ndarray | None, epochs: float, again: Again | None = None) -> Finding:
+    """shares: of the gradient of that matrix by lag; again: what text lacks further back, where they are known."""
     name, own = recurrent_matrix(found), found.own
     steps = found.widths[own]
     kept = found.kept[name]
@@ -206,14 +228,25 @@ def of_window(found: WindowCut, shares: np.ndarray | None, epochs: float) -> Fin
         sentence += f", of which {min(1.0, shares[: steps + 1].sum()):.0%} comes from at most {steps} steps back"
         if mean > 0:  # few targets may outweigh the others, and point against them
             sentence += f": targets early in a window see little of it, the rest goes like {mean:.1f}/T"
+    if again is not None and again.lag is not None and _showing(again.lag, steps) > steps:
+        return Finding(
+            "note",
+            f"{sentence}; they hardly show what comes again {again.lag} steps back (see state): "
+            f"`bptt={_showing(again.lag, steps)}`{_young(epochs)}",
+        )
     if cosine >= GOOD:
         return Finding("info", sentence + _young(epochs))
     enough = next((n for n in range(own + 1, len(found.widths)) if kept.cosine[n] >= GOOD), len(found.widths) - 1)
     longer = found.widths[enough]
+    sentence += f"; {longer} would keep {kept.share[enough]:.0%} at {longer // steps} times the memory; "
+    if again is not None and again.starts and again.lag is None and steps < len(again.fall):
+        most = max(0.0, again.fall[steps:].max())
+        sentence += (
+            f"little is to be gained as far as single symbols show: none of more than {steps} steps back comes again "
+            f"unexpectedly (to know would save {most:.1g} of {again.loss:.2g} at most); "
+        )
     return Finding(
-        "note",
-        f"{sentence}; {longer} would keep {kept.share[enough]:.0%} at {longer // steps} times the memory; whether that "
-        f"lowers the loss only training shows: `bptt={longer}`{_young(epochs)}",
+        "note", f"{sentence}whether that lowers the loss only training shows: `bptt={longer}`{_young(epochs)}"
     )
 
 
@@ -221,7 +254,7 @@ def of_run(log: History | None, updates: Updates | None, why_not: str) -> Findin
     """why_not: why there are no updates, where there are none."""
     if log is None:
         return Finding("none", "not measured: there is no line of a log")
-    level, told = "info", []
+    level, told, high = "info", [], False
     loss = "" if log.loss is None else f"training loss {log.loss:.3f}"
     valid = "" if log.last is None else f"validation {log.last:.3f}"
     told.append(f"after {log.windows:,} windows " + ", ".join(each for each in (loss, valid) if each))
@@ -232,27 +265,29 @@ def of_run(log: History | None, updates: Updates | None, why_not: str) -> Findin
             f"best checkpoint (window {log.best_window:,}), more `dropout`, or stop earlier (`patience`)"
         )
     if log.divergences or log.skipped:
-        level = "warning"
+        level, high = "warning", True
         told.append(
             f"the loss ran away {log.divergences} times, {log.skipped} windows were skipped: the rate is too high, "
             "lower `lr` or `clip`"
         )
     if _rose(log):
-        level = "warning"
+        level, high = "warning", True
         told.append(f"that is far above its lowest, {log.lowest:.3f}: the rate is too high, lower `lr`")
     told.append(_clip(log, updates))
     if log.clipped > _OFTEN:
-        level = "warning" if level == "warning" else "note"
+        level, high = "warning" if level == "warning" else "note", True
         told[-1] += ": a lower `lr` trains more steadily"
     ratio = log.ratio if updates is None else float(np.median(updates.ratio))
     if ratio is not None:
         told.append(f"an update moves the parameters by {ratio:.1g} of their size")
         if ratio > _HIGH:
-            level = "warning" if level == "warning" else "note"
+            level, high = "warning" if level == "warning" else "note", True
             told[-1] += ", which is much: try a lower `lr`"
         elif 0 < ratio < _LOW:
             level = "warning" if level == "warning" else "note"
             told[-1] += ", which is little: it hardly learns any more; a higher `lr`, or it is done"
+    if high:
+        told.append(f"a quarter of it is `lr={log.rate / 4:.2g}`")
     if why_not:
         told.append(why_not)
     return Finding(level, "; ".join(each for each in told if each))

@@ -41,8 +41,8 @@ class History:
     validation is judged by the median over its lanes, which those that are stuck do not move. skipped: windows whose
     gradient was not finite. divergences: how often the loss ran away. norm, clipped: the largest norm of a gradient,
     and in which share of the windows it was above `clip`, nan without lines; in logs of earlier versions, of the
-    windows of lines. ratio: how far the last update moved the parameters, as a share of them, None where that is not
-    known. curve: of the losses.
+    windows of lines. rate: the highest learning rate. ratio: how far the last update moved the parameters, as a share
+    of them, None where that is not known. curve: of the losses.
     """
 
     windows: int
@@ -59,6 +59,7 @@ class History:
     norm: float
     clipped: float
     clip: float
+    rate: float
     ratio: float | None
     curve: Curve
 
@@ -123,6 +124,7 @@ def history(lines: Iterable[Mapping[str, Any]], config: TrainConfig, task: type[
         norm=max(norms, default=math.nan),
         clipped=share,
         clip=clip,
+        rate=config.schedule.lr,
         ratio=ratio,
         curve=Curve(*zip(*_thinned(points), strict=True)),
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gpurnn.diagnosis import findings
+from gpurnn.diagnosis.again import Again
 from gpurnn.diagnosis.history import History, history
 from gpurnn.diagnosis.reach import Reach, fall
 from gpurnn.diagnosis.recovery import STEPS, FromZero
@@ -83,6 +84,32 @@ def test_windows_are_never_called_wrong(cosine: list[float], level: str, said: s
     assert ("only training shows: `bptt=" in found.sentence) == (level == "note")
 
 
+def again_of(lag: int | None) -> Again:
+    fall = np.zeros(256)
+    fall[7 if lag is None else lag] = 0.25
+    return Again(fall, 0.01 * np.ones(256), 1.5, lag, 99)
+
+
+@pytest.mark.parametrize("cosine", [0.8, 1.0])
+def test_windows_that_do_not_show_what_comes_again_are_told_however_much_they_keep(cosine: float):
+    found = findings.of_window(cut_of([cosine] * 6), None, 3.0, again_of(40))
+    assert found.level == "note" and found.sentence.endswith("comes again 40 steps back (see state): `bptt=64`")
+
+
+def test_where_no_symbol_further_back_is_lacking_little_is_to_be_gained():
+    found = findings.of_window(cut_of([0.1, 0.2, 0.3, 0.4, 0.5, 0.9]), None, 3.0, again_of(None))
+    assert found.level == "note" and "(to know would save 0 of 1.5 at most); whether that lowers" in found.sentence
+    whole = findings.of_window(cut_of([1.0] * 6), None, 3.0, again_of(None))
+    assert whole.level == "info" and "gained" not in whole.sentence
+
+
+def test_a_state_that_lacks_what_comes_again_is_no_comfort():
+    info, warning = (findings.Finding(level, "so it is") for level in ("info", "warning"))
+    assert findings.with_what_comes_again(info, again_of(None), 8, "nats") == info
+    assert findings.with_what_comes_again(info, again_of(40), 8, "nats").level == "note"
+    assert findings.with_what_comes_again(warning, again_of(40), 8, "nats").level == "warning"
+
+
 def log_of(*losses: float, **more: float) -> History:
     config = TrainConfig(ModelConfig(5), OptimizerConfig(clip=1.0))
     lines = [
@@ -97,6 +124,7 @@ def log_of(*losses: float, **more: float) -> History:
 def test_a_rate_that_is_too_high_or_too_low():
     sound = findings.of_run(log_of(3.0, 2.0, 2.1), None, "")
     assert sound.level == "info" and "`clip=1` never acted (largest norm 0.5)" in sound.sentence
+    assert "`lr=" not in sound.sentence
     ran_away = findings.of_run(log_of(3.0, 2.0, 4.0), None, "")
     assert ran_away.level == "warning"
     assert "far above its lowest, 2.000: the rate is too high, lower `lr`" in ran_away.sentence
@@ -104,7 +132,9 @@ def test_a_rate_that_is_too_high_or_too_low():
     assert near_0.level == "info", "many times its lowest, and next to nothing of what it was"
     clipped = findings.of_run(log_of(3.0, 2.0, clipped_windows=9, gradient_norm_max=4.0), None, "")
     assert clipped.level == "note" and "acted in 90% of the windows (largest norm 4): a lower `lr`" in clipped.sentence
-    assert findings.of_run(log_of(3.0, 2.0, update_ratio=0.03), None, "").level == "note"
+    much = findings.of_run(log_of(3.0, 2.0, update_ratio=0.03), None, "")
+    assert much.level == "note"
+    assert all(each.sentence.endswith("a quarter of it is `lr=0.002`") for each in (ran_away, clipped, much))
     low = findings.of_run(log_of(3.0, 2.0, update_ratio=1e-5), None, "")
     assert low.level == "note" and "it hardly learns any more" in low.sentence
     skipped = findings.of_run(log_of(3.0, 2.0, skipped_windows=3, divergences=2), None, "")
