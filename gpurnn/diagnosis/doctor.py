@@ -175,7 +175,7 @@ class _Measures:
         corpus, language = self._subject.corpus, self._subject.meaning
         assert corpus is not None
         assert isinstance(language, Language)
-        found = text_cost(model, language, corpus.split("valid"), going_on)
+        found = text_cost(model, corpus, "valid", going_on)
         window = given
         if window is None:
             window = places.window(np.array([found.begin]), min(_PASSAGE + 1, places.count - found.begin))

@@ -68,5 +68,7 @@ def read_passage(model: Model, vocabulary: Vocabulary, window: Window, first: in
     at = {name: model.be.to_host(array)[first:, 0].copy() for name, array in activations(ws).items()}
     model.loss(ws)
     losses = model.be.to_host(ws.losses[: window.carry.size]).astype(np.float64)
-    symbols = [vocabulary.decode([symbol]) for symbol in window.tokens[first:, 0].tolist()]
+    tokens = window.tokens[first:, 0].tolist()
+    of_words = vocabulary.decoder()  # puts spaces between them
+    symbols = [str(of_words.push(t)) if vocabulary.kind == "words" else vocabulary.decode([t]) for t in tokens]
     return Passage(tuple(symbols), np.append(np.nan, losses[:-1])[first:], at)

@@ -1,4 +1,4 @@
-"""Where a text costs: the loss by the class of the symbol that had to be found."""
+"""Where a text costs: the loss by the class of the symbol that had to be found, of words by how common they are."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpurnn.data.corpus import Split
+from gpurnn.data.corpus import Corpus
 from gpurnn.data.stream import WindowStream
-from gpurnn.data.text.language import Language
+from gpurnn.data.text.tokens import Vocabulary
 from gpurnn.diagnosis.lanes import GoingOn, stuck_of
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model
 from gpurnn.training.validation import ForwardPass
 
 CLASSES = ("first letters of words", "2nd and 3rd letters", "later letters", "spaces", "line ends", "digits", "others")
+OF_WORDS = (
+    "the 10 commonest words",
+    "words of rank 11 to 100",
+    "words of rank 101 to 1,000",
+    "words of rank 1,001 to 10,000",
+    "rarer words",
+)
+_RANKS = (10, 100, 1_000, 10_000)
 _STEPS, _LANES, _MOST = 128, 32, 100_000
 _PAIRS = 12
 
@@ -33,9 +41,9 @@ class Cost:
 class TextCost:
     """The loss of `targets` targets, whose sum is `total`; lanes that are stuck, `stuck` of them, are left out.
 
-    classes: by `CLASSES`, those that occur. hardest: which share the hardest hundredth of targets carries. pairs: the
-    dearest pairs of symbols, (what was read, what had to be found, loss of all of them, how many). begin: where the
-    first lane that is not stuck began in the split.
+    classes: by `CLASSES`, or `OF_WORDS`, those that occur. hardest: which share the hardest hundredth of targets
+    carries. pairs: the dearest pairs of symbols, (what was read, what had to be found, loss of all of them, how many).
+    begin: where the first lane that is not stuck began in the split.
     """
 
     classes: dict[str, Cost]
@@ -47,13 +55,12 @@ class TextCost:
     begin: int
 
 
-def text_cost(model: Model, language: Language, split: Split, going_on: GoingOn = lambda: True) -> TextCost:
-    """Measure it over a split, the state carried on in each of up to 32 lanes.
+def text_cost(model: Model, corpus: Corpus, name: str, going_on: GoingOn = lambda: True) -> TextCost:
+    """Measure it over the split of this name, the state carried on in each of up to 32 lanes.
 
-    Raises DataError for tokens that are words, and for a split that is too short.
+    Raises DataError for a split that is too short.
     """
-    if language.vocabulary.kind == "words":
-        raise DataError(f"{split.path}: its symbols are words; classes of symbols are told of characters and bytes")
+    vocabulary, split = corpus.vocabulary, corpus.split(name)
     if len(split) < 2:
         raise DataError(f"{split.path}: split {split.name} has {len(split)} tokens, too few to measure")
     lanes = max(1, min(_LANES, (len(split) - 1) // _STEPS))
@@ -75,16 +82,16 @@ def text_cost(model: Model, language: Language, split: Split, going_on: GoingOn 
     total = float(nats[known].sum())
     if not total > 0:
         raise DataError(f"{split.path}: split {split.name} has no target that costs anything")
-    kinds = np.array([_kind(character(symbol)) for symbol in language.vocabulary.symbols])
-    classes = _classes(kinds, before, after)
+    words = vocabulary.kind == "words"
+    classes = _ranks(corpus.counts)[after] if words else _classes(vocabulary, before, after)
     costs = {
-        name: Cost(float(nats[chosen].sum()) / total, float(nats[chosen].mean()), int(chosen.sum()))
-        for number, name in enumerate(CLASSES)
+        called: Cost(float(nats[chosen].sum()) / total, float(nats[chosen].mean()), int(chosen.sum()))
+        for number, called in enumerate(OF_WORDS if words else CLASSES)
         if (chosen := known & (classes == number)).any()
     }
     sorted_nats = np.sort(nats[known])
     top = max(1, len(sorted_nats) // 100)
-    pairs = _dearest(language, before[known], after[known], nats[known])
+    pairs = _dearest(vocabulary, before[known], after[known], nats[known])
     return TextCost(
         costs,
         float(sorted_nats[-top:].sum()) / total,
@@ -114,8 +121,9 @@ def _kind(symbol: str) -> int:
     return 5 if symbol.isdigit() else 6
 
 
-def _classes(kinds: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+def _classes(vocabulary: Vocabulary, before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """The class of each target, (steps, B)."""
+    kinds = np.array([_kind(character(symbol)) for symbol in vocabulary.symbols])
     classes: np.ndarray = kinds[after]
     length = np.where(kinds[before[0]] == 0, 1, 0)
     for t, kind in enumerate(classes):
@@ -125,15 +133,22 @@ def _classes(kinds: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.nda
     return classes
 
 
+def _ranks(counts: np.ndarray) -> np.ndarray:
+    """The class of each word by how many in the train split are commoner. counts: (K,), how often each is there."""
+    ranks = np.empty(len(counts), np.int64)
+    ranks[np.argsort(-counts.astype(np.int64), kind="stable")] = np.arange(len(counts))
+    return np.searchsorted(_RANKS, ranks, side="right")
+
+
 def _dearest(
-    language: Language, before: np.ndarray, after: np.ndarray, nats: np.ndarray
+    vocabulary: Vocabulary, before: np.ndarray, after: np.ndarray, nats: np.ndarray
 ) -> tuple[tuple[str, str, float, int], ...]:
-    symbols = len(language.vocabulary)
+    symbols = len(vocabulary)
     pairs = before.astype(np.int64) * symbols + after
     unique, where = np.unique(pairs, return_inverse=True)
     sums, counts = np.bincount(where, nats), np.bincount(where)
     order = np.argsort(-sums, kind="stable")[:_PAIRS]
-    decode = language.vocabulary.decode
+    decode = vocabulary.decode
     return tuple(
         (decode([int(unique[n]) // symbols]), decode([int(unique[n]) % symbols]), float(sums[n]), int(counts[n]))
         for n in order

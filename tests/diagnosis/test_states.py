@@ -155,7 +155,7 @@ def test_cost_of_a_text(be: Backend, tmp_path: Path):
     text = ("One fish, 2 fish\nred fish " * 300)[:6000]
     model = random_network(be, len(set(text)))
     with corpus_of(tmp_path, text) as corpus:
-        found = text_cost(model, corpus.language, corpus.split("valid"))
+        found = text_cost(model, corpus, "valid")
         whole = evaluate(model, corpus.language, corpus, "valid", lanes=23)
         valid = corpus.vocabulary.decode(tokens_of(corpus, "valid").tolist())
     read = valid[1 : 23 * (2999 // 23) + 1]
@@ -190,9 +190,37 @@ def test_a_passage(be: Backend, tmp_path: Path):
         np.testing.assert_allclose(passage.at["layers.0.h"], states[first:30, 0], rtol=1e-9)
 
 
+def test_cost_of_words(be: Backend, tmp_path: Path):
+    """By their rank among the words of the train split, with the losses of plain equations."""
+    rng = np.random.default_rng(0)
+    names = [chr(97 + n // 26) + chr(97 + n % 26) for n in range(150)]
+    half = [names[n] for n in np.minimum(rng.geometric(0.03, 4000), 150) - 1]
+    with corpus_of(tmp_path, " ".join(half + half), tokens="words") as corpus:
+        vocabulary, words = corpus.vocabulary, tokens_of(corpus, "valid")
+        model = random_network(be, len(vocabulary))
+        found = text_cost(model, corpus, "valid")
+        window = Places(corpus.split("valid")).window(np.array([7]), 5)
+        passage = read_passage(model, vocabulary, window)
+        counts = np.bincount(tokens_of(corpus, "train"), minlength=len(vocabulary))
+    lane = (len(words) - 1) // 31
+    lanes = np.stack([words[n * lane : (n + 1) * lane + 1] for n in range(31)], axis=1)
+    nats = run_plainly(be, model, lanes, np.zeros((31, 4)))[1]
+    rank = np.argsort(np.argsort(-counts, kind="stable"))[lanes[1:]]
+    bounds = {
+        "the 10 commonest words": (0, 10),
+        "words of rank 11 to 100": (10, 100),
+        "words of rank 101 to 1,000": (100, 1000),
+    }
+    assert list(found.classes) == list(bounds)
+    for name, (low, high) in bounds.items():
+        chosen = (rank >= low) & (rank < high)
+        assert found.classes[name].count == chosen.sum() > 0
+        assert found.classes[name].each == pytest.approx(nats[chosen].mean())
+        assert found.classes[name].share == pytest.approx(nats[chosen].sum() / nats.sum())
+    assert "".join(passage.symbols) == vocabulary.decode(words[7:12].tolist())
+
+
 def test_texts_that_cannot_be_measured(be: Backend, tmp_path: Path):
     model = random_network(be, 3)
     with corpus_of(tmp_path, "abc" * 100) as corpus, pytest.raises(DataError, match="this needs 557"):
         from_zero(model, Places(corpus.split("valid")))
-    with corpus_of(tmp_path, "a b a c b " * 30, tokens="words") as corpus, pytest.raises(DataError, match="are words"):
-        text_cost(model, corpus.language, corpus.split("valid"))
