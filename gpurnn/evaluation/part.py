@@ -8,10 +8,11 @@ from gpurnn.exceptions import DataError
 
 def part_of(corpus: Corpus, split: str, what: str) -> Split:
     """A split that is not empty. what: it has, for the message. Raises DataError."""
-    if not corpus.splits.get(split, 1):
+    part = corpus.split(split)
+    if not corpus.splits[split]:
         others = ", ".join(f"{name} {steps:,}" for name, steps in corpus.splits.items() if steps)
         raise DataError(f"{corpus.path}: split {split} is empty; it has these {what}: {others}")
-    return corpus.split(split)
+    return part
 
 
 def expect_corpus_of(kind: str, corpus: Corpus) -> None:

@@ -114,6 +114,8 @@ def _backend(given: Settings, precision: str) -> Backend:
 def _config(given: Settings, corpus: Corpus, begun: Checkpoint | None) -> TrainConfig:
     """The settings of a new run, from those given, the size of the corpus, and the run that it begins with."""
     given = _settled(given)
+    for each in (ModelConfig, TrainConfig, OptimizerConfig, ScheduleConfig):
+        given |= _those_of(each, given)
     kind = TASKS[corpus.kind]
     defaults = kind.defaults(corpus, given)
     if given.get("validate_every") == 0 or not corpus.targets("valid"):
@@ -168,9 +170,12 @@ def _schedule(given: Settings, windows_per_epoch: int, usual_decay: int) -> Sche
 
 
 def _those_of(config: type, given: Settings) -> dict[str, Any]:
-    """The settings that are fields of this configuration, but for those that are configurations themselves."""
+    """The settings that are fields of this configuration, but for those that are configurations themselves.
+
+    Raises UsageError for one that is not what the field asks for.
+    """
     return {
-        name: given[name]
+        name: checked(f"`{name}`", kind, given[name])
         for name, kind in field_kinds(config).items()
         if name in given and not is_dataclass(base_of(kind))
     }

@@ -47,10 +47,7 @@ class Learner:
         self.validated = self._validated_model()
         self._before = be.empty((self.model.params.size,), self.model.params.values.dtype)
         self.progress = Progress()
-        lanes, steps, source, sequences, labels = self.task.sizes
-        self._workspace = self.model.workspace(
-            lanes, steps, source=source, sequences=sequences, labels=labels, seed=config.seed
-        )
+        self._workspace = self.model.workspace(**self.task.sizes._asdict(), seed=config.seed)
         share = config.scheduled_sampling
         own = OwnSymbols(self._workspace, share, config.seed) if share else None
         self._step = TrainingStep(self.model, self._workspace, self.state, self.optimizer, on_warning, own)

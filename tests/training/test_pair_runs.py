@@ -213,12 +213,12 @@ def test_without_validations_there_is_no_patience_that_nobody_asked_for(tmp_path
     [
         ("pairs", {"pool": "mean"}, "`pool` is for labels and tags"),
         ("pairs", {"layout": "through"}, "`layout` is for labels, tags and captions"),
-        ("captions", {"layout": "across"}, "layout: expected one of"),
+        ("captions", {"layout": "across"}, "`layout`: expected one of"),
         ("captions", {"attention": "dot"}, "`attention` is for pairs"),
         ("captions", {"both_directions": True}, "`both_directions` is for labels, tags, pairs and frames"),
         ("pairs", {"bptt": 4}, "`bptt=16`"),
         ("pairs", {"target_bptt": 4}, "`target_bptt=16`"),
-        ("pairs", {"attention": "cosine"}, "attention: expected one of"),
+        ("pairs", {"attention": "cosine"}, "`attention`: expected one of"),
     ],
 )
 def test_settings_that_do_not_go_together(tmp_path: Path, kind: str, given: dict[str, Any], told: str) -> None:

@@ -57,7 +57,7 @@ class Corpus:
 
     def split(self, name: str) -> Split:
         """A split by its name; DataError when there is none of this name."""
-        if name not in self.splits:
+        if not isinstance(name, str) or name not in self.splits:
             raise DataError(f"{self.path}: no split {name!r}, expected one of {', '.join(SPLITS)}")
         return Split(name, self._descriptor, self.manifest, self._datasets)
 

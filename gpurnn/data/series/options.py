@@ -114,7 +114,7 @@ def series_options(
                 raise UsageError(f"`{name}` is about the time of rows; give `time`, too")
     if len(own_time) > 2:
         raise UsageError(f"`time`: expected one column, or two for date and time of day, found {len(own_time)}")
-    own_key = key if key is not None else known.key if known is not None else ""
+    own_key = checked("`key`", str, key) if key is not None else known.key if known is not None else ""
     own_columns = known.names[: known.measured] if known is not None else _names("columns", columns)
     own_target = _target(what, target)
     _check_what(what, own_key, seed, known is not None and labels is None and split is None and not files)

@@ -14,7 +14,6 @@ from gpurnn.exceptions import UsageError
 from gpurnn.fields import Field, Sizes
 from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.geometry import fitting_geometry
 from gpurnn.training.meaning import Meaning
 
 BOTH_DIRECTIONS = "both_directions"
@@ -29,6 +28,8 @@ OF_KINDS = {
 }
 """Settings that are for corpora of some kinds alone, and which these are."""
 _LEAST_DECAY = 400
+_WINDOWS_PER_LANE = 16
+"""A lane shorter than this many windows gives too few updates an epoch."""
 
 
 class Validation(Protocol):
@@ -78,7 +79,7 @@ class Task(ABC):
     @classmethod
     def geometry(cls, corpus: Corpus, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
         """lanes and bptt: what is given, else what suits the corpus. defaults: as they were found. Raises DataError."""
-        return fitting_geometry(corpus.splits["train"], given.get("lanes"), given.get("bptt"), defaults)
+        return fitting_geometry(corpus.splits["train"], given, defaults)
 
     @property
     @abstractmethod
@@ -146,6 +147,19 @@ class Task(ABC):
     def best_in_words(self, judged: float) -> str:
         """What a person is told of the best validation, of which this was `Validation.judged`."""
         return f"{judged:.4f}"
+
+
+def fitting_geometry(tokens: int, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
+    """lanes and bptt for so many train tokens: what is given, else the default or as much as the text allows.
+
+    The default of lanes is halved until each has enough windows; that of bptt is at most a whole lane. defaults: where
+    they are not those of `TrainConfig`.
+    """
+    lanes = given.get("lanes", defaults.get("lanes", TrainConfig.lanes))
+    bptt = given.get("bptt", defaults.get("bptt", TrainConfig.bptt))
+    while "lanes" not in given and lanes > 1 and (tokens - 1) // lanes < _WINDOWS_PER_LANE * bptt:
+        lanes //= 2
+    return lanes, bptt if "bptt" in given else max(1, min(bptt, (tokens - 1) // lanes))
 
 
 def refuse_others(given: Mapping[str, Any], own: tuple[str, ...], corpus: Corpus) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from gpurnn.data.stream.pieces import longest_sequence
 from gpurnn.data.stream.sequences import sequences_of
 from gpurnn.exceptions import UsageError
 from gpurnn.network import Model
-from gpurnn.settings import BelowOne, OneOf, checked
 from gpurnn.training.beside import beside
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.judged import LabelScores, Targets
@@ -114,7 +113,6 @@ class Labelled(PlannedTask):
         rows = corpus.manifest.columns is not None
         if corpus.kind == "tags" and "pool" in given:
             raise UsageError("train: `pool` is for labels of whole sequences; each step has a tag of its own")
-        smoothing = checked("`label_smoothing`", BelowOne, given.get("label_smoothing", 0.0))
         if rows:
             own: dict[str, Any] = {"symbols": 0, "inputs": corpus.columns.inputs, "input": "real"}
         else:
@@ -124,7 +122,7 @@ class Labelled(PlannedTask):
             **OF_KIND[corpus.kind],
             **own,
             "outputs": len(corpus.labels),
-            "head": "smoothed_softmax" if smoothing else "softmax",
+            "head": "smoothed_softmax" if given.get("label_smoothing") else "softmax",
             "stack": ("dropout", BOTH_DIRECTIONS if given.get(BOTH_DIRECTIONS) else "recurrent"),
             "pool": "last" if corpus.kind == "labels" else "",
             "layout": LAYOUTS[0],
@@ -133,8 +131,7 @@ class Labelled(PlannedTask):
     @classmethod
     def geometry(cls, corpus: Corpus, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
         """See `Task`. Windows of whole sequences are as long as the longest one, and have fewer lanes instead."""
-        layout = checked("`layout`", Annotated[str, OneOf(LAYOUTS)], given.get("layout", defaults["layout"]))
-        if layout == "through":
+        if given.get("layout", defaults["layout"]) == "through":
             return super().geometry(corpus, given, defaults)
         lanes, steps = given.get("lanes"), given.get("bptt")
         usual_lanes, usual_steps = defaults["lanes"], defaults["bptt"]

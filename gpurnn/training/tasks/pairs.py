@@ -18,8 +18,7 @@ from gpurnn.data.stream import CaptionLanes, Cursor, Window, WindowStream
 from gpurnn.data.stream.pairs import CaptionStream, PairStream, longest_of, pair_geometry
 from gpurnn.network import Model
 from gpurnn.training.config import TrainConfig
-from gpurnn.training.geometry import fitting_geometry
-from gpurnn.training.tasks.base import BOTH_DIRECTIONS, refuse_others
+from gpurnn.training.tasks.base import BOTH_DIRECTIONS, fitting_geometry, refuse_others
 from gpurnn.training.tasks.planned import PlannedTask
 from gpurnn.training.validation import ForwardPass
 
@@ -104,7 +103,7 @@ class Pairs(PlannedTask):
     def geometry(cls, corpus: Corpus, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[int, int]:
         """See `Task`."""
         if given.get("layout") == "through":
-            return fitting_geometry(corpus.targets("train") + 1, given.get("lanes"), given.get("bptt"), defaults)
+            return fitting_geometry(corpus.targets("train") + 1, given, defaults)
         return given.get("lanes", defaults["lanes"]), given.get("bptt", defaults["bptt"])
 
     @property
