@@ -87,7 +87,16 @@ def of_worth(found: Worth, unit: str, kind: str = "text", burn_in: int = 0) -> F
     """unit: of the loss. kind: what is learnt. burn_in: how many steps from an empty state training leaves out."""
     if not found.starts or math.isnan(found.lost[0]):
         return Finding("none", "not measured: no start recovered")
-    if not found.used:  # of text alone it is known that what lies further back tells something
+    if found.harm is not None:
+        steps = found.positions[found.harm]
+        return Finding(
+            "warning",
+            f"the carried state does harm: with it a target costs {-found.lost[found.harm]:.2g} more, of "
+            f"{found.carried:.2g} ({unit}), than with a state of {steps} step{'s' * (steps != 1)}; what was learnt of "
+            "what lies further back does not hold here: where it overfits, use the best checkpoint, more `dropout`, or "
+            "stop earlier (`patience`)",
+        )
+    if not found.used or found.beyond == 0:  # of text alone it is known that what lies further back tells something
         told = f"the carried state is worth nothing beyond the last 2 steps (at 2 back {found.lost[2]:.2g} {unit}): "
         if kind != "text":
             told += "either steps further back tell nothing, or "

@@ -47,6 +47,18 @@ class Worth:
         later = np.array(self.positions) >= 2
         return bool((self.lost[later] > 2 * self.error[later]).any())
 
+    @property
+    def harm(self) -> int | None:
+        """The bin in which a whole state costs most, where it costs more than it is worth in any; None elsewhere.
+
+        The first is left out, in which there is nothing but what was just read.
+        """
+        lost, error = self.lost[1:], self.error[1:]
+        costs = (lost < -self.little) & (lost < -2 * error)
+        if not costs.any() or -np.nanmin(lost) <= np.nanmax(lost):
+            return None
+        return 1 + int(np.nanargmin(np.where(costs, lost, np.inf)))
+
 
 def worth(model: Model, places: Places, zero: FromZero, going_on: GoingOn = lambda: True) -> Worth:
     """Measure it at the places from which `zero` was read, which lie `WARM_UP` steps inside the split at least."""

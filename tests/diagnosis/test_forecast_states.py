@@ -193,5 +193,12 @@ def test_what_is_said_of_forecasts():
         "error); the first 12 steps are not learnt (`burn_in`); what lies more than 3 steps back is worth less than 1% "
         "of the loss"
     )
+    harm = findings.of_worth(Worth((0, 1, 2, 3), -lost, error, 0, 9, 0.25, 0.0025), "Huber error", "series")
+    assert harm.level == "warning" and harm.sentence.startswith(
+        "the carried state does harm: with it a target costs 0.3 more, of 0.25 (Huber error), than with a state of 1"
+    )
     none = findings.of_worth(Worth((0, 1, 2, 3), lost * 0, error, 0, 9, 0.25, 0.0025), "Huber error", "series")
-    assert none.level == "note" and "either steps further back tell nothing" in none.sentence
+    little = findings.of_worth(
+        Worth((0, 1, 2, 3), lost / 1000, error / 1e6, 0, 9, 0.25, 0.0025), "Huber error", "series"
+    )
+    assert none.level == little.level == "note" and "either steps further back tell nothing" in none.sentence
