@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import click
@@ -24,7 +25,8 @@ from gpurnn.diagnosis.reportpage import page_of
 from gpurnn.diagnosis.subject import opened
 from gpurnn.exceptions import UsageError
 from gpurnn.files.durable import write_durably
-from gpurnn.files.output import find_output
+from gpurnn.files.output import STANDARD_OUTPUT, find_output
+from gpurnn.signals import unwinding
 
 _CALLED = {"looked_at": "run", "run": "training"}
 """What a line calls a panel whose name would say too little there."""
@@ -37,7 +39,11 @@ _CALLED = {"looked_at": "run", "run": "training"}
     "-o", "--output", type=OUTPUT_FILE, metavar="FILE", help="Write a page with pictures there, for any browser."
 )
 @click.option(
-    "--json", "as_json", type=OUTPUT_FILE, metavar="FILE", help="Write all numbers there, as one JSON object."
+    "--json",
+    "as_json",
+    type=OUTPUT_FILE,
+    metavar="FILE",
+    help="Write all numbers there, as one JSON object; -: show that, and no lines.",
 )
 @click.option("--seconds", type=click.FloatRange(0), default=25.0, help="How long all measures take together.")
 @click.option("--checkpoint", type=FILE_NAME, metavar="best|last|FILE", default="last", help="What is looked at.")
@@ -85,6 +91,8 @@ def doctor(
       gpurnn doctor runs/book -o two.html --against runs/other --text "It was"
       gpurnn doctor runs/book --json book.json --fail-on warning
     """
+    if printed := as_json == STANDARD_OUTPUT:
+        as_json = None
     targets = [find_output(path, replace=force) for path in (output, as_json) if path is not None]
     if len(targets) > len(set(targets)):
         raise UsageError(f"-o and --json: both lead to {targets[0]}; give two names")
@@ -96,6 +104,8 @@ def doctor(
             stack.enter_context(opened(each, be, given, checkpoint=checkpoint, text=text, on_warning=warn))
             for each in runs
         ]
+        for subject in subjects:
+            subject.refuse_to_replace(targets)
         first, *others = [
             look_at(
                 subject,
@@ -106,20 +116,25 @@ def doctor(
             ).said(with_options)
             for subject in subjects
         ]
-    lines = [
-        f"{panel.level:<8}{_CALLED.get(name, name):<9} {printable(panel.sentence)}"
-        for name, panel in first.panels.items()
-    ]
-    for other in others:
-        lines.append(f"against {printable(other.run)}: {_differences(first, other)}")
-    console.show("\n".join(lines))
-    if as_json is not None:
-        text = json.dumps(first.to_json(*others), allow_nan=False)
-        write_durably(as_json, [text.encode("ascii"), b"\n"], replace=force)
-    if output is not None:
-        write_durably(output, [page_of(first, *others)], replace=force)
+    numbers = json.dumps(first.to_json(*others), allow_nan=False)
+    try:
+        with suppress(console.ReaderGoneError):  # what it did not want to see has been measured all the same
+            console.show(numbers if printed else "\n".join(_lines(first, others)))
+    finally:
+        with unwinding():
+            if as_json is not None:
+                write_durably(as_json, [numbers.encode("ascii"), b"\n"], replace=force)
+            if output is not None:
+                write_durably(output, [page_of(first, *others)], replace=force)
     if fail_on is not None and LEVELS.index(first.level) >= LEVELS.index(fail_on):
         raise Exit(1)
+
+
+def _lines(first: Report, others: Sequence[Report]) -> Iterator[str]:
+    for name, panel in first.panels.items():
+        yield f"{panel.level:<8}{_CALLED.get(name, name):<9} {printable(panel.sentence)}"
+    for other in others:
+        yield f"against {printable(other.run)}: {_differences(first, other)}"
 
 
 _COMPARED = (

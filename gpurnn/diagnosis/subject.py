@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,13 @@ class Subject:
     def input_vocabulary(self) -> Vocabulary | None:
         """Of what its steps read; None where that are no symbols of a vocabulary."""
         return self.meaning.vocabulary if isinstance(self.meaning, Labelling) else None
+
+    def refuse_to_replace(self, files: Iterable[Path]) -> None:
+        """Raises UsageError where one of these files, whose links are followed, belongs to what is looked at."""
+        read = [path.resolve() for path in (self.checkpoint.path, self.corpus and self.corpus.path) if path]
+        for file in files:
+            if file in read or (self.source.is_dir() and file.is_relative_to(self.source.resolve())):
+                raise UsageError(f"{file}: it belongs to what is looked at, {self.source}; give another name")
 
     def described(self) -> Panel:
         """What was looked at, in words and numbers."""

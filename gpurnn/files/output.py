@@ -11,6 +11,8 @@ from pathlib import Path
 
 from gpurnn.exceptions import UsageError
 
+STANDARD_OUTPUT = Path("-")
+"""What stands for it where a name of a file is expected."""
 _KINDS = {
     stat.S_IFREG: "a file",
     stat.S_IFDIR: "a folder",
@@ -88,7 +90,7 @@ def _expect_regular(path: Path, found: os.stat_result) -> None:
 
 def _follow(name: Path) -> tuple[Path, os.stat_result | None]:
     """Where links lead, and what is there. Raises UsageError, OSError."""
-    if str(name) == "-":
+    if name == STANDARD_OUTPUT:
         raise UsageError("-: an output goes to a file, not to standard output; give its name")
     found = _status(name)  # fails for links that lead round in a circle
     return Path(os.path.realpath(name)), found
