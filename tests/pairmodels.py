@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from gpurnn.backend import Backend
 from gpurnn.data.stream import Cursor, Window
 from gpurnn.network import Model, ModelConfig
 from gpurnn.network.workspace import Workspace
+from gpurnn.training.beams import Decoded
+from gpurnn.training.decoding import Decoding
 from gpurnn.training.feed import Feed
 
 SYMBOLS, SOURCE, END = 6, 7, 5
@@ -32,6 +35,11 @@ def model_of(be: Backend | None = None, **settings: Any) -> Model:
     for value in model.params.value.values():
         value *= 4 if value.ndim == 2 else 1
     return model
+
+
+def greedy(decoding: Decoding, sources: Iterable[Any]) -> Iterator[Decoded]:
+    """Of each source what always taking the likeliest next symbol makes."""
+    return (found for (found,) in decoding.beam(sources))
 
 
 def sources_of(model: Model, count: int, longest: int = 9) -> list[np.ndarray]:

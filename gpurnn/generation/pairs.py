@@ -66,7 +66,7 @@ class PairModel:
         return cls(trained.model, trained.pairs, longest=longest, **settings)
 
     def made(self, sources: Iterable[NDArray[Any] | None]) -> Iterator[list[Made]]:
-        """What is made of each source, the likeliest first. sources, raises: see `Decoding.greedy`."""
+        """What is made of each source, the likeliest first. sources, raises: see `Decoding.beam`."""
         decode = self.language.vocabulary.decode
         for found in self._decoding.beam(sources, self._beam, self._n_best):
             yield [

@@ -63,20 +63,13 @@ class Decoding:
         self._end = model.config.output_width - 1
         self._made: dict[int, DecoderLanes] = {}
 
-    def greedy(self, sources: Iterable[NDArray[Any] | None]) -> Iterator[Decoded]:
-        """Of each source the sequence that is made by always taking the likeliest next symbol, in their order.
-
-        sources: (n,) symbols, n from 1 on, or a vector; None: what came before it is handed on before more is taken.
-        Raises UsageError for what the model cannot read, GpurnnError for outputs that are not finite.
-        """
-        for found in self.beam(sources, 1):
-            yield found[0]
-
-    def beam(self, sources: Iterable[NDArray[Any] | None], width: int, n_best: int = 1) -> Iterator[list[Decoded]]:
+    def beam(self, sources: Iterable[NDArray[Any] | None], width: int = 1, n_best: int = 1) -> Iterator[list[Decoded]]:
         """Of each source the likeliest sequences found, the likeliest first, n_best of them or fewer, in their order.
 
-        width: how many sequences of a source are followed at a time. Those that were cut come behind the others.
-        sources, raises: as `greedy`.
+        sources: (n,) symbols, n from 1 on, or a vector; None: what came before it is handed on before more is taken.
+        width: how many sequences of a source are followed at a time; with 1 always the likeliest next symbol is taken.
+        Those that were cut come behind the others.
+        Raises UsageError for what the model cannot read, GpurnnError for outputs that are not finite.
         """
         width, n_best = checked("width", Count, width), checked("n_best", Count, n_best)
         if n_best > width:

@@ -110,5 +110,5 @@ def _a_second(run: Path, corpus: Path) -> float:
     longest = None if opened.manifest.shape.source else 2 * max(symbols for _, symbols in pairs) + 10
     decoding = Decoding(load_trained(run).model, longest=longest)
     began = time.monotonic()
-    count = sum(1 for _ in decoding.greedy(source for source, _ in pairs))
+    count = sum(1 for _ in decoding.beam(source for source, _ in pairs))
     return count / (time.monotonic() - began)

@@ -22,7 +22,7 @@ from gpurnn.exceptions import DataError, UsageError
 from gpurnn.training.config import TrainConfig
 from gpurnn.training.decoding import Decoding
 from gpurnn.training.model_file import write_model
-from tests.pairmodels import KINDS, logs_of, model_of
+from tests.pairmodels import KINDS, greedy, logs_of, model_of
 from tests.pairs import LETTERS, NUMBERS, SOUNDS, captioned, paired, some_pairs
 
 SOURCES = ["abc", "face", "gag", "bad", "a", "deaf"]
@@ -97,7 +97,7 @@ def test_what_is_said_at_the_end(folder: Path) -> None:
 
 
 def test_an_alignment_says_where_each_symbol_comes_from(folder: Path) -> None:
-    found = list(Decoding(model_of(**KINDS["dot"]), attended=True).greedy([symbols(each) for each in SOURCES]))
+    found = list(greedy(Decoding(model_of(**KINDS["dot"]), attended=True), [symbols(each) for each in SOURCES]))
     places = [[] if each.attended is None else each.attended.tolist() for each in found]
     assert len({place for each in places for place in each}) > 2
     done = run("predict", folder / "looking", "-", "--alignment", input="\n".join(SOURCES) + "\n")

@@ -19,7 +19,7 @@ from gpurnn.network import Model
 from gpurnn.training.decoding import Decoding
 from gpurnn.training.edits import edit_distance
 from tests.corpora import Made
-from tests.pairmodels import END, KINDS, logs_of, model_of, sources_of
+from tests.pairmodels import END, KINDS, greedy, logs_of, model_of, sources_of
 from tests.pairs import LETTERS, SOUNDS
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]
@@ -49,7 +49,7 @@ def some_pairs(model: Model) -> Pairs:
     draw = np.random.default_rng(2)
     sources = list({each.tobytes(): each for each in sources_of(model, 30, longest=25)}.values())
     pairs = []
-    for number, (source, made) in enumerate(zip(sources, Decoding(model, longest=20).greedy(sources), strict=True)):
+    for number, (source, made) in enumerate(zip(sources, greedy(Decoding(model, longest=20), sources), strict=True)):
         others = [draw.integers(0, len(SOUNDS), draw.integers(1, 9)) for _ in range(1 + number % 2)]
         if number % 3 == 0 and len(made.symbols):
             others.insert(draw.integers(0, len(others) + 1), made.symbols)
@@ -76,7 +76,7 @@ def test_an_evaluation_is_that_of_single_pairs(tmp_path: Path, kind: str) -> Non
         references.setdefault(source.tobytes(), []).append(text_of(target))
     sources = list({source.tobytes(): source for source, _ in pairs}.values())
     right = edits = symbols = cut = 0
-    for source, made in zip(sources, Decoding(model, lanes=1, longest=longest).greedy(sources), strict=True):
+    for source, made in zip(sources, greedy(Decoding(model, lanes=1, longest=longest), sources), strict=True):
         texts, found = references[source.tobytes()], text_of(made.symbols)
         right += found in texts
         nearest = min((edit_distance(found, text), -len(text)) for text in texts)

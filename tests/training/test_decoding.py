@@ -13,7 +13,7 @@ from gpurnn.exceptions import UsageError
 from gpurnn.network import Model, ModelConfig
 from gpurnn.training.beams import Decoded
 from gpurnn.training.decoding import Decoding
-from tests.pairmodels import END, KINDS, SOURCE, logs_of, model_of, sources_of, weights_of
+from tests.pairmodels import END, KINDS, SOURCE, greedy, logs_of, model_of, sources_of, weights_of
 
 
 def logs_of_text(model: Model, source: np.ndarray, found: Decoded) -> tuple[np.ndarray, list[int]]:
@@ -28,7 +28,7 @@ def logs_of_text(model: Model, source: np.ndarray, found: Decoded) -> tuple[np.n
 def test_the_likeliest_next_symbol(be: Backend, kind: str, lanes: int) -> None:
     model = model_of(be, **KINDS[kind])
     sources = sources_of(model, 40)
-    found = list(Decoding(model, lanes=lanes, longest=12).greedy(sources))
+    found = list(greedy(Decoding(model, lanes=lanes, longest=12), sources))
     assert len(found) == len(sources)
     for source, each in zip(sources, found, strict=True):
         logs, targets = logs_of_text(model, source, each)
@@ -44,9 +44,9 @@ def test_scores_of_beams_are_those_that_a_window_of_the_whole_text_has(be: Backe
     model = model_of(be, **KINDS[kind])
     sources = sources_of(model, 25)
     decoding = Decoding(model, lanes=16, longest=12)
-    greedy = list(decoding.greedy(sources))
+    firsts = list(greedy(decoding, sources))
     better = 0
-    for source, first, found in zip(sources, greedy, decoding.beam(sources, 4, 3), strict=True):
+    for source, first, found in zip(sources, firsts, decoding.beam(sources, 4, 3), strict=True):
         assert len({tuple(each.symbols) for each in found}) == len(found) == 3
         for each in found:
             logs, targets = logs_of_text(model, source, each)
@@ -78,7 +78,7 @@ def test_a_source_is_answered_before_another_is_taken(be: Backend) -> None:
             yield source
             yield None
 
-    decoded = Decoding(model).greedy(given())
+    decoded = greedy(Decoding(model), given())
     next(decoded)
     assert taken == [0]
 
@@ -86,7 +86,7 @@ def test_a_source_is_answered_before_another_is_taken(be: Backend) -> None:
 def test_a_text_is_cut_at_ten_more_than_twice_its_source(be: Backend) -> None:
     model = model_of(be, **KINDS["lstm"])
     model.params.value["output.c"][END] = -1e3
-    for source, found in zip(sources_of(model, 5), Decoding(model).greedy(sources_of(model, 5)), strict=True):
+    for source, found in zip(sources_of(model, 5), greedy(Decoding(model), sources_of(model, 5)), strict=True):
         assert (len(found.symbols), found.ended) == (2 * len(source) + 10, False)
 
 

@@ -156,7 +156,7 @@ def test_a_model_keeps_what_its_labels_are(be: Backend, tmp_path: Path) -> None:
     for found in (trained, load_trained(tmp_path / "model", be)):
         mine = found.transcription
         assert mine.differs(Transcription.of(corpus)) == ""
-        assert mine.text_of(mine.labels_of("abcd")) == "abcd"
+        assert mine.text_of(mine.vocabulary.encode("abcd")) == "abcd"
         with pytest.raises(DataError, match="a model of frames, not of labels or tags"):
             found.labelling  # noqa: B018
 

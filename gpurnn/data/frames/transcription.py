@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Corpus
@@ -56,18 +55,6 @@ class Transcription:
     def text_of(self, labels: Iterable[int]) -> str:
         """The text that labels spell; none of them may be the blank."""
         return self.vocabulary.decode(labels)
-
-    def labels_of(self, text: str) -> NDArray[np.int32]:
-        """The labels that spell a text, (m,) int32. Raises DataError, which names the first symbol that is none."""
-        text = plain(text, self.policy)
-        if self.vocabulary.kind == "chars":
-            return self.vocabulary.encode(text)
-        words = text.split()
-        numbers = [self.vocabulary.id_of(word) for word in words]
-        if None in numbers:
-            lacking = words[numbers.index(None)]
-            raise DataError(f"{lacking!r:.80} is not among the {len(self.vocabulary):,} words; put another one there")
-        return np.array(numbers, np.int32)
 
     def differs(self, other: Transcription) -> str:
         """What is not the same in both, in words: "labels", "frames", "columns"; "" where they mean the same."""
