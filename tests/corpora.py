@@ -49,7 +49,7 @@ class Made:
                     if len(flat):
                         writer.create(f"{what}/{name}", len(flat), flat.dtype)
                         writer.append(f"{what}/{name}", flat)
-            manifest = finish_corpus(
+            return finish_corpus(
                 writer,
                 self.kind,
                 sizes,
@@ -58,9 +58,6 @@ class Made:
                 counts=self.counts,
                 vectors=self.vectors,
             )
-            writer.verify(path)
-            writer.publish()
-        return manifest
 
 
 def columns(*names: str, clock: bool = False, **more: Any) -> Columns:

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus.finishing import finish_corpus
-from gpurnn.data.corpus.packing import Progress
 from gpurnn.data.corpus.schema import Manifest
 from gpurnn.data.corpus.sizes import SPLITS, SplitSize, index_type
 from gpurnn.data.corpus.tables import Tables
-from gpurnn.data.corpus.writer import CorpusWriter, new_corpus
+from gpurnn.data.corpus.writer import CorpusWriter, Progress, new_corpus
 from gpurnn.data.labelled.options import What
 from gpurnn.data.series.clock import clocks
 from gpurnn.data.series.columns import Columns
@@ -61,7 +60,7 @@ class SeriesWriter:
         """Writes and verifies the file, and gives it its name. keys: the name of each, where several may have one."""
         places = {name: place for place, name in enumerate(dict.fromkeys(keys))}
         numbers = np.array([places[key] for key in keys], index_type(len(places)))
-        with new_corpus(target, replace=force) as writer:
+        with new_corpus(target, replace=force, progress=self._progress) as writer:
             for name, split in self._splits.items():
                 if len(split):
                     self._write_split(writer, name, split, numbers)
@@ -74,11 +73,7 @@ class SeriesWriter:
             )
             counts = {} if stored is None else {"labels": stored.train}
             kind = "series" if stored is None else stored.what
-            manifest = finish_corpus(writer, kind, sizes, tables, counts=counts)
-            self._progress("verifying", 0, 0)
-            writer.verify(target)
-            writer.publish()
-        return manifest
+            return finish_corpus(writer, kind, sizes, tables, counts=counts)
 
     def _write_split(self, writer: CorpusWriter, name: str, split: SplitRows, keys: NDArray[Any]) -> None:
         parts: list[tuple[str, Any, np.dtype[Any]]] = [("documents", split.documents, np.dtype("<u8"))]

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus import Corpus
-from gpurnn.data.corpus.packing import Packer, Progress, count_ids
+from gpurnn.data.corpus.packing import Packer, count_ids
 from gpurnn.data.corpus.sizes import SPLITS
 from gpurnn.data.corpus.spool import Spool
-from gpurnn.data.corpus.writer import new_corpus
+from gpurnn.data.corpus.writer import Progress, new_corpus
 from gpurnn.data.report import PrepareReport
 from gpurnn.data.shares import Shares, shares_of
 from gpurnn.data.text.decoding import PREPARE_ADVICE, Losses, as_bytes, as_text, text_decoder
@@ -174,13 +174,10 @@ class _Job:
         vocabulary, table = find_vocabulary(
             self.kind, self.given.vocabulary, self.tokeniser, inside, outside, self.min_count
         )
-        with new_corpus(target, replace=force) as writer:
+        with new_corpus(target, replace=force, progress=self.progress) as writer:
             pack = Packer(writer, vocabulary, table, inside, spool, self.progress)
             sizes = {n: pack.split(n, bounds[i], bounds[i + 1]) for i, n in enumerate(SPLITS)}
             manifest = pack.finish(sizes, self.given.policy)
-            self.progress("verifying", 0, 0)
-            writer.verify(target)
-            writer.publish()
         missing, examples = self._missing(vocabulary, inside + outside)
         return PrepareReport(
             output=target,

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpurnn.data.corpus.packing import Progress
+from gpurnn.data.corpus.writer import Progress
 from gpurnn.data.frames.files import form_of, is_frames, read_frames
 from gpurnn.data.frames.form import FrameForm
 from gpurnn.data.frames.given import Given, given_by

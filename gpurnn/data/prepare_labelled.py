@@ -14,8 +14,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpurnn.data.corpus.packing import Progress
 from gpurnn.data.corpus.sizes import SPLITS
+from gpurnn.data.corpus.writer import Progress
 from gpurnn.data.labelled.given import Given, given_by
 from gpurnn.data.labelled.lines import Opener
 from gpurnn.data.labelled.names import final_labels

@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpurnn.data.corpus.packing import Progress
+from gpurnn.data.corpus.writer import Progress
 from gpurnn.data.labelled.lines import Opener
 from gpurnn.data.labelled.order import split_orders
 from gpurnn.data.labelled.tokens import TokenWriter

@@ -14,8 +14,8 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from gpurnn.data.corpus.packing import Progress
 from gpurnn.data.corpus.sizes import SPLITS
+from gpurnn.data.corpus.writer import Progress
 from gpurnn.data.labelled.names import final_labels
 from gpurnn.data.labelled.order import split_orders
 from gpurnn.data.measured.gather import Gatherer, Read

@@ -151,7 +151,6 @@ def write_corpus(path: Path, known: Columns, count: int) -> int:
             writer.append(f"{name}/train", values)
         keys = tuple(f"s{key:02d}" for key in range(KEYS))
         finish_corpus(writer, "series", sizes, Tables(columns=known, keys=keys))
-        writer.publish()
     return rows
 
 

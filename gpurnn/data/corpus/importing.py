@@ -39,7 +39,7 @@ def import_corpus(source: Path, target: Path, *, force: bool = False) -> Manifes
         sweep_beside(find_output(target, replace=force))
     with _child(source) as pipe:
         manifest = _read_manifest(source, pipe)
-        with new_corpus(target, replace=force) as writer:
+        with new_corpus(target, replace=force, source=source) as writer:
             for name, (length, dtype) in manifest.datasets().items():
                 writer.create(name, length, dtype)
                 count = _BLOCK_BYTES // dtype.itemsize
@@ -50,8 +50,6 @@ def import_corpus(source: Path, target: Path, *, force: bool = False) -> Manifes
             if writer.digests() != manifest.sha256:
                 raise CorpusError(f"{source}: not a corpus: its data do not have the SHA-256 in it; it was damaged")
             writer.finish(manifest)
-            writer.verify(source)
-            writer.publish()
     return manifest
 
 

@@ -1,6 +1,6 @@
 """The second pass of prepare: from the spool's provisional ids to the corpus file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,11 +10,8 @@ from numpy.typing import NDArray
 from gpurnn.data.corpus.schema import Manifest
 from gpurnn.data.corpus.sizes import MAX_STARTS, SplitSize, Symbols, index_type
 from gpurnn.data.corpus.spool import Spool
-from gpurnn.data.corpus.writer import CorpusWriter
+from gpurnn.data.corpus.writer import CorpusWriter, Progress
 from gpurnn.data.text.tokens import TextPolicy, Vocabulary
-
-Progress = Callable[[str, int, int], None]
-"""Called with a phase ("reading", "writing", "verifying"), how much of it is done, and the whole, 0 if unknown."""
 
 
 @dataclass

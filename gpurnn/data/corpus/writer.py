@@ -7,7 +7,7 @@ exception that a signal raised inside the sink would be the end of the process: 
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,9 @@ from gpurnn.data.corpus.schema import ATTRIBUTE, CHUNK_BYTES, Manifest
 from gpurnn.exceptions import CorpusError
 from gpurnn.files.durable import NewFile
 from gpurnn.signals import held
+
+Progress = Callable[[str, int, int], None]
+"""Called with a phase ("reading", "writing", "verifying"), how much of it is done, and the whole, 0 if unknown."""
 
 
 class _Sink:
@@ -180,9 +183,18 @@ class CorpusWriter:
 
 
 @contextmanager
-def new_corpus(target: Path, *, replace: bool) -> Iterator[CorpusWriter]:
-    """A `CorpusWriter` until the end of the block; a signal cannot come between its making and the clean-up."""
+def new_corpus(
+    target: Path, *, replace: bool, source: Path | None = None, progress: Progress = lambda phase, done, whole: None
+) -> Iterator[CorpusWriter]:
+    """A `CorpusWriter` until the end of the block, where the file, which is finished then, is verified and published.
+
+    source: what to name where it is not sound; None: `target`. A signal cannot come between the writer's making and
+    the clean-up.
+    """
     with ExitStack() as stack:
         with held():
             writer = stack.enter_context(CorpusWriter(target, replace=replace))
         yield writer
+        progress("verifying", 0, 0)
+        writer.verify(source or target)
+        writer.publish()

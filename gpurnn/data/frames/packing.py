@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus.finishing import finish_corpus
-from gpurnn.data.corpus.packing import Progress
 from gpurnn.data.corpus.schema import Manifest
 from gpurnn.data.corpus.sizes import SPLITS, SplitSize, index_type
 from gpurnn.data.corpus.tables import Tables
-from gpurnn.data.corpus.writer import CorpusWriter, new_corpus
+from gpurnn.data.corpus.writer import CorpusWriter, Progress, new_corpus
 from gpurnn.data.frames.form import FrameForm
 from gpurnn.data.frames.spool import FrameSpool
 from gpurnn.data.labelled.store import Store
@@ -58,15 +57,11 @@ class FrameWriter:
         """
         self._statistics = Statistics(self.form.inputs, 1)
         self._written = 0
-        with new_corpus(path, replace=force) as writer:
+        with new_corpus(path, replace=force, progress=self.progress) as writer:
             sizes = {name: self._split(writer, name, order) for name, order in zip(SPLITS, orders, strict=True)}
             columns = self.columns or self._scaling()
             tables = Tables(columns=columns, keys=self.paths, strings=self.vocabulary)
-            manifest = finish_corpus(writer, "frames", sizes, tables, policy=policy, counts={"labels": counts})
-            self.progress("verifying", 0, 0)
-            writer.verify(path)
-            writer.publish()
-        return manifest
+            return finish_corpus(writer, "frames", sizes, tables, policy=policy, counts={"labels": counts})
 
     def _split(self, writer: CorpusWriter, name: str, order: NDArray[Any]) -> SplitSize:
         if not len(order):

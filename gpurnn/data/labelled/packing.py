@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus.finishing import finish_corpus
-from gpurnn.data.corpus.packing import Progress
 from gpurnn.data.corpus.schema import Manifest
 from gpurnn.data.corpus.sizes import SPLITS, SplitSize, index_type
 from gpurnn.data.corpus.tables import Tables
-from gpurnn.data.corpus.writer import CorpusWriter, new_corpus
+from gpurnn.data.corpus.writer import CorpusWriter, Progress, new_corpus
 from gpurnn.data.labelled.options import What
 from gpurnn.data.labelled.store import Store
 from gpurnn.data.labelled.tokens import TokenWriter
@@ -76,13 +75,10 @@ class LabelledWriter:
 
         orders: the documents of each split. counts: of the vocabulary and of the labels, in the train split.
         """
-        with new_corpus(target, replace=force) as writer:
+        with new_corpus(target, replace=force, progress=self._progress) as writer:
             sizes = {name: self._split(writer, name, order) for name, order in zip(SPLITS, orders, strict=True)}
             tables = Tables(vocabulary=self._tokens.vocabulary, labels=self._labels)
             manifest = finish_corpus(writer, self._what, sizes, tables, policy=policy, counts=counts)
-            self._progress("verifying", 0, 0)
-            writer.verify(target)
-            writer.publish()
         return manifest, self._tokens.unknown
 
     def _advance(self, count: int) -> None:

@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from gpurnn.data.corpus.packing import Progress
+from gpurnn.data.corpus.writer import Progress
 from gpurnn.data.measured.targets import KeyLabels, NoTargets, RowTags, Targets
 from gpurnn.data.series.form import Form
 from gpurnn.data.series.options import SeriesOptions, known_form

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpurnn.data.corpus.finishing import finish_corpus
-from gpurnn.data.corpus.packing import Progress
 from gpurnn.data.corpus.schema import Manifest
 from gpurnn.data.corpus.sizes import SPLITS, SplitSize
 from gpurnn.data.corpus.tables import Tables
-from gpurnn.data.corpus.writer import CorpusWriter, new_corpus
+from gpurnn.data.corpus.writer import CorpusWriter, Progress, new_corpus
 from gpurnn.data.labelled.tokens import TokenWriter
 from gpurnn.data.pairs.options import What
 from gpurnn.data.pairs.vectors import VectorFile
@@ -45,15 +44,11 @@ class PairWriter:
         orders: the pairs of each split. counts: of the vocabularies in the train split.
         """
         source = None if self._source is None else self._source.vocabulary
-        with new_corpus(path, replace=force) as writer:
+        with new_corpus(path, replace=force, progress=progress) as writer:
             sizes = {name: self._split(writer, name, order) for name, order in zip(SPLITS, orders, strict=True)}
             tables = Tables(vocabulary=self._target.vocabulary, source=source)
             width = 0 if self._vectors is None else self._vectors.width
-            manifest = finish_corpus(writer, self._what, sizes, tables, policy=policy, counts=counts, vectors=width)
-            progress("verifying", 0, 0)
-            writer.verify(path)
-            writer.publish()
-        return manifest
+            return finish_corpus(writer, self._what, sizes, tables, policy=policy, counts=counts, vectors=width)
 
     def _split(self, writer: CorpusWriter, name: str, order: NDArray[Any]) -> SplitSize:
         if not len(order):
