@@ -117,7 +117,7 @@ def _of_forecasts(found: Worth, unit: str, burn_in: int) -> Finding:
         f"{found.carried:.2g} ({unit})"
     )
     if burn_in > 1:
-        told += f"; the first {burn_in} steps are not learnt (`burn_in`)"
+        told += f"; the first {burn_in} steps are not learnt"
     if found.beyond is None:
         return Finding("info", f"{told}; what lies {found.positions[-1]} steps back still counts")
     return Finding(

@@ -21,7 +21,7 @@ from gpurnn.training.config import TrainConfig
 from gpurnn.training.feed import Feed
 from gpurnn.training.optimizer import Optimizer, OptimizerConfig
 from gpurnn.training.step import TrainingStep
-from gpurnn.training.tasks import kind_of, task_of
+from gpurnn.training.tasks import TASKS, task_of
 
 TARGET, AHEAD = ("temp",), ("24h",)
 LOOK_BACK, BATCH = 96, 64
@@ -40,7 +40,7 @@ class Setup:
     def config(self) -> TrainConfig:
         """Every setting."""
         given: Mapping[str, Any] = {"target": TARGET, "ahead": AHEAD}
-        settings = kind_of(self.corpus).defaults(self.corpus, given) | given
+        settings = TASKS[self.corpus.kind].defaults(self.corpus, given) | given
         settings.pop("schedule")  # the rate is the same in all windows here
 
         def of(kind: type) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def test_a_run_of_series_is_told_what_applies(be: Backend, tmp_path: Path):
     assert state.numbers["unit"] == "Huber error" and state.numbers["little"] == pytest.approx(
         state.numbers["carried"] / 100
     )
-    assert state.level == "info" and "; the first 7 steps are not learnt (`burn_in`); " in state.sentence
+    assert state.level == "info" and "; the first 7 steps are not learnt; " in state.sentence
     assert panels["reach"].sentence.startswith("the error of a forecast halves every ")
     assert panels["units"].level == "info" and panels["window"].level != "none"
 
@@ -190,7 +190,7 @@ def test_what_is_said_of_forecasts():
     told = findings.of_worth(Worth((0, 1, 2, 3), lost, error, 3, 9, 0.25, 0.0025), "Huber error", "series", 12)
     assert told.level == "info" and told.sentence == (
         "a forecast from a state of 1 step costs 0.3 more than one from the whole state, which costs 0.25 (Huber "
-        "error); the first 12 steps are not learnt (`burn_in`); what lies more than 3 steps back is worth less than 1% "
+        "error); the first 12 steps are not learnt; what lies more than 3 steps back is worth less than 1% "
         "of the loss"
     )
     harm = findings.of_worth(Worth((0, 1, 2, 3), -lost, error, 0, 9, 0.25, 0.0025), "Huber error", "series")
