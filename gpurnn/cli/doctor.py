@@ -15,7 +15,7 @@ from gpurnn.cli import console
 from gpurnn.cli.cells import printable
 from gpurnn.cli.console import warn, with_options
 from gpurnn.cli.model_options import device_option, run_argument
-from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, PATH, Command, parse_escapes
+from gpurnn.cli.options import FILE_NAME, OUTPUT_FILE, PATH, Command, as_declared, parse_escapes
 from gpurnn.cli.progress import Bar
 from gpurnn.data.corpus import Corpus
 from gpurnn.diagnosis.doctor import PANELS, PARAMETERS, look_at
@@ -26,6 +26,7 @@ from gpurnn.diagnosis.subject import opened
 from gpurnn.exceptions import UsageError
 from gpurnn.files.durable import write_durably
 from gpurnn.files.output import STANDARD_OUTPUT, find_output
+from gpurnn.settings import NotNegative
 from gpurnn.signals import unwinding
 
 _CALLED = {"looked_at": "run", "run": "training"}
@@ -45,7 +46,13 @@ _CALLED = {"looked_at": "run", "run": "training"}
     metavar="FILE",
     help="Write all numbers there, as one JSON object; -: show that, and no lines.",
 )
-@click.option("--seconds", type=click.FloatRange(0), default=25.0, help="How long all measures take together.")
+@click.option(
+    "--seconds",
+    type=float,
+    default=25.0,
+    callback=as_declared(NotNegative),
+    help="How long all measures take together.",
+)
 @click.option("--checkpoint", type=FILE_NAME, metavar="best|last|FILE", default="last", help="What is looked at.")
 @click.option(
     "--parameters",

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from gpurnn.diagnosis.window import window_cut
 from gpurnn.diagnosis.worth import worth
 from gpurnn.exceptions import GpurnnError
 from gpurnn.network import Model
+from gpurnn.settings import Natural, NotNegative, OneOf, checked
 from gpurnn.training.snapshot import versions
 
 PANELS = ("looked_at", "reach", "window", "state", "recovery", "units", "text", "run")
@@ -61,7 +62,12 @@ def look_at(
     parameters: "last" or "average" for all panels; None: those that updates see for reach, window and run, those that
     are used for the others. seconds: all measures together, which stop after the sample at which the time is over.
     on_panel: called with the name of each panel that is being measured.
+    Raises UsageError for values out of their range.
     """
+    if parameters is not None:
+        checked("parameters", Annotated[str, OneOf(PARAMETERS)], parameters)
+    checked("seconds", NotNegative, seconds)
+    checked("seed", Natural, seed)
     panels = _Measures(subject, parameters, seed).all(seconds, on_panel)
     fingerprint = "" if subject.corpus is None else subject.corpus.fingerprint
     path, be = str(subject.checkpoint.path), subject.be
@@ -186,14 +192,15 @@ class _Measures:
         return _Found(findings.of_text(found, model.head.unit, mean), numbers, found.targets)
 
     def _run(self, model: Model, going_on: GoingOn) -> _Found:
-        subject, log, updates, why_not = self._subject, self._subject.log(), None, ""
+        subject, updates = self._subject, None
+        log, why_not = subject.log()
         if subject.corpus is not None and subject.own_corpus and going_on():
             try:
                 updates = next_updates(
                     subject.be, subject.corpus, subject.config, subject.checkpoint, going_on=going_on
                 )
             except GpurnnError as error:
-                why_not = f"its next updates are not known: {error}"
+                why_not = why_not or f"its next updates are not known: {error}"
         if updates is not None:
             self._clipped = float(updates.clipped.mean())
         elif log is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gpurnn.data.told import counted
 from gpurnn.diagnosis.again import Again
 from gpurnn.diagnosis.history import History, Updates
 from gpurnn.diagnosis.reach import Fall, Reach
@@ -69,13 +70,17 @@ def of_recovery(found: FromZero, unit: str, example: str, carried: int | None, k
             f"all {starts} starts from an empty state recovered (so at most {most:.1%} do not, with 95 %){lanes}",
         )
     told = f"{stuck} of {starts} starts from an empty state never recovered"
+    if not math.isfinite(found.worst):
+        return Finding(
+            "warning", f"{told}: their losses are not finite, the model has diverged; try another checkpoint"
+        )
     if kind == "series":
         told += (
             f": {JUDGED_FROM} steps later forecasts still cost more than twice as much as with the state carried on, "
             f"up to {found.worst:.2g} ({unit})"
         )
     else:
-        told += f" (up to {found.worst:.1f} {unit} a target)"
+        told += f" (up to {_short(found.worst, 1)} {unit} a target)"
     return Finding(
         "warning",
         f"{told}, one at {example}; a {'sample' if kind == 'text' else 'prediction'} begins so: train longer, with "
@@ -165,11 +170,16 @@ def of_units(found: Units) -> Finding:
 def of_text(found: TextCost, unit: str, given: float | None) -> Finding:
     """The dearest classes. given: the mean loss of a text that somebody gave, None without."""
     dearest = sorted(found.classes.items(), key=lambda item: -item[1].share)[:3]
-    told = ", ".join(f"{name} {cost.share:.0%} ({cost.each:.2f} each)" for name, cost in dearest)
+    told = ", ".join(f"{name} {cost.share:.0%} ({_short(cost.each, 2)} each)" for name, cost in dearest)
     mean = found.total / found.targets
     told += f"; the hardest 1 % of targets carry {found.hardest:.0%}"
-    own = "" if given is None else f"; of the text that was given {given:.3f} each"
-    return Finding("info", f"{mean:.3f} {unit} a target: {told}{own}")
+    own = "" if given is None else f"; of the text that was given {_short(given, 3)} each"
+    return Finding("info", f"{_short(mean, 3)} {unit} a target: {told}{own}")
+
+
+def _short(value: float, digits: int) -> str:
+    """So many digits behind the point, but of what is beyond all sense only how large it is."""
+    return f"{value:.{digits}f}" if abs(value) < 1e6 else f"{value:.1e}"
 
 
 def slowest(found: Reach) -> tuple[str, Fall]:
@@ -182,16 +192,27 @@ def of_reach(found: Reach, clipped: float | None, epochs: float, of: str = "targ
     """clipped: the share of updates that were clipped, where that is known. of: what the errors are of."""
     name, slow = slowest(found)
     if math.isnan(slow.beta):
-        return Finding("info", f"the error of a {of} does not go back at all: every {of} sees its own step only")
+        return Finding(
+            "note",
+            f"the error of a {of} does not go back at all: every {of} sees its own step only; either units stand at "
+            "their ends (see units), or nothing of before is used",
+        )
+    if math.isinf(slow.beta):
+        return Finding(
+            "warning",
+            f"the error of a {of} is not finite: it explodes, or the model has diverged; try another checkpoint, or a "
+            "lower `lr` or `clip`",
+        )
     lags = len(slow.median)
     if slow.beta >= 1 and lags < _FEW:
         return Finding("info", f"the error of a {of} does not fall within the {lags} steps that a sequence has")
     if slow.beta >= 1:
-        acted = "" if clipped is None else f", which acted in {clipped:.0%} of updates"
+        alive = "what keeps training alive is clipping" if clipped is None or clipped > 0 else "clipping did not act"
+        acted = f", which acted in {clipped:.0%} of updates" if clipped else ""
         return Finding(
             "warning",
-            f"errors grow by {slow.beta:.3f} a step back: they explode; what keeps training alive is "
-            f"clipping{acted}; lower `lr` or `clip`, or begin with smaller weights",
+            f"errors grow by {slow.beta:.3f} a step back: they explode; {alive}{acted}; lower `lr` or `clip`, or begin "
+            "with smaller weights",
         )
     where = f" in {name.removesuffix('.dh')}" if len({n.rsplit(".", 1)[0] for n in found.falls}) > 1 else ""
     way = "ahead" if ".reverse." in name else "back"
@@ -222,7 +243,8 @@ def _young(epochs: float) -> str:
 def recurrent_matrix(found: WindowCut) -> str:
     """Of the matrices W the one of whose gradient windows keep least; all parameters where there is none."""
     names = [name for name in found.kept if name.endswith(".W")]
-    return min(names, key=lambda name: found.kept[name].cosine[found.own], default=ALL)
+    known = [name for name in names if not math.isnan(found.kept[name].cosine[found.own])]
+    return min(known or names, key=lambda name: found.kept[name].cosine[found.own], default=ALL)
 
 
 def of_window(found: WindowCut, shares: np.ndarray | None, epochs: float, again: Again | None = None) -> Finding:
@@ -231,8 +253,14 @@ def of_window(found: WindowCut, shares: np.ndarray | None, epochs: float, again:
     steps = found.widths[own]
     kept = found.kept[name]
     share, cosine = kept.share[own], kept.cosine[own]
+    if math.isnan(cosine):
+        return Finding(
+            "note",
+            f"the gradient of {name} is 0, or not finite, through windows of any length: how long they have to be "
+            "is not known",
+        )
     sentence = f"windows of {steps} keep {share:.0%} of the gradient of {name} (cosine {cosine:.2f})"
-    if shares is not None and len(shares) > steps:
+    if shares is not None and len(shares) > steps and np.isfinite(shares).all():
         mean = float(np.arange(len(shares)) @ shares)
         sentence += f", of which {min(1.0, shares[: steps + 1].sum()):.0%} comes from at most {steps} steps back"
         if mean > 0:  # few targets may outweigh the others, and point against them
@@ -260,13 +288,13 @@ def of_window(found: WindowCut, shares: np.ndarray | None, epochs: float, again:
 
 
 def of_run(log: History | None, updates: Updates | None, why_not: str) -> Finding:
-    """why_not: why there are no updates, where there are none."""
+    """why_not: why there is no log, or why there are no updates, where there are none."""
     if log is None:
-        return Finding("none", "not measured: there is no line of a log")
+        return Finding("none", f"not measured: {why_not}")
     level, told, high = "info", [], False
-    loss = "" if log.loss is None else f"training loss {log.loss:.3f}"
-    valid = "" if log.last is None else f"validation {log.last:.3f}"
-    told.append(f"after {log.windows:,} windows " + ", ".join(each for each in (loss, valid) if each))
+    losses = (("training loss", log.loss), ("validation", log.last))
+    known = ", ".join(f"{name} {_short(each, 3)}" for name, each in losses if each is not None)
+    told.append(f"after {counted(log.windows, 'window')} {known or 'no loss that is finite'}")
     if log.overfitting:
         level = "warning"
         told.append(
@@ -275,28 +303,31 @@ def of_run(log: History | None, updates: Updates | None, why_not: str) -> Findin
         )
     if log.divergences or log.skipped:
         level, high = "warning", True
-        told.append(
-            f"the loss ran away {log.divergences} times, {log.skipped} windows were skipped: the rate is too high, "
-            "lower `lr` or `clip`"
-        )
+        ran = f"the loss ran away {counted(log.divergences, 'time')}" if log.divergences else ""
+        were = "was" if log.skipped == 1 else "were"
+        skipped = f"{counted(log.skipped, 'window')} {were} skipped" if log.skipped else ""
+        told.append(f"{', '.join(filter(None, (ran, skipped)))}: the rate is too high, lower `lr` or `clip`")
     if _rose(log):
         level, high = "warning", True
-        told.append(f"that is far above its lowest, {log.lowest:.3f}: the rate is too high, lower `lr`")
+        told.append(f"that is far above its lowest, {_short(log.lowest or 0, 3)}: the rate is too high, lower `lr`")
     told.append(_clip(log, updates))
     if log.clipped > _OFTEN:
         level, high = "warning" if level == "warning" else "note", True
         told[-1] += ": a lower `lr` trains more steadily"
     ratio = log.ratio if updates is None else float(np.median(updates.ratio))
-    if ratio is not None:
+    if ratio == 0:
+        level = "warning"
+        told.append("its updates change no parameter")
+    elif ratio is not None:
         told.append(f"an update moves the parameters by {ratio:.1g} of their size")
         if ratio > _HIGH:
             level, high = "warning" if level == "warning" else "note", True
             told[-1] += ", which is much: try a lower `lr`"
-        elif 0 < ratio < _LOW:
+        elif ratio < _LOW:
             level = "warning" if level == "warning" else "note"
             told[-1] += ", which is little: it hardly learns any more; a higher `lr`, or it is done"
     if high:
-        told.append(f"a quarter of it is `lr={log.rate / 4:.2g}`")
+        told.append(f"a quarter of it is `lr={log.rate / 4:.3g}`")
     if why_not:
         told.append(why_not)
     return Finding(level, "; ".join(each for each in told if each))

@@ -33,9 +33,9 @@ class Fall:
     """How the norm of an error falls with the lag, over targets. Each (lags,) float64.
 
     median, low, high: of the targets' norms, low and high leaving out a tenth each; rms: their root mean square.
-    beta: the factor a step; nan where nothing can be fitted. half: after how many steps half is left, nan unless it
-    falls. one_percent, one_percent_of_few: the first lag at which 1 % is left, for half of the targets and for all but
-    a tenth; None where that is beyond the lags looked at.
+    beta: the factor a step; nan where nothing goes back, inf where an error is not finite. half: after how many steps
+    half is left, nan unless it falls. one_percent, one_percent_of_few: the first lag at which 1 % is left, for half of
+    the targets and for all but a tenth; None where that is beyond the lags looked at.
     """
 
     median: Numbers
@@ -116,7 +116,7 @@ def reach(
         counts = window.weight[-1] > 0
         since = _since(window)
         for name, norm in of.norms.items():
-            norms.setdefault(name, []).append(np.where(since, norm * scale, np.nan)[::-1, counts])
+            norms.setdefault(name, []).append(np.where(since, finite_or_inf(norm * scale), np.nan)[::-1, counts])
         for name, share in of.shares.items():
             shares[name] = shares.get(name, 0) + share[::-1] * scale
     return Reach(
@@ -147,19 +147,25 @@ def _since(window: Window) -> np.ndarray:
     return np.cumprod(after[::-1], axis=0)[::-1] > 0
 
 
+def finite_or_inf(norms: Numbers) -> Numbers:
+    """The same with inf where a number is not finite: nan stands for none at all."""
+    return np.where(np.isfinite(norms), norms, np.inf)
+
+
 def fall(norms: Numbers) -> Fall:
-    """What is told of norms (lags, targets), nan where a document had not begun."""
+    """What is told of norms (lags, targets), nan where a document had not begun, inf where they are not finite."""
     known = norms[(~np.isnan(norms)).sum(axis=1) >= max(1, norms.shape[1] // 10)]
-    low, median, high = np.nanquantile(known, [0.1, 0.5, 0.9], axis=1)
-    relative = known / np.where(known[0] > 0, known[0], np.nan)
-    with np.errstate(invalid="ignore"):
-        most, few = np.nanquantile(relative, [0.5, 0.9], axis=1)
+    low, median, high = _quantiles(known, 0.1, 0.5, 0.9)
+    with np.errstate(invalid="ignore", over="ignore"):  # inf of inf, and squares of what is nearly that
+        relative = known / np.where(known[0] > 0, known[0], np.nan)
+        rms = np.sqrt(np.nanmean(known**2, axis=1))
+    most, few = _quantiles(relative, 0.5, 0.9)
     beta = _slope(median)
     return Fall(
         median,
         low,
         high,
-        np.sqrt(np.nanmean(known**2, axis=1)),
+        rms,
         beta,
         math.log(0.5) / math.log(beta) if 0 < beta < 1 else math.nan,
         _first_below(most, 0.01),
@@ -167,8 +173,22 @@ def fall(norms: Numbers) -> Fall:
     )
 
 
+def _quantiles(values: Numbers, *parts: float) -> Numbers:
+    """Of each row those of its numbers that are not nan, (parts, rows); nan where all are."""
+    found = np.full((len(parts), len(values)), np.nan)
+    some = ~np.isnan(values).all(axis=1)
+    with np.errstate(invalid="ignore"):  # between inf and inf
+        found[:, some] = np.nanquantile(values[some], parts, axis=1)
+    return found
+
+
 def _slope(median: Numbers) -> float:
-    """The factor a lag, by least squares on the logarithm where that is well between the first and nothing."""
+    """The factor a lag, by least squares on the logarithm where that is well between the first and nothing.
+
+    inf where an error is not finite, nan where none goes back.
+    """
+    if not np.isfinite(median).all():
+        return math.inf
     if not median[0] > 0:
         return math.nan
     share = median / median[0]

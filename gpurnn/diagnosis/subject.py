@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from gpurnn.data.stream import Window
 from gpurnn.data.stream.places import LabelledPlaces, Places
 from gpurnn.data.text.language import Language
 from gpurnn.data.text.tokens import Vocabulary
+from gpurnn.data.told import counted
 from gpurnn.diagnosis import findings
 from gpurnn.diagnosis.history import History, history
 from gpurnn.diagnosis.passage import given_passage
@@ -50,7 +52,7 @@ class Subject:
 
     source: the run, or the checkpoint. corpus: open, None where it is not there; missing: why. models: by the names of
     their parameters, "last" and "average"; averaged: whether these differ. windows, epochs: how long it has learnt,
-    epochs 0 where they are not known. given: a text that somebody wants to see read, None without.
+    0 and nan where that is not known. given: a text that somebody wants to see read, None without.
     """
 
     def __init__(
@@ -91,12 +93,12 @@ class Subject:
             raise type(error)(f"`text` for {self.source}: {error}") from None
 
     def _windows_per_epoch(self) -> float:
-        if self.corpus is None or self.corpus.kind not in TASKS:
-            return float("inf")
+        if not self.windows or self.corpus is None or not self.own_corpus or self.corpus.kind not in TASKS:
+            return math.nan
         try:
             return max(1, TASKS[self.corpus.kind](self.corpus, self.config).windows_per_epoch)
         except GpurnnError:
-            return float("inf")
+            return math.nan
 
     @property
     def own_corpus(self) -> bool:
@@ -146,16 +148,19 @@ class Subject:
             "lanes": config.lanes,
             "bptt": config.bptt,
         }
+        after = f"after {counted(self.windows, 'window')} of" if self.windows else "with windows of"
+        epochs = "" if math.isnan(self.epochs) else f" ({self.epochs:.3g} epochs)"
         sentence = (
-            f"{model.cell}, {model.layers} layer{'s' * (model.layers != 1)} of {model.hidden}, after {self.windows:,} "
-            f"windows of {config.bptt} steps of {config.lanes} lane{'s' * (config.lanes != 1)} ({self.epochs:.3g} "
-            f"epochs) of {kind}, on {self.be.device}"
+            f"{model.cell}, {counted(model.layers, 'layer')} of {model.hidden}, {after} {counted(config.bptt, 'step')} "
+            f"of {counted(config.lanes, 'lane')}{epochs} of {kind}, on {self.be.device}"
         )
+        if self.source.is_dir() and not self.own_run:
+            sentence += f"; it is {self.checkpoint.path}, no checkpoint of {self.source}"
         if self.missing:
             return Panel("note", f"{sentence}; {self.missing}", numbers)
         if self.corpus is not None and not self.own_corpus:
             return Panel("note", f"{sentence}; {self.corpus.path} is not the corpus that it was trained on", numbers)
-        return Panel("info", sentence, numbers)
+        return Panel("info" if self.own_run or not self.source.is_dir() else "note", sentence, numbers)
 
     def places(self, split: str, question: str) -> Places:
         """A split that is read at any place. question: the panel. Raises NotMeasured where it is not asked."""
@@ -211,16 +216,23 @@ class Subject:
         key = f" of {self.corpus.key_names[int(split.keys(number, 1)[0])]!a}" if self.meaning.key else ""
         return f"{row} ({np.datetime64(time, 's')}{key})"
 
-    def log(self) -> History | None:
-        """What the log says up to the checkpoint; None where there is none."""
-        if not self.source.is_dir():
-            return None
+    @property
+    def own_run(self) -> bool:
+        """Whether the checkpoint lies in the run that was named, so that its log is that of the checkpoint."""
+        path = self.checkpoint.path
+        return self.source.is_dir() and path is not None and path.resolve().is_relative_to(self.source.resolve())
+
+    def log(self) -> tuple[History | None, str]:
+        """What the log says up to the checkpoint; None, and why, where it says nothing."""
+        if not self.own_run:
+            return None, f"the log of {self.checkpoint.path} is that of its run; name that"
         try:
             lines: Iterator[Mapping[str, Any]] = read_log(RunDirectory.open(self.source).log, lambda text: None)
             task = TASKS["chars" if self.kind == "text" else self.kind]
-            return history((line for line in lines if int(line["window"]) <= self.windows), self.config, task)
-        except RunError:
-            return None
+            found = history((line for line in lines if int(line["window"]) <= self.windows), self.config, task)
+        except RunError as error:
+            return None, str(error)
+        return found, "" if found else f"its log has no line of the first {self.windows:,} windows"
 
 
 @contextmanager

@@ -80,6 +80,8 @@ def text_cost(model: Model, corpus: Corpus, name: str, going_on: GoingOn = lambd
     stuck = stuck_of(model, (nats * counts).sum(axis=0), counts.sum(axis=0).astype(np.float64))
     known = (counts > 0) & ~stuck
     total = float(nats[known].sum())
+    if stuck.all():
+        raise DataError(f"{split.path}: split {split.name}: every lane that was looked at is stuck")
     if not total > 0:
         raise DataError(f"{split.path}: split {split.name} has no target that costs anything")
     words = vocabulary.kind == "words"

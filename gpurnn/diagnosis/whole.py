@@ -19,7 +19,7 @@ from gpurnn.backend import Array
 from gpurnn.data.stream import Window
 from gpurnn.data.text.tokens import Vocabulary
 from gpurnn.diagnosis.lanes import GoingOn, Numbers
-from gpurnn.diagnosis.reach import Reach, fall, of_interest
+from gpurnn.diagnosis.reach import Reach, fall, finite_or_inf, of_interest
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model, State, Workspace, through_time
 from gpurnn.network.heads.ctc import Ctc
@@ -142,7 +142,7 @@ def _by_lag(norms: Numbers, carry: np.ndarray, chosen: np.ndarray, lanes: np.nda
     links = goes_on if sign < 0 else np.vstack([np.ones_like(goes_on[:1]), goes_on[:-1]])
     links[0] = True
     inside &= np.cumprod(links, axis=0) > 0
-    return np.where(inside, norms[place, lanes], np.nan)
+    return np.where(inside, finite_or_inf(norms[place, lanes]), np.nan)
 
 
 def _add_words(

@@ -148,7 +148,10 @@ def test_what_is_refused(here: Path):
     assert (here / "there.json").read_text() == "mine"
     assert doctor("run", "--seconds", "0", "--json", "there.json", "--force").exit_code == 0
     assert json.loads((here / "there.json").read_text())["format"] == 1
-    assert doctor("run", "--seconds", "-1").exit_code == 2
+    for seconds in ("-1", "nan", "inf"):
+        result = doctor("run", "--seconds", seconds)
+        assert result.exit_code == 2 and result.stderr.startswith("gpurnn: --seconds: expected ")
+        assert len(result.stderr.splitlines()) == 1
     assert doctor("run", "--seconds", "0", "-o", "there.json").exit_code == 1
     assert doctor("run", "--seconds", "0", "-o", "page.html").exit_code == 0
     assert (here / "page.html").read_bytes().startswith(b"<!doctype html>")
@@ -228,7 +231,10 @@ def test_a_model_in_a_file(here: Path):
     result = doctor("model.safetensors", "made.h5", "--seconds", "1")
     assert result.exit_code == 0, result.output
     assert "starts from an empty state recovered" in result.stdout
-    assert "not measured: there is no line of a log" in result.stdout
+    assert "not measured: the log of model.safetensors is that of its run; name that" in result.stdout
+    assert "young" not in result.stdout and "after 0 windows" not in result.stdout, (
+        "how long it has learnt is not known"
+    )
 
 
 def test_a_run_that_has_no_checkpoint_yet(here: Path):
@@ -254,3 +260,18 @@ def test_ctrl_c_leaves_no_half_written_file(here: Path, monkeypatch: pytest.Monk
     result = doctor("run", "--json", "found.json")
     assert result.exit_code == 130
     assert not (here / "found.json").exists() and not list(here.glob("*found*"))
+
+
+def test_a_checkpoint_of_another_run_is_not_told_by_this_ones_log(here: Path):
+    """Nor by a log that cannot be read, and why is said."""
+    make_run(backend.get("cpu"), here / "made.h5", here / "other", cell="gru", windows=5)
+    result = doctor("run", "--checkpoint", "other/best.safetensors", "--seconds", "0", "--json", "found.json")
+    assert result.exit_code == 0, result.output
+    panels = json.loads((here / "found.json").read_text())["panels"]
+    assert panels["looked_at"]["level"] == "note"
+    assert panels["looked_at"]["sentence"].endswith("; it is other/best.safetensors, no checkpoint of run")
+    assert panels["run"]["level"] == "none" and panels["run"]["numbers"] == {"updates": None}
+    (here / "run" / "log.jsonl").unlink()
+    (here / "run" / "log.jsonl").mkdir()
+    last = doctor("run", "--seconds", "0").stdout.splitlines()[-1]
+    assert last.startswith("none") and "log.jsonl" in last and "folder" in last
