@@ -15,6 +15,9 @@ from bench_lib.outputs import output_file
 
 from gpurnn.exceptions import GpurnnError
 from gpurnn.files.durable import write_durably
+from tasks_lib.advice import AdviceFound, AdviceTask, measure_advice
+from tasks_lib.advice_sets import ADVICE
+from tasks_lib.advice_table import told_advice
 from tasks_lib.framed import FramesFound, FramesTask, measure_framed
 from tasks_lib.framed_sets import FRAMED
 from tasks_lib.framed_table import told_framed
@@ -27,13 +30,13 @@ from tasks_lib.paired_sets import PAIRED
 from tasks_lib.paired_table import told_paired
 from tasks_lib.series import LOOK_BACK, TASKS, Found, Task, measure
 
-AnyTask = Task | LabelledTask | PairedTask | FramesTask
-AnyFound = Found | LabelledFound | PairedFound | FramesFound
+AnyTask = Task | LabelledTask | PairedTask | FramesTask | AdviceTask
+AnyFound = Found | LabelledFound | PairedFound | FramesFound | AdviceFound
 
 
 def main() -> int:
     """Run the tasks that the arguments ask for; returns the exit code."""
-    tasks: dict[str, AnyTask] = {**TASKS, **LABELLED, **PAIRED, **FRAMED}
+    tasks: dict[str, AnyTask] = {**TASKS, **LABELLED, **PAIRED, **FRAMED, **ADVICE}
     parser = argparse.ArgumentParser(prog="scripts/tasks", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(tasks), metavar="TASK", help=", ".join(tasks))
     parser.add_argument("--minutes", type=float, help="of each training; as the task has it unless given")
@@ -84,6 +87,9 @@ def _measured(
     if isinstance(task, FramesTask):
         framed = measure_framed(task, sources, folder, minutes, seeds)
         return framed, told_framed(name, task, framed)
+    if isinstance(task, AdviceTask):
+        advice = measure_advice(task, sources, folder, minutes, seeds)
+        return advice, told_advice(name, task, advice)
     if isinstance(task, LabelledTask):
         labelled = measure_labelled(task, sources, folder, minutes, seeds)
         return labelled, told_labelled(name, task, labelled)
