@@ -55,7 +55,7 @@ def again(model: Model, places: Places, zero: FromZero, going_on: GoingOn = lamb
     chosen = zero.starts[~zero.stuck][:_STARTS]
     count = min(len(chosen), lanes_for(model, LAGS, _LANES)) or 1
     lanes = Lanes(model, places, count, LAGS, train=False)
-    found: list[tuple[Numbers, ...]] = []
+    found: list[tuple[np.ndarray, ...]] = []
     for begin in range(0, len(chosen), count):
         if found and not going_on():
             break
@@ -69,7 +69,8 @@ def again(model: Model, places: Places, zero: FromZero, going_on: GoingOn = lamb
         q = _probabilities(lanes, np.concatenate([seen, window.targets[:, :, None]], axis=2))
         hit = seen == window.targets[:, :, None]
         kept = ~warm.stuck & (which < len(chosen))
-        found.append(tuple(each[:, kept] for each in (seen % _GROUPS, hit & valid, q[..., :-1] * valid, q[..., -1])))
+        groups = (seen % _GROUPS).astype(np.uint8)
+        found.append(tuple(each[:, kept] for each in (groups, hit & valid, q[..., :-1] * valid, q[..., -1])))
     if not found or not sum(each.shape[1] for *_, each in found):
         return Again(np.zeros(LAGS), np.full(LAGS, np.inf), float("nan"), None, 0)
     groups, hits, q, target = (np.concatenate(each, axis=1) for each in zip(*found, strict=True))
@@ -100,11 +101,11 @@ def _probabilities(lanes: Lanes, symbols: np.ndarray) -> np.ndarray:
 def _fall(groups: np.ndarray, hits: np.ndarray, q: np.ndarray) -> Numbers:
     """The mean of each start for one lag, (starts,), from what its targets have, (steps, starts)."""
     half = np.arange(q.shape[1]) % 2
-    cells = (groups + half * _GROUPS).ravel()
+    cells = groups + half * _GROUPS
     weights = (_saved(log, hits, q).ravel() for log in _FACTORS)
-    sums = np.stack([np.bincount(cells, each, 2 * _GROUPS) for each in weights])
+    sums = np.stack([np.bincount(cells.ravel(), each, 2 * _GROUPS) for each in weights])
     logs = np.where(sums.max(axis=0) > _WORTH_A_FACTOR, _FACTORS[sums.argmax(axis=0)], 0)
-    mean: Numbers = _saved(logs[groups + (1 - half) * _GROUPS], hits, q).mean(axis=0)
+    mean: Numbers = _saved(logs[(cells + _GROUPS) % (2 * _GROUPS)], hits, q).mean(axis=0)
     return mean
 
 

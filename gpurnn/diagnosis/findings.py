@@ -105,7 +105,7 @@ def of_worth(found: Worth, unit: str, kind: str = "text", burn_in: int = 0) -> F
         told = f"the carried state is worth nothing beyond the last 2 steps (at 2 back {found.lost[2]:.2g} {unit}): "
         if kind != "text":
             told += "either steps further back tell nothing, or "
-        told += "the network does not use it; train longer, or with longer windows (`bptt`)"
+        told += "the network does not use it; if the rate is not too high train longer, or with longer windows (`bptt`)"
         return Finding("warning" if kind == "text" else "note", told)
     if kind == "series":
         return _of_forecasts(found, unit, burn_in)

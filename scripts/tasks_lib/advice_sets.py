@@ -25,7 +25,7 @@ ADVICE = {
             "short windows on prose": Trial(
                 title="the King James Bible; windows as short, and long ones although little is said to be gained",
                 text=bible,
-                options={**_BIBLE, "windows": 1500, "bptt": 8},
+                options={**_BIBLE, "windows": 1800, "bptt": 8},
                 setting="bptt",
                 panel="window",
                 then=64,
