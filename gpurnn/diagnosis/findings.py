@@ -253,30 +253,24 @@ def of_window(found: WindowCut, shares: np.ndarray | None, epochs: float, again:
     steps = found.widths[own]
     kept = found.kept[name]
     share, cosine = kept.share[own], kept.cosine[own]
+    shown = _hardly_shown(again, steps)
     if math.isnan(cosine):
-        return Finding(
-            "note",
-            f"the gradient of {name} is 0, or not finite, through windows of any length: how long they have to be "
-            "is not known",
-        )
+        told = f"the gradient of {name} is 0, or not finite, through windows of any length"
+        return Finding("note", told + (shown or ": how long they have to be is not known"))
     sentence = f"windows of {steps} keep {share:.0%} of the gradient of {name} (cosine {cosine:.2f})"
     if shares is not None and len(shares) > steps and np.isfinite(shares).all():
         mean = float(np.arange(len(shares)) @ shares)
         sentence += f", of which {min(1.0, shares[: steps + 1].sum()):.0%} comes from at most {steps} steps back"
         if mean > 0:  # few targets may outweigh the others, and point against them
             sentence += f": targets early in a window see little of it, the rest goes like {mean:.1f}/T"
-    if again is not None and again.lag is not None and _showing(again.lag, steps) > steps:
-        return Finding(
-            "note",
-            f"{sentence}; they hardly show what comes again {again.lag} steps back (see state): "
-            f"`bptt={_showing(again.lag, steps)}`{_young(epochs)}",
-        )
+    if shown:
+        return Finding("note", sentence + shown + _young(epochs))
     if cosine >= GOOD:
         return Finding("info", sentence + _young(epochs))
     enough = next((n for n in range(own + 1, len(found.widths)) if kept.cosine[n] >= GOOD), len(found.widths) - 1)
     longer = found.widths[enough]
     sentence += f"; {longer} would keep {kept.share[enough]:.0%} at {longer // steps} times the memory; "
-    if again is not None and again.starts and again.lag is None and steps < len(again.fall):
+    if again is not None and math.isfinite(again.loss) and again.lag is None and steps < len(again.fall):
         most = max(0.0, again.fall[steps:].max())
         sentence += (
             f"little is to be gained as far as single symbols show: none of more than {steps} steps back comes again "
@@ -285,6 +279,13 @@ def of_window(found: WindowCut, shares: np.ndarray | None, epochs: float, again:
     return Finding(
         "note", f"{sentence}whether that lowers the loss only training shows: `bptt={longer}`{_young(epochs)}"
     )
+
+
+def _hardly_shown(again: Again | None, steps: int) -> str:
+    """What windows are too short for, and which ones are not."""
+    if again is None or again.lag is None or _showing(again.lag, steps) == steps:
+        return ""
+    return f"; they hardly show what comes again {again.lag} steps back: `bptt={_showing(again.lag, steps)}`"
 
 
 def of_run(log: History | None, updates: Updates | None, why_not: str) -> Finding:
