@@ -11,6 +11,7 @@ from gpurnn.cli.model_options import run_argument
 from gpurnn.cli.options import PATH, Command
 from gpurnn.exceptions import shell_word
 from gpurnn.export.tensorboard import TensorBoard
+from gpurnn.signals import unwinding
 
 
 @click.command(cls=Command)
@@ -30,7 +31,8 @@ def export(run: Path, kind: str, output: Path, follow: bool, force: bool) -> Non
       tensorboard --logdir board
     """
     board = TensorBoard(run, output, force=force)
-    board.write()
+    with unwinding():
+        board.write()
     console.report(f"{shell_word(board.path)}: {board.windows:,} windows")
     if follow:
         board.follow()

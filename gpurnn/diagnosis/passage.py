@@ -11,6 +11,7 @@ from gpurnn.data.text.decoding import Advice, as_bytes, as_text
 from gpurnn.data.text.language import Language
 from gpurnn.data.text.tokens import Vocabulary
 from gpurnn.diagnosis.lanes import Numbers
+from gpurnn.diagnosis.text import shown
 from gpurnn.exceptions import UsageError
 from gpurnn.network import Model, activations
 from gpurnn.training.feed import Feed
@@ -70,5 +71,5 @@ def read_passage(model: Model, vocabulary: Vocabulary, window: Window, first: in
     losses = model.be.to_host(ws.losses[: window.carry.size]).astype(np.float64)
     tokens = window.tokens[first:, 0].tolist()
     of_words = vocabulary.decoder()  # puts spaces between them
-    symbols = [str(of_words.push(t)) if vocabulary.kind == "words" else vocabulary.decode([t]) for t in tokens]
+    symbols = [str(of_words.push(t)) if vocabulary.kind == "words" else shown(vocabulary, t) for t in tokens]
     return Passage(tuple(symbols), np.append(np.nan, losses[:-1])[first:], at)

@@ -112,6 +112,12 @@ def character(symbol: str | bytes) -> str:
     return symbol or "\ufffd"
 
 
+def shown(vocabulary: Vocabulary, token: int) -> str:
+    """One symbol as a person sees it: a byte beyond ASCII, which is no text by itself, as \\xNN."""
+    symbol: str | bytes = vocabulary.symbols[token]
+    return symbol.decode("ascii", "backslashreplace") if isinstance(symbol, bytes) else vocabulary.decode([token])
+
+
 def _kind(symbol: str) -> int:
     """0: a letter, 3: a space, 4: the end of a line, 5: a digit, 6: anything else."""
     if symbol.isalpha():
@@ -150,8 +156,8 @@ def _dearest(
     unique, where = np.unique(pairs, return_inverse=True)
     sums, counts = np.bincount(where, nats), np.bincount(where)
     order = np.argsort(-sums, kind="stable")[:_PAIRS]
-    decode = vocabulary.decode
     return tuple(
-        (decode([int(unique[n]) // symbols]), decode([int(unique[n]) % symbols]), float(sums[n]), int(counts[n]))
+        (shown(vocabulary, before), shown(vocabulary, after), float(sums[n]), int(counts[n]))
         for n in order
+        for before, after in [divmod(int(unique[n]), symbols)]
     )

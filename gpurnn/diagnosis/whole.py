@@ -20,6 +20,7 @@ from gpurnn.data.stream import Window
 from gpurnn.data.text.tokens import Vocabulary
 from gpurnn.diagnosis.lanes import GoingOn, Numbers
 from gpurnn.diagnosis.reach import Reach, fall, finite_or_inf, of_interest
+from gpurnn.diagnosis.text import shown
 from gpurnn.exceptions import DataError
 from gpurnn.network import Model, State, Workspace, through_time
 from gpurnn.network.heads.ctc import Ctc
@@ -154,12 +155,12 @@ def _add_words(
     last = int(begins[begins > target].min(initial=len(norms)))
     mine = norms[first:last]
     total = float(mine.sum())
-    if not total > 0:
+    if not 0 < total < np.inf:
         return
     symbols = window.tokens[first:last, lane].tolist()
     word, share = "", 0.0
     for symbol, norm in zip(symbols, mine.tolist(), strict=True):
-        text = vocabulary.decode([symbol])
+        text = shown(vocabulary, symbol)
         if vocabulary.kind != "words" and not text.isspace():
             word, share = word + text, share + norm
             continue

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from signalled import default_signals_here
 from trained import make_corpus, make_run
 
 from gpurnn import backend
@@ -101,6 +102,7 @@ def test_a_signal_while_a_file_is_written_leaves_nothing(
 
     before = files(here)
     monkeypatch.setattr(os, "fsync", stopped)
-    result = doctor(option, "found")
+    with default_signals_here():
+        result = doctor(option, "found")
     assert result.exit_code == 128 + number
     assert files(here) == before

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from signalled import default_signals
+from signalled import default_signals, default_signals_here
 
 from gpurnn.cli.main import main
 from gpurnn.exceptions import RunError, UsageError
@@ -203,3 +203,17 @@ def test_ctrl_c_ends_following(run: RunDirectory, tmp_path: Path):
     assert told == b"gpurnn: stopped by SIGINT; nothing is lost\n"
     (path,) = (tmp_path / "board").iterdir()
     assert read(path) == [event(50)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_file_is_written_leaves_nothing(
+    run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+):
+    append(run, line(10))
+    (tmp_path / "board").mkdir()
+    with default_signals_here(), monkeypatch.context() as patched:
+        patched.setattr("gpurnn.files.durable.write_fully", lambda descriptor, data: signal.raise_signal(number))
+        arguments = ["export", str(run.path), "--format", "tensorboard", "-o", str(tmp_path / "board")]
+        result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 128 + number
+    assert not list((tmp_path / "board").iterdir())
