@@ -253,16 +253,25 @@ def opened(
     is not of its kind; UsageError, DataError for a text that it cannot read.
     """
     loaded = load_checkpoint(source, checkpoint, on_warning)
-    own, missing = corpus, ""
-    if corpus is None:
-        try:
-            own = corpus_of(loaded.header, loaded.path)
-        except GpurnnError as error:
-            missing = str(error)
+    own, missing = _own_corpus(loaded) if corpus is None else (corpus, "")
     try:
-        if own is not None and not is_model_file(loaded):
-            refuse_other_model(loaded, load_config(loaded), own)
+        if corpus is not None:
+            refuse_other_model(loaded, load_config(loaded), corpus)
         yield Subject(source, be or backend.get("auto"), loaded, own, missing, text)
     finally:
         if own is not None and corpus is None:
             own.close()
+
+
+def _own_corpus(loaded: Checkpoint) -> tuple[Corpus | None, str]:
+    """That which a checkpoint names, open; None, and why, where it is no longer there."""
+    try:
+        corpus = corpus_of(loaded.header, loaded.path)
+    except GpurnnError as error:
+        return None, str(error)
+    try:
+        refuse_other_model(loaded, load_config(loaded), corpus)
+    except GpurnnError:
+        corpus.close()
+        return None, f"{corpus.path}: it is no longer the corpus of {loaded.path}; name where that is now"
+    return corpus, ""

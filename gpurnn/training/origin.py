@@ -39,7 +39,7 @@ def refuse_other_model(checkpoint: Checkpoint, config: TrainConfig, corpus: Corp
     """Raises CheckpointError unless a run with these settings, on this corpus, can begin with these parameters."""
     theirs, mine = load_config(checkpoint).model, config.model
     meaning = load_meaning(checkpoint)
-    described = checkpoint.header["corpus"]
+    described = checkpoint.header.get("corpus")  # a model in a file has none
     source = described.get("path") if isinstance(described, dict) else None
     known = shell_word(source) if isinstance(source, str) else "CORPUS"
     kind = "text" if corpus.kind in TEXT_KINDS else corpus.kind

@@ -16,6 +16,7 @@ from gpurnn.diagnosis.doctor import PANELS
 from gpurnn.diagnosis.findings import LEVELS
 from gpurnn.training.load import load_trained
 from gpurnn.training.model_file import write_model
+from tests.sequences import told as told_sequences
 
 TEXT = "One fish, two fish, red fish, blue fish.\nThis one has a little star.\n" * 40
 
@@ -98,6 +99,18 @@ def test_a_run_without_its_corpus(here: Path):
     assert doctor("alone", "made.h5", "--seconds", "0").stdout.count("no longer there") == 0
     named = doctor("alone", "none.h5")
     assert named.exit_code == 1 and "none.h5" in named.stderr and len(named.stderr.splitlines()) == 1
+
+
+def test_a_run_whose_corpus_became_another_one(here: Path):
+    """The same as of one that is gone: nobody has named it."""
+    corpus = make_corpus(here / "moved.h5", [TEXT], split=(0.5, 0.5, 0))
+    make_run(backend.get("cpu"), corpus, here / "alone")
+    make_corpus(corpus, ["something else entirely, xyz" * 30], split=(0.5, 0.5, 0), force=True)
+    result = doctor("alone", "--seconds", "1")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("it is no longer the corpus of alone/") == 7
+    assert "after 10 windows training loss" in result.stdout
+    assert doctor("alone", "moved.h5").exit_code == 1
 
 
 def test_a_corpus_of_another_vocabulary(here: Path):
@@ -275,3 +288,24 @@ def test_a_checkpoint_of_another_run_is_not_told_by_this_ones_log(here: Path):
     (here / "run" / "log.jsonl").mkdir()
     last = doctor("run", "--seconds", "0").stdout.splitlines()[-1]
     assert last.startswith("none") and "log.jsonl" in last and "folder" in last
+
+
+@pytest.mark.parametrize("source", ["run", "model.safetensors"])
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("chars", "its vocabulary (21 chars) is not that of other.h5 (2 chars)"),
+        ("bytes", "its vocabulary (21 chars) is not that of other.h5 (21 bytes)"),
+        ("tags", "its model is one of text, other.h5 holds tags"),
+    ],
+)
+def test_a_corpus_that_a_model_cannot_read_is_refused(here: Path, source: str, kind: str, told: str):
+    """Read all the same it would give numbers that mean nothing."""
+    trained = load_trained(here / "run", backend.get("cpu"))
+    write_model(here / "model.safetensors", trained.model, trained.meaning, trained.config)
+    if kind == "tags":
+        told_sequences(here / "other.h5", "tags", "symbols", [5, 6]).corpus.close()
+    else:
+        make_corpus(here / "other.h5", [TEXT if kind == "bytes" else "xy" * 900], tokens=kind)
+    result = doctor(source, "other.h5", "--seconds", "0")
+    assert result.exit_code == 1 and told in result.stderr and len(result.stderr.splitlines()) == 1
