@@ -20,7 +20,7 @@ from gpurnn.cli.progress import Bar
 from gpurnn.data.corpus import Corpus
 from gpurnn.diagnosis.doctor import PANELS, PARAMETERS, look_at
 from gpurnn.diagnosis.findings import LEVELS
-from gpurnn.diagnosis.report import Report
+from gpurnn.diagnosis.report import Report, plain
 from gpurnn.diagnosis.reportpage import page_of
 from gpurnn.diagnosis.subject import opened
 from gpurnn.exceptions import UsageError
@@ -59,7 +59,9 @@ _CALLED = {"looked_at": "run", "run": "training"}
     type=click.Choice(PARAMETERS),
     help="last: those that updates see. average: those that are validated. Unless given, each where it is used.",
 )
-@click.option("--fail-on", type=click.Choice(LEVELS[2:]), help="Exit with 1 where something as bad as that is found.")
+@click.option(
+    "--fail-on", type=click.Choice(LEVELS[2:]), help="Exit with 1 where something as bad as that is found of RUN."
+)
 @click.option("--against", type=PATH, metavar="RUN", help="Look at another run, too, with half of the time each.")
 @click.option(
     "--text",
@@ -157,7 +159,8 @@ def _differences(first: Report, other: Report) -> str:
     """The numbers of the first run, and those of the other in brackets."""
     told = []
     for called, panel, name in _COMPARED:
-        values = [report.panels[panel].numbers.get(name) for report in (first, other)]
-        if None not in values:
+        values = [plain(report.panels[panel].numbers.get(name)) for report in (first, other)]
+        alike = panel != "text" or first.fingerprint == other.fingerprint  # else a target is not the same thing
+        if alike and None not in values:
             told.append(f"{called} {values[0]:.4g} ({values[1]:.4g})")
     return ", ".join(told) or "nothing that both have was measured"

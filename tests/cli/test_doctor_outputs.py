@@ -8,6 +8,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from signalled import default_signals_here
@@ -17,6 +18,7 @@ from gpurnn import backend
 from gpurnn.cli.console import ReaderGoneError
 from gpurnn.cli.main import main
 from gpurnn.diagnosis.doctor import PANELS
+from gpurnn.diagnosis.report import Panel, Report
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +108,20 @@ def test_a_signal_while_a_file_is_written_leaves_nothing(
         result = doctor(option, "found")
     assert result.exit_code == 128 + number
     assert files(here) == before
+
+
+def test_of_two_runs_only_numbers_are_compared_that_both_have_and_that_mean_the_same(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    found = iter([(0.9, 3.0, "same"), (np.nan, 2.0, "same"), (0.9, 3.0, "one"), (0.8, 2.0, "two")])
+
+    def told(*arguments: object, **more: object) -> Report:
+        cosine, mean, fingerprint = next(found)
+        numbers = {name: {} for name in PANELS} | {"window": {"cosine": np.float64(cosine)}, "text": {"mean": mean}}
+        panels = {name: Panel("info", name, numbers[name]) for name in PANELS}
+        return Report("run", "checkpoint", fingerprint, {}, "cpu", 1, panels)
+
+    monkeypatch.setattr("gpurnn.cli.doctor.look_at", told)
+    for told_of in ("loss of a target 3 (2)", "cosine of a window's gradient 0.9 (0.8)"):
+        result = doctor("--against", "run")
+        assert result.stdout.splitlines()[-1] == f"against run: {told_of}", result.output
