@@ -32,6 +32,8 @@ GOOD, FAIR = 0.98, 0.9
 _DEAD, _EXTREME = 0.05, 0.5
 _HIGH, _LOW = 1.5e-2, 1e-4
 """Between these ratios of an update to the parameters most trainings lie by far."""
+_FIRST = 100
+"""Before so many windows parameters are small and updates large, also where the loss falls as it should."""
 _FEW = 16
 """Errors that grow over fewer lags do not explode: they may fall behind these."""
 _OFTEN, _ABOVE, _OF_FALL = 0.5, 0.2, 0.02
@@ -321,7 +323,9 @@ def of_run(log: History | None, updates: Updates | None, why_not: str) -> Findin
         told.append("its updates change no parameter")
     elif ratio is not None:
         told.append(f"an update moves the parameters by {ratio:.1g} of their size")
-        if ratio > _HIGH:
+        if ratio > _HIGH and log.windows < _FIRST and _falls(log):
+            told[-1] += f", as in the first {_FIRST} windows of many trainings"
+        elif ratio > _HIGH:
             level, high = "warning" if level == "warning" else "note", True
             told[-1] += ", which is much: try a lower `lr`"
         elif ratio < _LOW:
@@ -332,6 +336,12 @@ def of_run(log: History | None, updates: Updates | None, why_not: str) -> Findin
     if why_not:
         told.append(why_not)
     return Finding(level, "; ".join(each for each in told if each))
+
+
+def _falls(log: History) -> bool:
+    """Whether the last loss is the lowest of more than one."""
+    losses = [loss for loss in log.curve.loss if loss is not None]
+    return len(losses) > 1 and log.loss is not None and log.loss < min(losses[:-1])
 
 
 def _rose(log: History) -> bool:

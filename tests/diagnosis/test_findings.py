@@ -134,9 +134,13 @@ def test_a_rate_that_is_too_high_or_too_low():
     assert near_0.level == "info", "many times its lowest, and next to nothing of what it was"
     clipped = findings.of_run(log_of(3.0, 2.0, clipped_windows=9, gradient_norm_max=4.0), None, "")
     assert clipped.level == "note" and "acted in 90% of the windows (largest norm 4): a lower `lr`" in clipped.sentence
-    much = findings.of_run(log_of(3.0, 2.0, update_ratio=0.03), None, "")
+    much = findings.of_run(log_of(*[3.0] * 9, 2.0, update_ratio=0.03), None, "")
     assert much.level == "note"
     assert all(each.sentence.endswith("a quarter of it is `lr=0.002`") for each in (ran_away, clipped, much))
+    early = findings.of_run(log_of(3.0, 2.0, update_ratio=0.03), None, "")
+    assert early.level == "info" and "lr" not in early.sentence, "a lower rate would learn more slowly"
+    early = findings.of_run(log_of(2.0, 2.1, update_ratio=0.03), None, "")
+    assert early.level == "note" and "`lr=0.002`" in early.sentence, "it does not fall"
     low = findings.of_run(log_of(3.0, 2.0, update_ratio=1e-5), None, "")
     assert low.level == "note" and "it hardly learns any more" in low.sentence
     skipped = findings.of_run(log_of(3.0, 2.0, skipped_windows=3, divergences=2), None, "")
