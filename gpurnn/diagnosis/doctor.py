@@ -174,7 +174,7 @@ class _Measures:
         if self._passage is not None:
             at = [self._passage.at[each.name][:, each.unit] for each in found.ranked[:_COLOURED]]
             numbers["passage_values"] = [np.round(each.astype(np.float64), 3) for each in at]
-        return _Found(findings.of_units(found), vars(found) | numbers, found.values)
+        return _Found(findings.of_units(found, subject.epochs), vars(found) | numbers, found.values)
 
     def _text(self, model: Model, going_on: GoingOn) -> _Found:
         places, given = self._subject.places("valid", "text"), self._subject.given

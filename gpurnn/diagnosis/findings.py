@@ -153,7 +153,7 @@ def _showing(lag: int, steps: int) -> int:
     return steps
 
 
-def of_units(found: Units) -> Finding:
+def of_units(found: Units, epochs: float) -> Finding:
     """Those that never move, those that stand at their ends, and gates."""
     dead, units = sum(found.dead.values()), sum(found.units.values())
     extreme = max(found.extreme.values())
@@ -161,12 +161,12 @@ def of_units(found: Units) -> Finding:
     gates = [f"{name} {gate.open:.0%} open, {gate.closed:.0%} closed" for name, gate in found.gates.items()]
     if gates:
         sentence += f"; gates: {', '.join(gates[:4])}{' ...' if len(gates) > 4 else ''}"
-    if dead > _DEAD * units:
-        return Finding("note", f"{sentence}; a smaller `hidden` might do as well")
-    if extreme > _EXTREME:
+    if extreme > _EXTREME:  # they do not move because of that
         advice = "a lower `lr` helps" if found.gates else "a lower `lr` or a gated `cell` helps"
         return Finding("note", f"{sentence}; such units pass little error back: {advice}")
-    return Finding("info", sentence)
+    if dead > _DEAD * units and not epochs < 1:
+        return Finding("note", f"{sentence}; a smaller `hidden` might do as well")
+    return Finding("info", sentence + (_young(epochs) if dead else ""))
 
 
 def of_text(found: TextCost, unit: str, given: float | None) -> Finding:

@@ -12,6 +12,7 @@ from gpurnn.diagnosis.again import Again
 from gpurnn.diagnosis.history import History, history
 from gpurnn.diagnosis.reach import Reach, fall
 from gpurnn.diagnosis.recovery import STEPS, FromZero
+from gpurnn.diagnosis.units import Units
 from gpurnn.diagnosis.window import Kept, WindowCut
 from gpurnn.network import ModelConfig
 from gpurnn.training.config import TrainConfig
@@ -145,3 +146,18 @@ def test_a_rate_that_is_too_high_or_too_low():
     assert low.level == "note" and "it hardly learns any more" in low.sentence
     skipped = findings.of_run(log_of(3.0, 2.0, skipped_windows=3, divergences=2), None, "")
     assert skipped.level == "warning" and "ran away 2 times, 3 windows were skipped" in skipped.sentence
+
+
+def test_units_that_do_not_move_are_spare_only_where_they_have_learnt_and_are_not_at_their_ends():
+    def told(dead: int, extreme: float, epochs: float) -> findings.Finding:
+        h = "layers.0.h"
+        return findings.of_units(Units({}, {h: extreme}, {h: dead}, {h: 10}, 100, {}, ()), epochs)
+
+    spare = told(4, 0.0, 3.0)
+    assert spare.level == "note" and spare.sentence.endswith("a smaller `hidden` might do as well")
+    assert told(4, 0.0, np.nan) == spare, "how long it has learnt is not known"
+    young = told(4, 0.0, 0.5)
+    assert young.level == "info" and young.sentence.endswith("the network is young, look again after an epoch")
+    stuck = told(10, 0.9, 3.0)
+    assert stuck.level == "note" and "smaller" not in stuck.sentence and "a lower `lr`" in stuck.sentence
+    assert told(0, 0.0, 0.5).sentence == "0 of 10 hidden units hardly move, 0% of values are at +-1"
