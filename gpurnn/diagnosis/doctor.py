@@ -189,7 +189,7 @@ class _Measures:
         mean = None if given is None else float(passage.losses[1:].mean())
         numbers = vars(found) | {"mean": found.total / found.targets, "given": mean}
         numbers |= {"passage": passage.symbols, "passage_losses": passage.losses}
-        return _Found(findings.of_text(found, model.head.unit, mean), numbers, found.targets)
+        return _Found(findings.of_text(found, model.head.unit, mean, len(language.vocabulary)), numbers, found.targets)
 
     def _run(self, model: Model, going_on: GoingOn) -> _Found:
         subject, updates = self._subject, None

@@ -32,6 +32,8 @@ GOOD, FAIR = 0.98, 0.9
 _DEAD, _EXTREME = 0.05, 0.5
 _HIGH, _LOW = 1.5e-2, 1e-4
 """Between these ratios of an update to the parameters most trainings lie by far."""
+_BLIND = 1.1
+"""A network that begins costs about what no knowledge does; one that costs so many times as much does harm."""
 _FIRST = 100
 """Before so many windows parameters are small and updates large, also where the loss falls as it should."""
 _FEW = 16
@@ -169,14 +171,18 @@ def of_units(found: Units, epochs: float) -> Finding:
     return Finding("info", sentence + (_young(epochs) if dead else ""))
 
 
-def of_text(found: TextCost, unit: str, given: float | None) -> Finding:
-    """The dearest classes. given: the mean loss of a text that somebody gave, None without."""
+def of_text(found: TextCost, unit: str, given: float | None, symbols: int) -> Finding:
+    """The dearest classes. given: the mean loss of a text that somebody gave, None without. symbols: there are."""
     dearest = sorted(found.classes.items(), key=lambda item: -item[1].share)[:3]
     told = ", ".join(f"{name} {cost.share:.0%} ({_short(cost.each, 2)} each)" for name, cost in dearest)
     mean = found.total / found.targets
     told += f"; the hardest 1 % of targets carry {found.hardest:.0%}"
+    blind, level = math.log(symbols), "info"
+    if mean > _BLIND * blind:
+        level = "warning"
+        told += f"; to take all {symbols:,} symbols for alike costs {blind:.3f}: it has diverged, or fits another text"
     own = "" if given is None else f"; of the text that was given {_short(given, 3)} each"
-    return Finding("info", f"{_short(mean, 3)} {unit} a target: {told}{own}")
+    return Finding(level, f"{_short(mean, 3)} {unit} a target: {told}{own}")
 
 
 def _short(value: float, digits: int) -> str:

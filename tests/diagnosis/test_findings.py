@@ -12,6 +12,7 @@ from gpurnn.diagnosis.again import Again
 from gpurnn.diagnosis.history import History, history
 from gpurnn.diagnosis.reach import Reach, fall
 from gpurnn.diagnosis.recovery import STEPS, FromZero
+from gpurnn.diagnosis.text import Cost, TextCost
 from gpurnn.diagnosis.units import Units
 from gpurnn.diagnosis.window import Kept, WindowCut
 from gpurnn.network import ModelConfig
@@ -161,3 +162,11 @@ def test_units_that_do_not_move_are_spare_only_where_they_have_learnt_and_are_no
     stuck = told(10, 0.9, 3.0)
     assert stuck.level == "note" and "smaller" not in stuck.sentence and "a lower `lr`" in stuck.sentence
     assert told(0, 0.0, 0.5).sentence == "0 of 10 hidden units hardly move, 0% of values are at +-1"
+
+
+@pytest.mark.parametrize(("mean", "level"), [(2.0, "info"), (3.4, "info"), (4.0, "warning"), (7e30, "warning")])
+def test_a_text_that_costs_more_than_knowing_nothing_does(mean: float, level: str):
+    """Of 29 symbols that is ln 29 = 3.367."""
+    cost = TextCost({"spaces": Cost(1.0, mean, 10)}, 0.5, (), 10 * mean, 10, 0, 0)
+    found = findings.of_text(cost, "nats", None, 29)
+    assert found.level == level and ("29 symbols for alike costs 3.367" in found.sentence) == (level == "warning")
