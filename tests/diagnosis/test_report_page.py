@@ -67,9 +67,8 @@ def test_what_a_browser_shows_is_the_report(report: Report, page: Path, tmp_path
     assert found["sentences"] == {name: panels[name]["sentence"] for name in PANELS}
     assert found["levels"] == [panels[name]["level"] for name in PANELS]
     assert found["images"] == 0 and found["links"]
-    assert (
-        len(found["pictures"]) == 8 and not found["otherwise"]
-    )  # three errors and the shares, two of windows, the state, the loss
+    # three errors and the shares, two of windows, the state and what comes again, the loss
+    assert len(found["pictures"]) == 9 and not found["otherwise"]
     numbers = {name: panel["numbers"] for name, panel in panels.items()}
     kept = numbers["window"]["kept"]
     names = ("share", "share_spread", "cosine", "cosine_spread", "missed", "missed_spread")

@@ -85,6 +85,7 @@ const DRAWN = {
         ],
       }),
       folded("Numbers", table(["steps since", "worth", "standard error"], of.positions.map((position, n) => [position, of.lost[n], of.error[n]]))),
+      ...comingAgain(of, than),
     ];
   },
 
@@ -150,6 +151,22 @@ function costs(of, than) {
 }
 
 const called = ({ name, unit }) => `${name} ${unit}`;
+
+// Whether the symbol of so many steps back is met more often than the network expects; only text is asked for it.
+function comingAgain(of, than) {
+  const numbers = [of, than].map((each) => each?.again), [mine, theirs] = numbers.map((again) => again?.starts ? again : undefined);
+  if (!mine) return [];
+  const x = numbered(mine.fall), bptt = data.panels.looked_at.numbers.bptt;
+  const band = { x, low: mine.fall.map((fall, n) => Math.max(fall - 2 * mine.error[n], 0)), high: mine.fall.map((fall, n) => Math.max(fall + 2 * mine.error[n], 0)) };
+  return [figure({
+    name: "What comes again", caption: `By how much the loss (${of.unit}) would fall if the network knew better when the symbol of so many steps back comes again; the band is two standard errors to each side.`,
+    across: "steps back", band, marks: bptt < x.length ? [{ x: bptt, name: `windows: ${bptt}` }] : [],
+    lines: [
+      { name: "what is lacking", x, y: mine.fall, style: "first" },
+      beside(theirs, (again) => ({ name: `what is lacking${OTHER}`, x: numbered(again.fall), y: again.fall })),
+    ],
+  })];
+}
 
 // The units of which the current symbol explains least, and the passage coloured by the value of one of the first.
 function remembering(of) {
