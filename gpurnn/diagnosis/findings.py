@@ -298,6 +298,14 @@ def _hardly_shown(again: Again | None, steps: int) -> str:
 
 def of_run(log: History | None, updates: Updates | None, why_not: str) -> Finding:
     """why_not: why there is no log, or why there are no updates, where there are none."""
+    if log is None and updates is not None:
+        next_ones, clipped = counted(len(updates.ratio), "update"), updates.clipped.mean()
+        ratio = np.median(updates.ratio)
+        return Finding(
+            "info",
+            f"{why_not}; of its next {next_ones} {clipped:.0%} are clipped, one moves the parameters by {ratio:.1g} of "
+            "their size",
+        )
     if log is None:
         return Finding("none", f"not measured: {why_not}")
     level, told, high = "info", [], False

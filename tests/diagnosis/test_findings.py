@@ -9,7 +9,7 @@ import pytest
 
 from gpurnn.diagnosis import findings
 from gpurnn.diagnosis.again import Again
-from gpurnn.diagnosis.history import History, history
+from gpurnn.diagnosis.history import History, Updates, history
 from gpurnn.diagnosis.reach import Reach, fall
 from gpurnn.diagnosis.recovery import STEPS, FromZero
 from gpurnn.diagnosis.text import Cost, TextCost
@@ -170,3 +170,13 @@ def test_a_text_that_costs_more_than_knowing_nothing_does(mean: float, level: st
     cost = TextCost({"spaces": Cost(1.0, mean, 10)}, 0.5, (), 10 * mean, 10, 0, 0)
     found = findings.of_text(cost, "nats", None, 29)
     assert found.level == level and ("29 symbols for alike costs 3.367" in found.sentence) == (level == "warning")
+
+
+def test_of_a_run_without_a_log_its_next_updates_are_told():
+    assert findings.of_run(None, None, "there is none") == findings.Finding("none", "not measured: there is none")
+    clipped = np.array([True, False, False, False])
+    found = findings.of_run(None, Updates(np.full(4, 0.003), np.ones(4), clipped, np.ones(4)), "there is none")
+    assert found.level == "info"
+    assert found.sentence == (
+        "there is none; of its next 4 updates 25% are clipped, one moves the parameters by 0.003 of their size"
+    )
