@@ -191,7 +191,7 @@ class CpuBackend(Backend):
         return bound or plain
 
     def gather_rows(self, table: Array, index: Array, out: Array) -> None:
-        if self._native is not None and self._native.gather_rows(table, index, out):
+        if self._native is not None and self._native.gather_rows(table, index, out, self._threads):
             return
         expect_rows(HOST, table, index, out)
         np.take(table, index, axis=0, out=out, mode="clip")  # "clip" writes straight into out; indices are checked

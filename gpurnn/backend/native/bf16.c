@@ -72,8 +72,11 @@ static int64_t packed_bytes(int64_t rows, int64_t columns) {
     return parts_of(rows, K_TILE) * parts_of(columns, PANEL) * PANEL_BYTES;
 }
 
-static void pack_matrix(int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed) {
-    pack_bf16_panels(rows, columns, w, down, right, packed);
+static void pack_matrix(
+    int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed, int64_t first, int64_t end) {
+    (void)columns;
+    pack_bf16_panels(rows, end - first, (const float *)w + first * right, down, right,
+                     (char *)packed + packed_bytes(rows, first));
 }
 
 static int64_t lane_bytes(int64_t rows) { return parts_of(rows, K_TILE) * ROW_BYTES; }

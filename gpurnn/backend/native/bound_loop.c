@@ -4,6 +4,8 @@
 #include "kernels.h"
 #include "parallel.h"
 
+#define PACKING 50.0 /* operations of a product that take as long as packing a number of its matrix */
+
 /* A loop over the steps of a window, bound to its arrays. */
 typedef struct {
     PyObject_HEAD
@@ -22,6 +24,15 @@ typedef struct {
     Loop loop;
 } LoopCall;
 
+/* Some columns of the matrix, packed for the products. */
+static void part_of_matrix(void *given, int part, int parts) {
+    const BoundLoop *bound = given;
+    const Loop *loop = &bound->loop;
+    int64_t width = bound->kernels->tile_columns, first = end_of_part(loop->columns, width, part - 1, parts);
+    bound->kernels->pack_matrix(loop->rows, loop->columns, bound->w, bound->down, bound->right, loop->packed, first,
+                                end_of_part(loop->columns, width, part, parts));
+}
+
 /* Lanes do not depend on each other: each thread takes some and none waits for another. */
 static void part_of_lanes(void *given, int part, int parts) {
     const LoopCall *call = given;
@@ -32,8 +43,9 @@ static void part_of_lanes(void *given, int part, int parts) {
 static void run_loop(LoopCall *call) {
     const BoundLoop *bound = call->bound;
     const Loop *loop = &call->loop;
-    double work = 2.0 * (double)loop->lanes * (double)loop->rows * (double)loop->columns * (double)loop->steps;
-    bound->kernels->pack_matrix(loop->rows, loop->columns, bound->w, bound->down, bound->right, loop->packed);
+    double size = (double)loop->rows * (double)loop->columns, work = 2.0 * (double)loop->lanes * size * (double)loop->steps;
+    int64_t tiles = tiles_in(loop->columns, bound->kernels->tile_columns);
+    in_parallel(threads_for(PACKING * size, tiles, bound->threads), part_of_matrix, (void *)bound);
     in_parallel(threads_for(work, loop->lanes, bound->threads), part_of_lanes, call);
 }
 

@@ -18,8 +18,10 @@ typedef void RunLoop(const Loop *loop, int64_t first, int64_t end);
 /* Of a packed (rows, columns) matrix. */
 typedef int64_t PackedBytes(int64_t rows, int64_t columns);
 
-/* packed: overwritten with the (rows, columns) matrix whose element (k, j) is w[k * down + j * right]. */
-typedef void PackMatrix(int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed);
+/* packed: the columns from first to end overwritten with those of a (rows, columns) matrix whose element (k, j) is
+   w[k * down + j * right]; first is a multiple of tile_columns. */
+typedef void PackMatrix(
+    int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed, int64_t first, int64_t end);
 
 /* packed: overwritten with the strips of a (rows, columns) matrix without gaps, each filled up with zeros and row by row. */
 typedef void PackStrips(int64_t rows, int64_t columns, const void *matrix, void *packed);

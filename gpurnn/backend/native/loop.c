@@ -7,8 +7,12 @@ int64_t NAME(packed_bytes)(int64_t rows, int64_t columns) {
 }
 
 void NAME(pack_matrix)(
-    int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed) {
-    pack(rows, columns, w, down, right, packed);
+    int64_t rows, int64_t columns, const void *w, int64_t down, int64_t right, void *packed, int64_t first, int64_t end) {
+    for (int64_t k0 = 0; k0 < rows; k0 += DEPTH) {
+        int64_t depth = rows - k0 < DEPTH ? rows - k0 : DEPTH;
+        NAME(pack_block)(depth, end - first, (const REAL *)w + k0 * down + first * right, down, right,
+                         (REAL *)packed + k0 * packed_size(1, columns) + first * depth);
+    }
 }
 
 void NAME(times_packed)(

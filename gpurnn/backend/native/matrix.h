@@ -15,7 +15,6 @@ blocks, whatever rows it is computed together with: how lanes are shared among t
 #define STRIP (MOST_PANELS * WIDTH) /* columns of one row's product with a matrix that is kept */
 
 #define multiply_block NAME(multiply_block)
-#define pack NAME(pack)
 
 /* A vector in a register, and one in memory, which begins at any element: sums of that type GCC copies at each step. */
 typedef REAL VECTOR __attribute__((vector_size(VECTOR_BYTES)));
@@ -76,15 +75,6 @@ INLINE int64_t packed_size(int64_t rows, int64_t columns) {
 
 /* packed: overwritten with one block, the (depth, columns) matrix whose element (k, j) is w[k * down + j * right]. */
 void NAME(pack_block)(int64_t depth, int64_t columns, const REAL *w, int64_t down, int64_t right, REAL *packed);
-
-/* packed: overwritten with the whole (rows, columns) matrix. */
-static inline void pack(
-    int64_t rows, int64_t columns, const REAL *w, int64_t down, int64_t right, REAL *packed) {
-    for (int64_t k0 = 0; k0 < rows; k0 += DEPTH) {
-        int64_t depth = rows - k0 < DEPTH ? rows - k0 : DEPTH;
-        NAME(pack_block)(depth, columns, w + k0 * down, down, right, packed + k0 * packed_size(1, columns));
-    }
-}
 
 /* y (B, columns): overwritten with x (B, rows) times the packed (rows, columns) matrix. x and y have no gaps. */
 INLINE void product(int64_t B, int64_t rows, int64_t columns, const REAL *x, const REAL *packed, REAL *y) {

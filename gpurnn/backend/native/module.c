@@ -36,7 +36,7 @@ static PyMethodDef methods[] = {
     {"gemm", (PyCFunction)(void (*)(void))gemm, METH_FASTCALL,
      PyDoc_STR("gemm(a, b, out, accumulate, threads, set): out = a @ b, or added to; False where that does not fit.")},
     {"gather_rows", (PyCFunction)(void (*)(void))gather_rows, METH_FASTCALL,
-     PyDoc_STR("gather_rows(table, row, out): out[i] = table[row[i]]; False where that does not fit.")},
+     PyDoc_STR("gather_rows(table, row, out, threads): out[i] = table[row[i]]; False where that does not fit.")},
     {"add_rows", (PyCFunction)(void (*)(void))add_rows, METH_FASTCALL,
      PyDoc_STR("add_rows(source, row, out, threads, set): out = 0, then out[row[i]] += source[i] for each i in turn; False "
                "where that does not fit.")},

@@ -13,14 +13,6 @@ typedef struct {
     char *scratch;
 } Product;
 
-static int64_t tiles_in(int64_t count, int64_t of_a_tile) { return (count + of_a_tile - 1) / of_a_tile; }
-
-/* Where a part of the tiles ends, in rows or columns. */
-static int64_t end_of_part(int64_t count, int64_t of_a_tile, int part, int parts) {
-    int64_t end = tiles_in(count, of_a_tile) * (part + 1) / parts * of_a_tile;
-    return end < count ? end : count;
-}
-
 /* Some of the columns of a product, or where those are few some of its rows. */
 static void part_of_product(void *given, int part, int parts) {
     const Product *product = given;
@@ -196,17 +188,31 @@ static void release(Py_buffer view[3]) {
         PyBuffer_Release(&view[i]);
 }
 
+typedef struct {
+    int64_t n, bytes; /* bytes: of a row */
+    const char *table;
+    const intptr_t *row;
+    char *out;
+} Gather;
+
+static void part_of_gather(void *given, int part, int parts) {
+    const Gather *g = given;
+    for (int64_t i = g->n * part / parts; i < g->n * (part + 1) / parts; i++)
+        memcpy(g->out + i * g->bytes, g->table + g->row[i] * g->bytes, (size_t)g->bytes);
+}
+
 PyObject *gather_rows(PyObject *module, PyObject *const *args, Py_ssize_t n) {
     Py_buffer view[3], *out = &view[0], *row = &view[1], *table = &view[2];
-    if (n != 3)
-        return PyErr_Format(PyExc_TypeError, "gather_rows: expected table, row, out");
+    if (n != 4)
+        return PyErr_Format(PyExc_TypeError, "gather_rows: expected table, row, out, threads");
+    long threads = PyLong_AsLong(args[3]);
+    if (threads == -1 && PyErr_Occurred())
+        return NULL;
     if (!take_rows(args[2], args[1], args[0], 1, view))
         Py_RETURN_FALSE;
-    int64_t size = out->shape[1] * out->itemsize;
-    const intptr_t *number = row->buf;
+    Gather gather = {out->shape[0], out->shape[1] * out->itemsize, table->buf, row->buf, out->buf};
     Py_BEGIN_ALLOW_THREADS;
-    for (int64_t i = 0; i < out->shape[0]; i++)
-        memcpy((char *)out->buf + i * size, (const char *)table->buf + number[i] * size, (size_t)size);
+    in_parallel(threads_for(reading((double)out->len), gather.n, (int)threads), part_of_gather, &gather);
     Py_END_ALLOW_THREADS;
     release(view);
     Py_RETURN_TRUE;
