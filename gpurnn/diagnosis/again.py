@@ -73,8 +73,11 @@ def again(model: Model, places: Places, zero: FromZero, going_on: GoingOn = lamb
         found.append(tuple(each[:, kept] for each in (groups, hit & valid, q[..., :-1] * valid, q[..., -1])))
     if not found or not sum(each.shape[1] for *_, each in found):
         return Again(np.zeros(LAGS), np.full(LAGS, np.inf), float("nan"), None, 0)
-    groups, hits, q, target = (np.concatenate(each, axis=1) for each in zip(*found, strict=True))
-    falls = np.stack([_fall(groups[..., k], hits[..., k], q[..., k]) for k in range(LAGS)])
+    *of_lags, targets = zip(*found, strict=True)
+    target = np.concatenate(targets, axis=1)
+    falls = np.stack(  # a lag at a time, which takes less memory
+        [_fall(*(np.concatenate([part[..., k] for part in parts], axis=1) for parts in of_lags)) for k in range(LAGS)]
+    )
     return _judged(falls, float(-np.log(np.maximum(target, np.finfo(np.float32).tiny)).mean()))
 
 

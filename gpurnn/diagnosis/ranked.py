@@ -6,7 +6,7 @@ the means by symbol comes from what was read before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from gpurnn.diagnosis.lanes import Numbers
 
 MOST = 20
+_AT_ONCE = 32
 STILL = 0.02
 """A unit whose standard deviation is below that hardly moves."""
 
@@ -43,9 +44,9 @@ def ranked(
     names = list(varying)
     columns = np.array([array / np.sqrt(np.square(array).mean()) for array in varying.values()])
     found = []
-    for name, array in hidden.items():
-        values = array.reshape(len(symbols), -1).astype(np.float64)
-        values = values - values.mean(axis=0)
+    for name, first, part in _parts(hidden):
+        values = part.reshape(len(symbols), -1).astype(np.float64)
+        values -= values.mean(axis=0)
         deviation = np.sqrt(np.square(values).mean(axis=0))
         left = np.sqrt(np.square(values - _means_by(symbols, values)[symbols]).mean(axis=0))
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -54,8 +55,15 @@ def ranked(
         for unit in np.flatnonzero(deviation >= STILL).tolist():
             best = int(np.abs(correlations[:, unit]).argmax()) if names else -1
             feature, correlation = (names[best], float(correlations[best, unit])) if names else (None, np.nan)
-            found.append(Ranked(name, unit, float(share[unit]), feature, correlation))
+            found.append(Ranked(name, first + unit, float(share[unit]), feature, correlation))
     return tuple(sorted(found, key=lambda each: -each.unexplained)[:MOST])
+
+
+def _parts(hidden: Mapping[str, np.ndarray]) -> Iterator[tuple[str, int, np.ndarray]]:
+    """Some units at a time, which takes less memory: of which hidden state, the number of the first, their values."""
+    for name, array in hidden.items():
+        for first in range(0, array.shape[-1], _AT_ONCE):
+            yield name, first, array[..., first : first + _AT_ONCE]
 
 
 def _means_by(symbols: np.ndarray, values: Numbers) -> Numbers:
