@@ -142,5 +142,5 @@ def test_files_of_runs_without_it_do_not_speak_of_it() -> None:
 def test_it_is_for_pairs_and_captions_alone(corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="`scheduled_sampling` is for pairs and captions"):
         begin(corpus, tmp_path / "r", scheduled_sampling=0.5)
-    with pytest.raises(UsageError, match=r"scheduled_sampling: expected 0 <= value <= 1, found 1\.5"):
+    with pytest.raises(UsageError, match=r"`scheduled_sampling`: expected 0 <= value <= 1, found 1\.5"):
         begin(learnable(tmp_path / "a.h5", "pairs"), tmp_path / "r", scheduled_sampling=1.5)
