@@ -73,6 +73,14 @@ def expect_errors(ws: Workspace, d_last: Sequence[Mapping[str, Array]]) -> None:
         raise UsageError(f"d_last: expected {expected}, found {found}")
 
 
+def expect_kept(ws: Workspace, keep: Array) -> None:
+    """There is a number for each output of the window in `ws`."""
+    steps, lanes = ws.batch.steps, ws.lanes
+    found, expected = _described(keep), _described(ws.losses[: steps * lanes].reshape(steps, lanes))
+    if found != expected:
+        raise UsageError(f"keep: expected {expected}, found {found}")
+
+
 def _described(array: Array) -> str:
     kind = type(array)
     return f"{kind.__module__}.{kind.__name__} {getattr(array, 'shape', '')} {getattr(array, 'dtype', '')}".strip()

@@ -11,6 +11,7 @@ from gpurnn.network.config import ModelConfig
 from gpurnn.network.expect import (
     expect_encoded,
     expect_errors,
+    expect_kept,
     expect_parameters,
     expect_state,
     expect_window,
@@ -175,11 +176,14 @@ class Model:
         truncates. What would go to the window before is in each layer's `d_first`.
         keep: (T, B) real, what the errors of the outputs are multiplied by before they go back, for looking: 1 where
         they are followed, 0 elsewhere; the loss stays that of the window. None: 1 everywhere.
-        Raises UsageError unless `forward` has just run on a workspace made for training, and where d_last does not fit.
+        Raises UsageError unless `forward` has just run on a workspace made for training, and where d_last or keep do
+        not fit.
         """
         expect_workspace(ws, self.params, train=True, holds="logits")
         if d_last is not None:
             expect_errors(ws, d_last)
+        if keep is not None:
+            expect_kept(ws, keep)
         for number, layer in enumerate(ws.layers):
             layer.d_last = None if d_last is None else d_last[number]
         ws.holds = "errors"

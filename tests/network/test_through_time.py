@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gpurnn.backend import Backend
+from gpurnn.exceptions import UsageError
 from gpurnn.network import ModelConfig, error_norms, through_time
 from gpurnn.network.cells import CELLS
 
@@ -94,6 +95,12 @@ def test_errors_of_outputs_are_followed_where_they_are_kept(be: Backend, cell: s
     p.model.backward(p.ws)
     for name, gradient in host(be, p.model.params.gradient).items():
         check_gradient(name, found[name], gradient, 1e-13)
+    p.model.forward(p.ws, p.state)
+    for wrong in (keep[:4], keep[:, :1], keep.astype(np.float32), keep.reshape(-1)):
+        with pytest.raises(UsageError, match=r"^keep: expected .*\(5, 3\) float64, found"):
+            p.model.backward(p.ws, keep=be.from_host(np.ascontiguousarray(wrong)))
+    with pytest.raises(UsageError, match=r"^keep: expected"):
+        p.model.backward(p.ws, keep=keep.tolist())
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
